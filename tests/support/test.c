@@ -1,0 +1,230 @@
+#include "support/test.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "avout/memory.h"
+
+enum { SKIPPED = 77 };
+
+static test_case *first, **last = &first;
+static char directory[64];
+
+void test_register(test_case *test)
+{
+    *last = test;
+    last = &test->next;
+}
+
+void test_failed(const char *file, int line, const char *format, ...)
+{
+    fflush(stdout);
+    fprintf(stderr, "# %s:%d: ", file, line);
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    _exit(1);
+}
+
+void test_skip(const char *format, ...)
+{
+    fprintf(stderr, "# skipped: ");
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    _exit(SKIPPED);
+}
+
+const char *test_directory(void)
+{
+    if (mkdir(directory, 0700) && errno != EEXIST)
+        test_failed(__FILE__, __LINE__, "mkdir %s: %s", directory, strerror(errno));
+    return directory;
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
+{
+    (void)status, (void)kind, (void)where;
+    remove(path);
+    return 0;
+}
+
+/* The parent chooses the name, so that it can remove what a killed child left behind. */
+static void choose_directory(void)
+{
+    static int number;
+    const char *base = getenv("TMPDIR");
+    if (!base || strlen(base) > 24) base = "/tmp";
+    snprintf(directory, sizeof directory, "%s/avout-test-%d-%d", base, (int)getpid(), number++);
+}
+
+static int limit_seconds(const test_case *test)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return test->seconds * 4;
+#else
+    return test->seconds;
+#endif
+}
+
+static volatile sig_atomic_t running_child;
+
+static void end_child(int signal_number)
+{
+    if (running_child) kill(-running_child, SIGKILL);
+    _exit(128 + signal_number);
+}
+
+/* The test and whatever processes it started are one process group, which ends with it. */
+static int run_in_child(const test_case *test)
+{
+    choose_directory();
+    fflush(stdout);
+    fflush(stderr);
+    pid_t child = fork();
+    if (child == 0) {
+        setpgid(0, 0);
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        test->run();
+        exit(0);
+    }
+    if (child < 0) return -1;
+    setpgid(child, child);
+    running_child = child;
+    int status = 0;
+    bool late = false;
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (;;) {
+        pid_t ended = waitpid(child, &status, WNOHANG);
+        if (ended == child) break;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (!late && now.tv_sec - start.tv_sec > limit_seconds(test)) {
+            late = true;
+            kill(-child, SIGKILL);
+        }
+        nanosleep(&(struct timespec){0, 2000000}, NULL);
+    }
+    kill(-child, SIGKILL);
+    running_child = 0;
+    nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (late) {
+        fprintf(stderr, "# no end after %d s\n", limit_seconds(test));
+        return 1;
+    }
+    if (WIFSIGNALED(status)) {
+        fprintf(stderr, "# ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        return 1;
+    }
+    return WEXITSTATUS(status);
+}
+
+static bool chosen(const test_case *test, int count, char **names)
+{
+    for (int i = 0; i < count; i++)
+        if (!strcmp(names[i], test->name)) return true;
+    return count == 0;
+}
+
+int main(int argc, char **argv)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc > 1 && !strcmp(argv[1], "--list")) {
+        for (test_case *test = first; test; test = test->next) puts(test->name);
+        return 0;
+    }
+    if (argc > 2 && !strcmp(argv[1], "--here")) {
+        choose_directory();
+        for (test_case *test = first; test; test = test->next)
+            if (chosen(test, argc - 2, argv + 2)) test->run();
+        return 0;
+    }
+    signal(SIGINT, end_child);
+    signal(SIGTERM, end_child);
+    int number = 0, failures = 0;
+    for (test_case *test = first; test; test = test->next) {
+        if (!chosen(test, argc - 1, argv + 1)) continue;
+        int result = run_in_child(test);
+        number++;
+        if (result == SKIPPED) {
+            printf("ok %d %s # SKIP\n", number, test->name);
+        } else {
+            printf("%s %d %s\n", result ? "not ok" : "ok", number, test->name);
+            failures += result != 0;
+        }
+    }
+    if (argc > 1 && number == 0) {
+        fprintf(stderr, "# no test of that name\n");
+        return 2;
+    }
+    printf("1..%d\n", number);
+    return failures ? 1 : 0;
+}
+
+/* ---- failing allocations ------------------------------------------------------------------ */
+
+static _Atomic int64_t until_failure = INT64_MAX;
+static _Atomic int64_t failed_once;
+
+static bool fails_now(void)
+{
+    if (atomic_fetch_sub(&until_failure, 1) != 0) return false;
+    atomic_fetch_add(&failed_once, 1);
+    return true;
+}
+
+static void *failing_allocate(size_t size, void *payload)
+{
+    (void)payload;
+    return fails_now() ? NULL : malloc(size);
+}
+
+static void *failing_reallocate(void *block, size_t size, void *payload)
+{
+    (void)payload;
+    return fails_now() ? NULL : realloc(block, size);
+}
+
+static void failing_release(void *block, void *payload)
+{
+    (void)payload;
+    free(block);
+}
+
+void test_each_allocation_fails(avout_status (*call)(void *payload), void *payload)
+{
+    static const avout_allocator failing = {failing_allocate, failing_reallocate, failing_release,
+                                            NULL};
+    CHECK_OK(avout_allocator_set(&failing));
+    for (int64_t n = 0;; n++) {
+        atomic_store(&failed_once, 0);
+        atomic_store(&until_failure, n);
+        avout_status status = call(payload);
+        atomic_store(&until_failure, INT64_MAX);
+        size_t left = avout_memory_blocks();
+        if (left)
+            test_failed(__FILE__, __LINE__, "allocation %" PRId64 " failed: %zu blocks are left", n,
+                        left);
+        if (!atomic_load(&failed_once)) {
+            CHECK_STATUS(AVOUT_OK, status);
+            CHECK(n > 0);
+            break;
+        }
+        if (status != AVOUT_ENOMEM)
+            test_failed(__FILE__, __LINE__, "allocation %" PRId64 " failed: status %s (%s)", n,
+                        avout_status_name(status), avout_error_detail());
+    }
+    CHECK_OK(avout_allocator_set(NULL));
+}
