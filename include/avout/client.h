@@ -1,0 +1,76 @@
+/* A client: one session with a store, and everything that lives on it.
+ *
+ * As everywhere in the library results come first among the arguments; avout_connect alone begins
+ * with the address, as connect calls do. Any thread may call any function here unless it says
+ * otherwise.
+ *
+ * Statuses that every call on a client or on something opened through it can answer, beside its own:
+ * AVOUT_ECLOSED (the client is closed), AVOUT_EFORK (this process is a forked child of the one that
+ * opened it), AVOUT_ENOMEM, AVOUT_ETIMEOUT (the deadline passed, nothing was changed), AVOUT_EPERM,
+ * AVOUT_EAUTH, AVOUT_EIO, AVOUT_ENOSPACE (the store said so). */
+#ifndef AVOUT_CLIENT_H
+#define AVOUT_CLIENT_H
+
+#include "options.h"
+#include "value.h"
+
+AVOUT_BEGIN
+
+typedef struct avout_client avout_client;
+
+/* Opens a client and waits until it has a session, at most options->connect_timeout_ms.
+ *
+ *   "lmdb:PATH", or a path with a slash          embedded store in that directory
+ *   "zk://host:port[,host:port...][/chroot]",    ZooKeeper; a chroot that does not exist is created
+ *   "host[:port]"
+ *   "mem:NAME"                                   in this process, for tests
+ *   NULL or ""                                   the environment's AVOUT_STORE; else the embedded
+ *                                                store in the user's state directory
+ *
+ * `options` may be NULL. The store's own nodes are created on first use.
+ * AVOUT_EURL, AVOUT_ETIMEOUT (nobody answers there), AVOUT_ECONNECTION, AVOUT_EAUTH, AVOUT_EPERM,
+ * AVOUT_EFORMAT (a store of a newer format, or a directory that is none), AVOUT_ENOTSUP (TLS). */
+AVOUT_API avout_status avout_connect(const char *url, const avout_options *options,
+                                     avout_client **client);
+
+/* Ends the session and waits until nothing of the client runs any more. Calls under way in other
+ * threads return AVOUT_ECLOSED, or AVOUT_UNKNOWN if their change was on its way. Handles opened
+ * through the client answer AVOUT_ECLOSED from now on and must still be closed, each by its own
+ * function, in any order. Not from a callback of this client (AVOUT_ESTATE is then logged and
+ * nothing done). NULL is accepted. Blocks a few seconds at most. */
+AVOUT_API void avout_close(avout_client *client);
+
+/* The address as resolved ("lmdb:/home/ann/.local/state/avout"). Borrowed, as long as the client. */
+AVOUT_API const char *avout_client_url(avout_client *client);
+
+/* What a client has done since it was opened; for progress lines and tests. */
+typedef struct avout_statistics {
+    uint64_t commits;   /* updates confirmed (swaps, resets, transactions with writes) */
+    uint64_t retries;   /* runs of a function that were thrown away */
+    uint64_t multis;    /* groups sent to the store */
+    uint64_t refused;   /* groups the store refused because of a conflict */
+    uint64_t fetches;   /* reads sent to the store */
+    uint64_t fences;    /* groups whose outcome had to be settled after a lost connection */
+    uint64_t cells;     /* atoms and refs open now */
+    uint64_t live;      /* of them, cached now */
+} avout_statistics;
+AVOUT_API void avout_client_statistics(avout_client *client, avout_statistics *statistics);
+
+/* The names of atoms and refs directly below `directory` ("/" for the top) as a vector of strings,
+ * sorted; a name that ends with a slash is a directory. Destroyed ones are listed until they are
+ * removed. Asks the store. AVOUT_ENAME, AVOUT_ENOTFOUND. */
+AVOUT_API avout_status avout_ls(avout_value *names, avout_client *client, const char *directory);
+
+/* Destroys the atom or ref of that name wherever it is open; see avout_atom_destroy. AVOUT_ENAME,
+ * AVOUT_ENOTFOUND. */
+AVOUT_API avout_status avout_destroy(avout_client *client, const char *name);
+
+/* Between enter and leave what avout_atom_peek and avout_ref_peek return stays valid. Guards nest,
+ * belong to the thread, never block and cost about a nanosecond; while one is held memory is not
+ * given back, so hold it for moments, not across waits. */
+AVOUT_API void avout_guard_enter(void);
+AVOUT_API void avout_guard_leave(void);
+
+AVOUT_END
+
+#endif
