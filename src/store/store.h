@@ -1,0 +1,78 @@
+/* The store room's own interface: names, addresses, the registry of adapters and the waiting call.
+ * The port itself is avout/sys/store.h. */
+#ifndef AVOUT_STORE_STORE_H
+#define AVOUT_STORE_STORE_H
+
+#include "avout/sys/store.h"
+
+/* ---- path.c: names ------------------------------------------------------------------------- */
+
+enum { AVOUT__NAME_MAX = 1024 };
+
+/* Checks the name of an atom, ref or lock: an absolute path ("/a/b") of valid UTF-8, at most
+ * AVOUT__NAME_MAX bytes, not just "/", without empty, "." or ".." segments, without a slash at the
+ * end, control characters and the code points ZooKeeper refuses. AVOUT_ENAME; the detail quotes the
+ * name and says what is wrong at which byte (counted from 0). */
+avout_status avout__name_check(const char *name);
+
+/* Writes text in double quotes into out, always NUL-terminated: bytes that are not printable ASCII
+ * or valid UTF-8 of printable characters as \xHH, long text cut ("..."). Returns out. */
+enum { AVOUT__QUOTE_SIZE = 320 };
+const char *avout__quote(char out[AVOUT__QUOTE_SIZE], const char *text);
+
+/* ---- url.c: addresses ---------------------------------------------------------------------- */
+
+typedef struct avout__url {
+    char *scheme;  /* "lmdb", "zk", "mem" */
+    char *address; /* what the adapter's open gets; zk: every host with its port, "h:2181,[::1]:1/c" */
+} avout__url;
+
+/* Takes a URL apart, or finds the default one for NULL and "". AVOUT_EURL, AVOUT_ENOMEM,
+ * AVOUT_ESYSTEM. Forms:
+ *    lmdb:PATH, or a path with a slash in it
+ *    zk://host[:port][,host[:port]...][/chroot], or host[:port][,...] alone; IPv6 in brackets
+ *    SCHEME:REST of any other registered adapter (mem:NAME)
+ *    nothing: environment AVOUT_STORE, else lmdb:$XDG_STATE_HOME/avout or ~/.local/state/avout
+ * Credentials in an address are refused, and never shown. */
+avout_status avout__url_parse(avout__url *url, const char *text);
+void avout__url_release(avout__url *url);
+
+/* ---- registry.c: adapters ------------------------------------------------------------------ */
+
+/* Makes an adapter known. Any thread. The table must stay. Registering the same table again is
+ * AVOUT_OK. AVOUT_EINVAL: wrong version or size, an empty must slot, a scheme that is not
+ * [a-z][a-z0-9]*, or a scheme that another table has. */
+avout_status avout__store_register(const avout_store_ops *ops);
+/* NULL when nobody registered it. */
+const avout_store_ops *avout__store_find(const char *scheme);
+/* "lmdb, mem, zk": what is registered, cut to fit. Returns out. */
+const char *avout__store_schemes(char *out, size_t size);
+
+/* Opens a handle on what url names (avout__url_parse). options may be NULL. */
+avout_status avout__store_open(avout_store **store, const char *url, const avout_options *options,
+                               const avout_listener *listener);
+void avout__store_close(avout_store *store); /* NULL is accepted */
+
+/* ---- call.c: waiting for an answer ----------------------------------------------------------- */
+
+/* An owned copy of a reply: `is` and all it points to live until avout__reply_release. */
+typedef struct avout__reply {
+    avout_reply is;
+    void *memory;
+} avout__reply;
+
+#define AVOUT__REPLY_INIT {0}
+void avout__reply_release(avout__reply *reply); /* also of a zeroed or released one */
+
+/* Submits one request (its `done` and `payload` are ignored) and waits for the reply. Answers the
+ * reply's status, with the detail set; `reply` (may be NULL; else overwritten, to be released always) then
+ * holds the reply, `maybe_done` and `failed_op` included. A deadline that passes first answers
+ * AVOUT_UNKNOWN for a multi (with maybe_done) and AVOUT_ETIMEOUT for others; the late reply is
+ * dropped when it comes. Never on a delivery thread: it would wait for itself. */
+avout_status avout__store_call(avout__reply *reply, avout_store *store,
+                               const avout_request *request, int64_t deadline_ns);
+
+/* Adapters set it to true, once, on each thread they deliver on. */
+extern _Thread_local bool avout__store_delivering;
+
+#endif
