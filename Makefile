@@ -1,49 +1,257 @@
-# Avout for C. `make demo` and `make test` are all a newcomer needs; CONTRIBUTING says the rest.
-# VARIANT is release (default), asan or tsan: each builds into its own folder.
+# Avout for C. `make demo` and `make test` are all a newcomer needs; `make help` lists the rest.
+#
+# One file, no recursion: all three variants (release, and with sanitizers asan and tsan) have their
+# rules here and build side by side in build/VARIANT. Sources are found by place: src/ROOM/*.c is the
+# library, src/cli the command, tests/*/*_test.c and *_test.sh are tests, fuzz/*_fuzz.c fuzz targets,
+# examples/*.c and bench/*.c what their folders say. A new file needs no change here.
+
+VERSION := 0.1.0
+SOVERSION := 0
+
 VARIANT ?= release
 BUILD ?= build
 OUT := $(BUILD)/$(VARIANT)
-CC ?= cc
+VARIANTS := release asan tsan
 
+prefix ?= /usr/local
+exec_prefix ?= $(prefix)
+bindir ?= $(exec_prefix)/bin
+libdir ?= $(exec_prefix)/lib
+includedir ?= $(prefix)/include
+pkgconfigdir ?= $(libdir)/pkgconfig
+mandir ?= $(prefix)/share/man
+INSTALL ?= install
+
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+
+CC ?= cc
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wcast-qual -Wvla -Werror
 CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -DTHREADED
 CFLAGS_release := -O2 -g
-CFLAGS_asan := -O1 -g -DAVOUT_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-CFLAGS_tsan := -O1 -g -DAVOUT_DEBUG -fsanitize=thread -Wno-tsan
-ALL_CFLAGS = -std=c17 -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)
+CFLAGS_asan := -O1 -g -DAVOUT_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all \
+               -fno-omit-frame-pointer
+CFLAGS_tsan := -O1 -g -DAVOUT_DEBUG -fsanitize=thread
+ifeq ($(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
+CFLAGS_tsan += -Wno-tsan
+endif
+COMMON_CFLAGS = -std=c17 -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(CFLAGS)
 LIBS := -lzookeeper_mt -llmdb -lgmp -lm -pthread
 
-LIB_SOURCES := $(sort $(wildcard src/base/*.c src/value/*.c src/edn/*.c src/store/*.c src/store/*/*.c \
-                 src/state/*.c src/stm/*.c src/lock/*.c src/client/*.c))
+# ---- what there is --------------------------------------------------------------------------------
+
+LIB_SOURCES := $(sort $(wildcard src/base/*.c src/value/*.c src/edn/*.c src/store/*.c \
+                 src/store/*/*.c src/state/*.c src/stm/*.c src/lock/*.c src/client/*.c))
+LANG_SOURCES := $(sort $(wildcard src/lang/*.c))
 CLI_SOURCES := $(sort $(wildcard src/cli/*.c))
-TEST_SOURCES := $(sort $(wildcard tests/*/*_test.c))
+BENCH_SOURCES := $(sort $(wildcard bench/*.c))
+EXAMPLE_SOURCES := $(sort $(wildcard examples/*.c))
+FUZZ_SOURCES := $(sort $(wildcard fuzz/*_fuzz.c))
 SUPPORT_SOURCES := $(sort $(wildcard tests/support/*.c))
+TEST_SOURCES := $(sort $(wildcard tests/*/*_test.c))
+SHELL_TESTS := $(sort $(wildcard tests/*/*_test.sh))
+RUNNER_SOURCES := tests/run/run.c tests/run/program.c tests/run/tap.c
+SERVICE_SOURCE := $(if $(wildcard tests/support/zookeeper.c),tests/run/zookeeper.c)
+HEADERS := $(sort $(wildcard include/*.h include/*/*.h include/*/*/*.h))
+MAN_PAGES := $(sort $(wildcard man/*.[1-7]))
 
-LIB_OBJECTS := $(LIB_SOURCES:%.c=$(OUT)/%.o)
-CLI_OBJECTS := $(CLI_SOURCES:%.c=$(OUT)/%.o)
-SUPPORT_OBJECTS := $(SUPPORT_SOURCES:%.c=$(OUT)/%.o)
-TESTS := $(TEST_SOURCES:%.c=$(OUT)/%)
+# What a variant tests: everything; everything not tagged slow; what uses threads (names pthread_ or
+# is tagged threads) and is not tagged slow or single. `make test ONLY=part-of-a-name` takes those.
+tagged = $(if $(strip $(2)),$(shell grep -lE 'Test-tags:.*\<($(1))\>' $(2)))
+ONLY ?=
+chosen = $(if $(ONLY),$(foreach file,$(1),$(if $(findstring $(ONLY),$(file)),$(file))),$(1))
+C_TESTS := $(TEST_SOURCES) $(FUZZ_SOURCES)
+SLOW := $(call tagged,slow,$(C_TESTS))
+SINGLE := $(call tagged,single,$(TEST_SOURCES))
+CONCURRENT := $(if $(TEST_SOURCES),$(shell grep -lE 'pthread_|Test-tags:.*\<threads\>' $(TEST_SOURCES)))
+TESTS_release := $(call chosen,$(C_TESTS))
+TESTS_asan := $(call chosen,$(filter-out $(SLOW),$(C_TESTS)))
+TESTS_tsan := $(call chosen,$(filter-out $(SLOW) $(SINGLE),$(CONCURRENT)))
 
-.PHONY: all lib tests clean
-all: lib
+# ---- goals ----------------------------------------------------------------------------------------
+
+.PHONY: all lib shared tests demo test check bench install uninstall clean format format-check tidy \
+        fuzz help dependencies
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+SHARED := $(OUT)/lib/libavout.so.$(VERSION)
+COMMAND := $(if $(wildcard src/cli/main.c),$(OUT)/bin/avout)
+DEMO := $(OUT)/bin/avout-demo
+BENCH := $(if $(BENCH_SOURCES),$(OUT)/bin/avout-bench)
+EXAMPLES := $(patsubst examples/%.c,$(OUT)/examples/%,$(filter-out examples/demo.c,$(EXAMPLE_SOURCES)))
+RUNNER := $(BUILD)/run-tests
+SERVICE := $(if $(SERVICE_SOURCE),$(BUILD)/zookeeper-server)
+
+all: lib shared $(COMMAND)
 lib: $(OUT)/libavout.a
-tests: $(TESTS)
+shared: $(SHARED)
+tests: $(TESTS_$(VARIANT):%.c=$(OUT)/%)
 
-$(OUT)/libavout.a: $(LIB_OBJECTS)
-	@rm -f $@
-	@ar rcs $@ $^
+help:
+	@echo 'make                 the library (static and shared) and the command, in $(OUT)'
+	@echo 'make demo            installs what is missing, builds, shows transactions at work'
+	@echo '                     STORE=zk://HOST:PORT: on a running ZooKeeper'
+	@echo 'make test            installs what is missing, runs all tests, also with sanitizers'
+	@echo '                     ONLY=PART: those whose path contains PART'
+	@echo 'make check           unit tests and checks of the sources only: seconds'
+	@echo 'make bench           measures, against the raw engines, side by side; ARGS=--json'
+	@echo 'make fuzz            fuzzes with clang for SECONDS=60 a target'
+	@echo 'make install         prefix=$(prefix) libdir= includedir= DESTDIR='
+	@echo 'make uninstall       takes the same away again'
+	@echo 'make format tidy     clang-format over all files; clang-tidy'
+	@echo 'make clean           removes $(BUILD)'
+	@echo 'VARIANT=asan or VARIANT=tsan with any of them: the build with sanitizers'
 
-$(OUT)/%.o: %.c
+# Nothing is compiled before what is missing has been installed, for the goals that promise it.
+NEEDS := $(if $(filter test,$(MAKECMDGOALS)),test,$(if $(filter demo,$(MAKECMDGOALS)),build))
+dependencies:
+	@sh scripts/install-dependencies.sh $(NEEDS)
+FIRST := $(if $(NEEDS),dependencies)
+
+# ---- how things are made --------------------------------------------------------------------------
+
+define variant_rules
+$(BUILD)/$(1)/%.o: %.c | $(FIRST)
+	@mkdir -p $$(@D)
+	@echo "  CC  $(1) $$<"
+	@$$(CC) $$(CPPFLAGS) -Itests $$(COMMON_CFLAGS) $$(CFLAGS_$(1)) -MMD -MP -c $$< -o $$@
+
+$(BUILD)/$(1)/libavout.a: $(LIB_SOURCES:%.c=$(BUILD)/$(1)/%.o)
+	@rm -f $$@
+	@$$(AR) rcs $$@ $$^
+
+$(BUILD)/$(1)/lib/libavout.so.$(VERSION): $(LIB_SOURCES:%.c=$(BUILD)/$(1)/%.o) src/avout.map
+	@mkdir -p $$(@D)
+	@echo "  LD  $(1) $$(@F)"
+	@$$(CC) $$(CFLAGS_$(1)) $$(CFLAGS) -shared -Wl,-soname,libavout.so.$(SOVERSION) \
+	    -Wl,--version-script=src/avout.map $(if $(filter release,$(1)),-Wl$(,)-z$(,)defs) \
+	    -Wl,-z,relro,-z,now $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LIBS)
+	@ln -sf $$(@F) $$(@D)/libavout.so.$(SOVERSION)
+	@ln -sf libavout.so.$(SOVERSION) $$(@D)/libavout.so
+
+$(BUILD)/$(1)/tests/%: $(BUILD)/$(1)/tests/%.o $(SUPPORT_SOURCES:%.c=$(BUILD)/$(1)/%.o) \
+                       $(BUILD)/$(1)/libavout.a
+	$$(call link,$(1))
+$(BUILD)/$(1)/fuzz/%_fuzz: $(BUILD)/$(1)/fuzz/%_fuzz.o $(BUILD)/$(1)/tests/run/replay.o \
+                           $(BUILD)/$(1)/libavout.a
+	$$(call link,$(1))
+$(BUILD)/$(1)/examples/%: $(BUILD)/$(1)/examples/%.o $(BUILD)/$(1)/libavout.a
+	$$(call link,$(1))
+$(BUILD)/$(1)/bin/avout-demo: $(BUILD)/$(1)/examples/demo.o $(BUILD)/$(1)/libavout.a
+	$$(call link,$(1))
+$(BUILD)/$(1)/bin/avout-bench: $(BENCH_SOURCES:%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/libavout.a
+	$$(call link,$(1))
+$(BUILD)/$(1)/bin/avout: $(patsubst %.c,$(BUILD)/$(1)/%.o,$(CLI_SOURCES) $(LANG_SOURCES)) \
+                         $(BUILD)/$(1)/libavout.a
+	$$(call link,$(1))
+endef
+, := ,
+define link
+@mkdir -p $(@D)
+@echo "  LD  $(1) $(@:$(BUILD)/$(1)/%=%)"
+@$(CC) $(CFLAGS_$(1)) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+endef
+$(foreach variant,$(VARIANTS),$(eval $(call variant_rules,$(variant))))
+
+# ---- demo, bench ----------------------------------------------------------------------------------
+
+STORE ?=
+demo: $(DEMO)
+	@$(if $(STORE),AVOUT_STORE='$(STORE)') $(DEMO)
+
+ARGS ?=
+bench: $(BENCH)
+	$(if $(BENCH),@$(BENCH) $(ARGS),@echo 'there is no benchmark yet' >&2; exit 1)
+
+# ---- tests ----------------------------------------------------------------------------------------
+
+$(RUNNER): $(RUNNER_SOURCES:%.c=$(BUILD)/release/%.o)
+	@echo "  LD  $(@F)"
+	@$(CC) -o $@ $^
+
+# The one ZooKeeper server for all test programs that do not need one of their own.
+$(SERVICE): $(SERVICE_SOURCE:%.c=$(BUILD)/release/%.o) \
+            $(SUPPORT_SOURCES:%.c=$(BUILD)/release/%.o) $(BUILD)/release/libavout.a
+	$(call link,release)
+
+SHELL_RUN := $(call chosen,$(SHELL_TESTS))
+RUN := $(foreach variant,$(VARIANTS),$(TESTS_$(variant):%=$(variant):%)) $(SHELL_RUN:%=release:%)
+PROGRAMS := $(foreach variant,$(VARIANTS),$(TESTS_$(variant):%.c=$(BUILD)/$(variant)/%))
+# Shell tests use what was built: the libraries, the command, the examples.
+PRODUCTS := lib shared $(COMMAND) $(EXAMPLES)
+RUN_FLAGS ?=
+
+test: $(RUNNER) $(SERVICE) $(PROGRAMS) $(PRODUCTS)
+	@$(RUNNER) -b $(BUILD) $(if $(SERVICE),-e AVOUT_TEST_ZOOKEEPER='$(SERVICE) --here serve') \
+	    $(RUN_FLAGS) $(RUN)
+
+CHECKED := $(call chosen,$(filter tests/unit/%,$(TEST_SOURCES)))
+check: $(RUNNER) $(CHECKED:%.c=$(OUT)/%) $(PRODUCTS)
+	@$(RUNNER) -b $(BUILD) $(RUN_FLAGS) $(CHECKED:%=$(VARIANT):%) $(SHELL_RUN:%=release:%)
+
+# ---- fuzzing --------------------------------------------------------------------------------------
+
+FUZZERS := $(FUZZ_SOURCES:fuzz/%.c=$(BUILD)/fuzz/%)
+SECONDS ?= 60
+$(BUILD)/fuzz/%: fuzz/%.c $(LIB_SOURCES) $(HEADERS)
 	@mkdir -p $(@D)
-	@echo "  CC  $<"
-	@$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	@echo "  LD  fuzz $(@F)"
+	@clang -std=c17 -O1 -g $(CPPFLAGS) -DAVOUT_DEBUG -pthread \
+	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	    -o $@ $< $(LIB_SOURCES) $(LIBS)
+# New inputs are kept in the build folder; those worth keeping are moved to fuzz/corpus by hand.
+fuzz: $(FUZZERS)
+	@for fuzzer in $(FUZZERS); do \
+	    name=$$(basename $$fuzzer _fuzz); \
+	    mkdir -p $(BUILD)/fuzz/found/$$name fuzz/corpus/$$name; \
+	    $$fuzzer -max_total_time=$(SECONDS) -artifact_prefix=$(BUILD)/fuzz/ \
+	        $(BUILD)/fuzz/found/$$name fuzz/corpus/$$name || exit 1; \
+	done
 
-$(TESTS): $(OUT)/%: $(OUT)/%.o $(SUPPORT_OBJECTS) $(OUT)/libavout.a
-	@echo "  LD  $@"
-	@$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(OUT)/libavout.a $(LIBS)
+# ---- installing -----------------------------------------------------------------------------------
+
+$(OUT)/avout.pc: avout.pc.in Makefile FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(exec_prefix)|' -e 's|@libdir@|$(libdir)|' \
+	    -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' -e 's|@libs@|$(LIBS)|' \
+	    avout.pc.in > $@
+.PHONY: FORCE
+FORCE:
+
+install: all $(OUT)/avout.pc
+	@$(INSTALL) -d $(DESTDIR)$(libdir) $(DESTDIR)$(pkgconfigdir) $(if $(COMMAND),$(DESTDIR)$(bindir))
+	@for header in $(HEADERS:include/%=%); do \
+	    $(INSTALL) -D -m 644 include/$$header $(DESTDIR)$(includedir)/$$header || exit 1; \
+	done
+	@$(INSTALL) -m 644 $(OUT)/libavout.a $(DESTDIR)$(libdir)/libavout.a
+	@$(INSTALL) -m 755 $(SHARED) $(DESTDIR)$(libdir)/$(notdir $(SHARED))
+	@ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/libavout.so.$(SOVERSION)
+	@ln -sf libavout.so.$(SOVERSION) $(DESTDIR)$(libdir)/libavout.so
+	@$(INSTALL) -m 644 $(OUT)/avout.pc $(DESTDIR)$(pkgconfigdir)/avout.pc
+	$(if $(COMMAND),@$(INSTALL) -m 755 $(COMMAND) $(DESTDIR)$(bindir)/avout)
+	@for page in $(MAN_PAGES); do \
+	    $(INSTALL) -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+	@echo "installed in $(DESTDIR)$(prefix)"
+
+uninstall:
+	@cd $(DESTDIR)$(includedir) && rm -f $(HEADERS:include/%=%)
+	@rmdir $(DESTDIR)$(includedir)/avout/sys $(DESTDIR)$(includedir)/avout 2>/dev/null || true
+	@rm -f $(DESTDIR)$(libdir)/libavout.a $(DESTDIR)$(libdir)/libavout.so* \
+	    $(DESTDIR)$(pkgconfigdir)/avout.pc $(DESTDIR)$(bindir)/avout
+	@for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; done
 
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+# ---- the look of the sources ----------------------------------------------------------------------
+
+format:
+	@sh scripts/check-format.sh --fix
+format-check:
+	@sh scripts/check-format.sh
+tidy:
+	@clang-tidy --quiet $(LIB_SOURCES) $(CLI_SOURCES) -- -std=c17 $(CPPFLAGS)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

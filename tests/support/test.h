@@ -5,6 +5,13 @@
  *     x_test name ...        those only
  *     x_test --list          their names
  *     x_test --here name     in this process, without limit: for a debugger
+ *
+ * A line `Test-tags: ...` in the file's first comment tells the runner more:
+ *
+ *     serial    while no other program runs
+ *     slow      takes long: started first, and not run with sanitizers
+ *     threads   run with the thread sanitizer too (so is a file that names pthread_...)
+ *     single    not run with the thread sanitizer
  */
 #ifndef TESTS_SUPPORT_TEST_H
 #define TESTS_SUPPORT_TEST_H
