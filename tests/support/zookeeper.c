@@ -343,6 +343,9 @@ void test_zk_pause(test_zk *zk, int number)
 {
     CHECK(zk->servers[number].pid);
     kill(zk->servers[number].pid, SIGSTOP);
+    /* A process stops thread by thread; one that still runs could answer. */
+    siginfo_t stopped;
+    waitid(P_PID, (id_t)zk->servers[number].pid, &stopped, WSTOPPED | WEXITED | WNOWAIT);
 }
 
 void test_zk_resume(test_zk *zk, int number)
