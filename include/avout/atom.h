@@ -20,11 +20,11 @@ typedef struct avout_atom avout_atom;
 AVOUT_API avout_status avout_atom_open(avout_atom **atom, avout_client *client, const char *name);
 /* Creates it with `initial` if there is none, else opens it as it is. *created (may be NULL) tells.
  * Consumes `initial`, whatever the outcome. */
-AVOUT_API avout_status avout_atom_create(avout_atom **atom, avout_client *client,
-                                        const char *name, avout_value initial, bool *created);
+AVOUT_API avout_status avout_atom_create(avout_atom **atom, avout_client *client, const char *name,
+                                         avout_value initial, bool *created);
 /* Creates it, or resets the existing one, to `value` (consumed). */
 AVOUT_API avout_status avout_atom_create_or_reset(avout_atom **atom, avout_client *client,
-                                                 const char *name, avout_value value);
+                                                  const char *name, avout_value value);
 /* Gives the handle back; the state in the store stays. NULL is accepted. Watches and the validator
  * set through any handle end with the last handle of that name. */
 AVOUT_API void avout_atom_close(avout_atom *atom);
@@ -42,10 +42,10 @@ AVOUT_API const char *avout_atom_name(const avout_atom *atom);
 AVOUT_API avout_status avout_atom_deref(avout_value *value, avout_atom *atom);
 /* The same with a deadline of its own. */
 AVOUT_API avout_status avout_atom_deref_within(avout_value *value, avout_atom *atom,
-                                              int64_t timeout_ms);
+                                               int64_t timeout_ms);
 /* Linearizable: not older than anything confirmed to anybody before the call. One round trip. */
 AVOUT_API avout_status avout_atom_deref_strict(avout_value *value, avout_atom *atom,
-                                              int64_t timeout_ms);
+                                               int64_t timeout_ms);
 /* The cached value, borrowed until avout_guard_leave; AVOUT_NONE when avout_atom_deref would have
  * to wait or to answer an error. Only inside a guard. Knows of no transaction. */
 AVOUT_API avout_value avout_atom_peek(avout_atom *atom);
@@ -63,8 +63,7 @@ AVOUT_API avout_status avout_reset(avout_atom *atom, avout_value value,
                                    const avout_call_options *options);
 /* Sets `value` (consumed) if the value now equals `expected` (borrowed); AVOUT_ECONFLICT if not. */
 AVOUT_API avout_status avout_compare_and_set(avout_atom *atom, avout_value expected,
-                                             avout_value value,
-                                             const avout_call_options *options);
+                                             avout_value value, const avout_call_options *options);
 
 /* old_value and new_value are borrowed, AVOUT_NONE on failure; otherwise as avout_finished_fn. */
 typedef void (*avout_swapped_fn)(avout_status status, avout_value old_value, avout_value new_value,
@@ -81,12 +80,11 @@ AVOUT_API avout_status avout_swap_async(avout_atom *atom, avout_change_fn change
  * the value now. `destroy` (may be NULL) is called with the payload once, when the validator is
  * replaced or the last handle closed, or before an error is answered. */
 AVOUT_API avout_status avout_atom_set_validator(avout_atom *atom, avout_validator_fn validator,
-                                               void *payload, void (*destroy)(void *payload));
+                                                void *payload, void (*destroy)(void *payload));
 /* Calls `watch` after every change, the last one always; a watch of that key is replaced. Starts
  * from the value at the time of the call. `destroy` as above. */
-AVOUT_API avout_status avout_atom_add_watch(avout_atom *atom, const char *key,
-                                           avout_watch_fn watch, void *payload,
-                                           void (*destroy)(void *payload));
+AVOUT_API avout_status avout_atom_add_watch(avout_atom *atom, const char *key, avout_watch_fn watch,
+                                            void *payload, void (*destroy)(void *payload));
 /* After it returned the watch is not running (unless it is the caller) and not called again.
  * AVOUT_ENOTFOUND. */
 AVOUT_API avout_status avout_atom_remove_watch(avout_atom *atom, const char *key);

@@ -45,14 +45,14 @@ AVOUT_API const char *avout_client_url(avout_client *client);
 
 /* What a client has done since it was opened; for progress lines and tests. */
 typedef struct avout_statistics {
-    uint64_t commits;   /* updates confirmed (swaps, resets, transactions with writes) */
-    uint64_t retries;   /* runs of a function that were thrown away */
-    uint64_t multis;    /* groups sent to the store */
-    uint64_t refused;   /* groups the store refused because of a conflict */
-    uint64_t fetches;   /* reads sent to the store */
-    uint64_t fences;    /* groups whose outcome had to be settled after a lost connection */
-    uint64_t cells;     /* atoms and refs open now */
-    uint64_t live;      /* of them, cached now */
+    uint64_t commits; /* updates confirmed (swaps, resets, transactions with writes) */
+    uint64_t retries; /* runs of a function that were thrown away */
+    uint64_t multis;  /* groups sent to the store */
+    uint64_t refused; /* groups the store refused because of a conflict */
+    uint64_t fetches; /* reads sent to the store */
+    uint64_t fences;  /* groups whose outcome had to be settled after a lost connection */
+    uint64_t cells;   /* atoms and refs open now */
+    uint64_t live;    /* of them, cached now */
 } avout_statistics;
 AVOUT_API void avout_client_statistics(avout_client *client, avout_statistics *statistics);
 

@@ -32,8 +32,7 @@ AVOUT_API avout_status avout_edn_read(avout_value *out, const char *text, size_t
  * it. Only white space left: AVOUT_OK with *out = AVOUT_NONE. Positions in errors count from the
  * text's beginning. */
 AVOUT_API avout_status avout_edn_read_next(avout_value *out, const char *text, size_t length,
-                                           size_t *position,
-                                           const avout_edn_read_options *options,
+                                           size_t *position, const avout_edn_read_options *options,
                                            avout_edn_error *error);
 
 /* Where printed text goes, in pieces. Anything but AVOUT_OK ends the printing with that status. */

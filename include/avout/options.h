@@ -70,7 +70,9 @@ typedef struct avout_options {
     void *on_log_payload;
 } avout_options;
 
+/* clang-format off */
 #define AVOUT_OPTIONS_INIT {0}
+/* clang-format on */
 
 AVOUT_END
 

@@ -19,8 +19,8 @@ AVOUT_BEGIN
 AVOUT_API avout_status avout_ref_open(avout_ref **ref, avout_client *client, const char *name);
 /* Creates it with `initial` if there is none, else opens it as it is. *created (may be NULL) tells.
  * Consumes `initial`, whatever the outcome. */
-AVOUT_API avout_status avout_ref_create(avout_ref **ref, avout_client *client,
-                                        const char *name, avout_value initial, bool *created);
+AVOUT_API avout_status avout_ref_create(avout_ref **ref, avout_client *client, const char *name,
+                                        avout_value initial, bool *created);
 /* Creates it, or resets the existing one, to `value` (consumed). */
 AVOUT_API avout_status avout_ref_create_or_reset(avout_ref **ref, avout_client *client,
                                                  const char *name, avout_value value);
@@ -55,7 +55,6 @@ AVOUT_API avout_value avout_ref_peek(avout_ref *ref);
  * an error none is written. */
 AVOUT_API avout_status avout_refs_deref(avout_value *values, avout_ref *const *refs, size_t count);
 
-
 /* ---- validators and watches --------------------------------------------------------------------
  * Both belong to this client's picture of the ref: other clients have their own. */
 
@@ -66,9 +65,8 @@ AVOUT_API avout_status avout_ref_set_validator(avout_ref *ref, avout_validator_f
                                                void *payload, void (*destroy)(void *payload));
 /* Calls `watch` after every change, the last one always; a watch of that key is replaced. Starts
  * from the value at the time of the call. `destroy` as above. */
-AVOUT_API avout_status avout_ref_add_watch(avout_ref *ref, const char *key,
-                                           avout_watch_fn watch, void *payload,
-                                           void (*destroy)(void *payload));
+AVOUT_API avout_status avout_ref_add_watch(avout_ref *ref, const char *key, avout_watch_fn watch,
+                                           void *payload, void (*destroy)(void *payload));
 /* After it returned the watch is not running (unless it is the caller) and not called again.
  * AVOUT_ENOTFOUND. */
 AVOUT_API avout_status avout_ref_remove_watch(avout_ref *ref, const char *key);

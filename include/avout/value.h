@@ -148,7 +148,7 @@ AVOUT_API bool avout_value_is_number(avout_value value);
 /* Into C. AVOUT_ETYPE for other types; AVOUT_ERANGE when it does not fit. The out parameter is only
  * written on success. */
 AVOUT_API avout_status avout_value_to_bool(bool *truth, avout_value value);
-AVOUT_API avout_status avout_value_to_int(int64_t *number, avout_value value); /* INT, BIGINT */
+AVOUT_API avout_status avout_value_to_int(int64_t *number, avout_value value);  /* INT, BIGINT */
 AVOUT_API avout_status avout_value_to_float(double *number, avout_value value); /* any number */
 AVOUT_API avout_status avout_value_to_char(uint32_t *code_point, avout_value value);
 /* STRING's text; BYTES' bytes; the full name of SYMBOL and KEYWORD (without colon). Borrowed;

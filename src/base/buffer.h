@@ -10,7 +10,9 @@ typedef struct avout__buffer {
     size_t capacity;
 } avout__buffer;
 
+/* clang-format off */
 #define AVOUT__BUFFER_INIT {0}
+/* clang-format on */
 
 void avout__buffer_release(avout__buffer *buffer);
 avout_status avout__buffer_reserve(avout__buffer *buffer, size_t more);

@@ -40,7 +40,6 @@ uint64_t avout__random64(void)
 {
     uint64_t bits = 0;
     /* 8 bytes come whole once the kernel's pool is up; only a signal before that interrupts. */
-    while (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits && errno == EINTR) {
-    }
+    while (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits && errno == EINTR) {}
     return bits;
 }

@@ -6,8 +6,8 @@
 
 #define AVOUT__NEVER INT64_MAX
 
-int64_t avout__now_ns(void);      /* monotonic */
-int64_t avout__unix_ms(void);     /* wall clock */
+int64_t avout__now_ns(void);  /* monotonic */
+int64_t avout__unix_ms(void); /* wall clock */
 /* timeout_ms from now; AVOUT_FOREVER (or so far off that it overflows): AVOUT__NEVER. */
 int64_t avout__deadline_in_ms(int64_t timeout_ms);
 /* Milliseconds left, rounded up, 0 when passed, INT64_MAX for AVOUT__NEVER. */

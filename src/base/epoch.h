@@ -37,8 +37,7 @@ static inline void avout__epoch_enter(void)
     atomic_store_explicit(&slot->active, now << 1 | 1, memory_order_relaxed);
     if (atomic_load_explicit(&avout__epoch_fence, memory_order_relaxed))
         atomic_thread_fence(memory_order_seq_cst);
-    else
-        atomic_signal_fence(memory_order_seq_cst);
+    else atomic_signal_fence(memory_order_seq_cst);
 }
 
 static inline void avout__epoch_leave(void)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 enum { DETAIL_SIZE = 1024 };
 static _Thread_local char detail[DETAIL_SIZE];
 
@@ -60,7 +62,8 @@ avout_status avout__fail_errno(avout_status status, int number, const char *form
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
     char reason[128];
-    if (strerror_r(number, reason, sizeof reason)) snprintf(reason, sizeof reason, "errno %d", number);
+    if (strerror_r(number, reason, sizeof reason))
+        snprintf(reason, sizeof reason, "errno %d", number);
     return avout_fail(status, "%s: %s", what, reason);
 }
 

@@ -21,15 +21,14 @@ bool avout__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadli
         until.tv_nsec = (long)(deadline_ns % 1000000000);
         limit = &until;
     }
-    long result = syscall(SYS_futex, word, operation, expected, limit, NULL,
-                          FUTEX_BITSET_MATCH_ANY);
+    long result =
+        syscall(SYS_futex, word, operation, expected, limit, NULL, FUTEX_BITSET_MATCH_ANY);
     return !(result == -1 && errno == ETIMEDOUT);
 }
 
 void avout__futex_wake(_Atomic uint32_t *word, int32_t count, bool shared)
 {
-    syscall(SYS_futex, word, FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG), count, NULL,
-            NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG), count, NULL, NULL, 0);
 }
 
 void avout__latch_open(avout__latch *latch)

@@ -16,7 +16,9 @@ void avout__futex_wake(_Atomic uint32_t *word, int32_t count, bool shared);
 typedef struct avout__latch {
     _Atomic uint32_t state; /* 0 not yet, 1 not yet and somebody waits, 2 happened */
 } avout__latch;
+/* clang-format off */
 #define AVOUT__LATCH_INIT {0}
+/* clang-format on */
 void avout__latch_open(avout__latch *latch);
 bool avout__latch_is_open(avout__latch *latch);
 /* False when the deadline passed first. */

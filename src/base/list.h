@@ -11,10 +11,19 @@ typedef struct avout__link {
 
 #define AVOUT__LINK_OF(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
-static inline void avout__list_init(avout__link *head) { head->next = head->prev = head; }
-static inline bool avout__list_empty(const avout__link *head) { return head->next == head; }
+static inline void avout__list_init(avout__link *head)
+{
+    head->next = head->prev = head;
+}
+static inline bool avout__list_empty(const avout__link *head)
+{
+    return head->next == head;
+}
 /* A link that is in no list is {NULL, NULL}. */
-static inline bool avout__link_linked(const avout__link *link) { return link->next != NULL; }
+static inline bool avout__link_linked(const avout__link *link)
+{
+    return link->next != NULL;
+}
 static inline void avout__link_insert_before(avout__link *at, avout__link *link)
 {
     link->prev = at->prev;

@@ -178,8 +178,8 @@ static void watch(keeper *k, double end)
 {
     while (!k->ended && !k->stopped && !k->late) {
         double left = end - seconds_now();
-        struct pollfd ready[] = {{k->err.fd, POLLIN, 0}, {k->out.fd, POLLIN, 0},
-                                 {k->signals, POLLIN, 0}};
+        struct pollfd ready[] = {
+            {k->err.fd, POLLIN, 0}, {k->out.fd, POLLIN, 0}, {k->signals, POLLIN, 0}};
         poll(ready, 3, left > 0 ? (int)(left * 1000) + 1 : 0);
         /* A failure's explanation is printed before its result line and is read before it. */
         read_stream(k, &k->err);
@@ -213,7 +213,8 @@ static void judge(const keeper *k, int limit_seconds, outcome *result)
         snprintf(result->note, size, "planned %d results, printed %d", counts->planned,
                  tap_seen(counts));
     else if (WEXITSTATUS(k->status) && !counts->failed)
-        snprintf(result->note, size, "exit status %d though no test failed", WEXITSTATUS(k->status));
+        snprintf(result->note, size, "exit status %d though no test failed",
+                 WEXITSTATUS(k->status));
     if (result->note[0]) counts->failed += missing > 1 ? missing : 1;
 }
 

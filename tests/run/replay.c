@@ -42,8 +42,8 @@ int main(int argc, char **argv)
     char folder[512];
     if (argc > 1) snprintf(folder, sizeof folder, "%s", argv[1]);
     else
-        snprintf(folder, sizeof folder, "fuzz/corpus/%.*s",
-                 (int)(length > 5 ? length - 5 : length), name);
+        snprintf(folder, sizeof folder, "fuzz/corpus/%.*s", (int)(length > 5 ? length - 5 : length),
+                 name);
     struct dirent **entries;
     int count = scandir(folder, &entries, visible, alphasort), failures = 0;
     if (count <= 0) {

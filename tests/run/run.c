@@ -215,9 +215,8 @@ static bool run_all(job *jobs, int count, const options *o)
     int running = 0;
     bool alone = false, told = false;
     for (;;) {
-        job *next = interrupted || alone || running >= o->at_once
-                        ? NULL
-                        : next_job(jobs, count, running);
+        job *next =
+            interrupted || alone || running >= o->at_once ? NULL : next_job(jobs, count, running);
         if (next) {
             if (!job_start(next, o)) return false;
             alone = next->serial;

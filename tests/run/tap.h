@@ -8,7 +8,9 @@ typedef struct tap {
     int planned; /* -1: no plan was seen */
 } tap;
 
+/* clang-format off */
 #define TAP_INIT {0, 0, 0, -1}
+/* clang-format on */
 
 void tap_line(tap *counts, const char *line);
 /* Results seen so far. */

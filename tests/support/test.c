@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -125,7 +125,8 @@ static int run_in_child(const test_case *test)
         return 1;
     }
     if (WIFSIGNALED(status)) {
-        fprintf(stderr, "# ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        fprintf(stderr, "# ended by signal %d (%s)\n", WTERMSIG(status),
+                strsignal(WTERMSIG(status)));
         return 1;
     }
     return WEXITSTATUS(status);

@@ -47,21 +47,26 @@ typedef uint64_t avout_point;
 typedef struct avout_stat {
     int64_t version;
     avout_point created;
-    avout_point changed;    /* of the bytes */
-    int64_t changed_ms;     /* engine's wall clock at that point, Unix time */
-    int64_t owner;          /* session of an ephemeral node; 0: persistent */
+    avout_point changed; /* of the bytes */
+    int64_t changed_ms;  /* engine's wall clock at that point, Unix time */
+    int64_t owner;       /* session of an ephemeral node; 0: persistent */
     int32_t children;
-    size_t length;          /* of the bytes */
+    size_t length; /* of the bytes */
 } avout_stat;
 
-typedef enum avout_op_kind { AVOUT_OP_CREATE, AVOUT_OP_DELETE, AVOUT_OP_SET, AVOUT_OP_CHECK } avout_op_kind;
+typedef enum avout_op_kind {
+    AVOUT_OP_CREATE,
+    AVOUT_OP_DELETE,
+    AVOUT_OP_SET,
+    AVOUT_OP_CHECK
+} avout_op_kind;
 
 typedef struct avout_op {
     avout_op_kind kind;
     bool ephemeral;  /* CREATE */
     bool sequential; /* CREATE: ten decimal digits, growing, are appended to the path */
     const char *path;
-    int64_t version; /* DELETE, SET, CHECK: expected, or AVOUT_VERSION_ANY */
+    int64_t version;   /* DELETE, SET, CHECK: expected, or AVOUT_VERSION_ANY */
     const void *bytes; /* CREATE, SET */
     size_t length;
 } avout_op;
@@ -89,7 +94,7 @@ typedef struct avout_reply {
     const char *detail;  /* one line about a failure, or NULL */
     const void *bytes;   /* get */
     size_t length;
-    avout_stat stat; /* get, exists, list */
+    avout_stat stat;          /* get, exists, list */
     const char *const *names; /* list */
     size_t name_count;
     const avout_op_result *results; /* multi, on success: one an operation */
@@ -145,8 +150,8 @@ struct avout_store {
 
 /* An adapter. Slots marked must are never NULL. */
 typedef struct avout_store_ops {
-    uint32_t version; /* must: AVOUT_STORE_OPS_VERSION */
-    uint32_t size;    /* must: sizeof(avout_store_ops) */
+    uint32_t version;   /* must: AVOUT_STORE_OPS_VERSION */
+    uint32_t size;      /* must: sizeof(avout_store_ops) */
     const char *scheme; /* must: "zk", "lmdb" */
 
     /* must. Opens a handle and waits until it has a session, at most options->connect_timeout_ms.
