@@ -1,0 +1,61 @@
+# What `make install` puts down is enough to build and run a program with, by pkg-config alone, with
+# the shared and with the static library; `make uninstall` takes it all away.
+. tests/support/tap.sh
+
+into="BUILD=$(dirname "$built") prefix=/opt/avout DESTDIR=$scratch/root"
+place=$scratch/root/opt/avout
+export PKG_CONFIG_PATH="$place/lib/pkgconfig"
+export PKG_CONFIG_SYSROOT_DIR="$scratch/root"
+
+# shellcheck disable=SC2086
+check install make $into install
+check version_is_known sh -c '[ "$(pkg-config --modversion avout)" = 0.1.0 ]'
+check soname_links sh -c "[ \"\$(readlink $place/lib/libavout.so)\" = libavout.so.0 ] &&
+    [ \"\$(readlink $place/lib/libavout.so.0)\" = libavout.so.0.1.0 ] &&
+    readelf -d $place/lib/libavout.so | grep -q 'SONAME.*libavout.so.0\\]'"
+all_headers() { (cd include && find . -name '*.h') | while read -r h; do [ -r "$place/include/$h" ] || exit 1; done; }
+check all_headers all_headers
+
+cat >"$scratch/stranger.c" <<'END'
+#include <avout/status.h>
+#include <avout/memory.h>
+#include <stdio.h>
+
+int main(void)
+{
+    printf("%s, %zu\n", avout_status_name(AVOUT_RETRY), avout_memory_blocks());
+    return 0;
+}
+END
+stranger() # SOURCE [--static]
+{
+    # shellcheck disable=SC2046
+    (cd "$scratch" && ${CC:-cc} -std=c17 -Wall -Werror "$1" -o stranger ${2:+-Wl,-Bstatic} \
+        $(pkg-config --cflags --libs avout) \
+        ${2:+-Wl,-Bdynamic $(pkg-config --static --libs-only-l --libs-only-other avout | sed 's/-lavout//')})
+}
+runs() # OUTPUT [LIBRARY-PATH]
+{
+    [ "$(LD_LIBRARY_PATH=${2:-} "$scratch/stranger")" = "$1" ]
+}
+check build_with_the_shared_library stranger stranger.c
+check run_with_the_shared_library runs 'AVOUT_RETRY, 0' "$place/lib"
+refuse it_is_the_shared_library_that_is_used 'libavout.so.0' "$scratch/stranger"
+check build_with_the_static_library stranger stranger.c --static
+check run_with_the_static_library runs 'AVOUT_RETRY, 0'
+
+for example in examples/*.c; do
+    [ -e "$example" ] || continue
+    cp "$example" "$scratch"
+    check "build_$(basename "$example" .c)_outside_the_tree" stranger "$(basename "$example")"
+done
+
+if [ -e src/cli/main.c ]; then
+    check the_command_runs "$place/bin/avout" --help
+fi
+
+# shellcheck disable=SC2086
+check uninstall make $into uninstall
+check nothing_is_left sh -c "[ -z \"\$(find $scratch/root -type f -o -type l)\" ]"
+
+finish
