@@ -252,6 +252,6 @@ format:
 format-check:
 	@sh scripts/check-format.sh
 tidy:
-	@clang-tidy --quiet $(LIB_SOURCES) $(CLI_SOURCES) -- -std=c17 $(CPPFLAGS)
+	@clang-tidy --quiet $(LIB_SOURCES) $(CLI_SOURCES) -- -std=c17 $(CPPFLAGS) -DAVOUT_DEBUG
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

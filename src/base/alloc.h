@@ -9,7 +9,7 @@
 /* NULL when there is no memory, with the thread's detail set ("out of memory: 64 bytes"). A size of
  * 0 gives a block of 1. Any thread. */
 void *avout__alloc(size_t size);
-void *avout__calloc(size_t count, size_t size); /* zeroed; overflow of the product: NULL */
+void *avout__calloc(size_t items, size_t size); /* zeroed; overflow of the product: NULL */
 void *avout__realloc(void *block, size_t size); /* on failure the old block stays */
 void avout__free(void *block);                  /* NULL is accepted */
 char *avout__strdup(const char *text);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
 #include "base/banned.h"
 
 void avout__buffer_release(avout__buffer *buffer)
@@ -25,6 +26,7 @@ avout_status avout__buffer_add(avout__buffer *buffer, const void *bytes, size_t 
 {
     avout_status status = avout__buffer_reserve(buffer, length);
     if (status) return status;
+    AVOUT__ASSERT(buffer->data);
     if (length) memcpy(buffer->data + buffer->length, bytes, length);
     buffer->length += length;
     buffer->data[buffer->length] = '\0';
