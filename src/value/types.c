@@ -1,8 +1,13 @@
 /* The table of all types: what to call when an object of one is destroyed, hashed or compared. */
+#include "value/name.h"
 #include "value/object.h"
+#include "value/scalars.h"
+#include "value/text.h"
 
 #include "base/banned.h"
 
 const avout__type_hooks *const avout__types[AVOUT__TYPE_COUNT] = {
-    NULL,
+    [AVOUT_TYPE_FLOAT] = &avout__float_hooks,   [AVOUT_TYPE_STRING] = &avout__string_hooks,
+    [AVOUT_TYPE_SYMBOL] = &avout__symbol_hooks, [AVOUT_TYPE_KEYWORD] = &avout__keyword_hooks,
+    [AVOUT_TYPE_BYTES] = &avout__bytes_hooks,   [AVOUT_TYPE_BOX] = &avout__box_hooks,
 };
