@@ -128,9 +128,11 @@ static pending *new_call(const avout_request *request)
     return call;
 }
 
-static const char *what(const avout_request *request)
+/* What to name when the adapter has no detail: the operation that failed, else the first. */
+static const char *what(const avout_request *request, size_t failed_op)
 {
     if (request->path) return request->path;
+    if (failed_op < request->op_count) return request->ops[failed_op].path;
     return request->op_count ? request->ops[0].path : "store";
 }
 
@@ -157,8 +159,9 @@ avout_status avout__store_call(avout__reply *reply, avout_store *store,
         goto done;
     }
     if (!avout__latch_wait(&call->latch, deadline_ns)) {
-        status = avout_fail(multi ? AVOUT_UNKNOWN : AVOUT_ETIMEOUT,
-                            "%s: no answer from the store before the deadline", what(request));
+        status =
+            avout_fail(multi ? AVOUT_UNKNOWN : AVOUT_ETIMEOUT,
+                       "%s: no answer from the store before the deadline", what(request, SIZE_MAX));
         if (reply) {
             reply->is.status = status;
             reply->is.maybe_done = multi;
@@ -168,7 +171,8 @@ avout_status avout__store_call(avout__reply *reply, avout_store *store,
     status = call->reply.is.status;
     if (status) {
         const char *detail = call->reply.is.detail;
-        avout_fail(status, detail ? "%s" : "%s: %s", detail ? detail : what(request),
+        avout_fail(status, detail ? "%s" : "%s: %s",
+                   detail ? detail : what(request, call->reply.is.failed_op),
                    avout_status_text(status));
     }
     if (reply) {

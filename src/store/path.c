@@ -15,8 +15,12 @@
 static size_t decode(const unsigned char *s, uint32_t *code)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
-                  : s[0] < 0xf5 ? 4 : 0;
+    size_t length = s[0] < 0x80   ? 1
+                    : s[0] < 0xc2 ? 0
+                    : s[0] < 0xe0 ? 2
+                    : s[0] < 0xf0 ? 3
+                    : s[0] < 0xf5 ? 4
+                                  : 0;
     if (length < 2) {
         *code = s[0];
         return length;
@@ -51,8 +55,8 @@ const char *avout__quote(char out[AVOUT__QUOTE_SIZE], const char *text)
     while (*s) {
         uint32_t code;
         size_t length = decode(s, &code);
-        bool plain = length && !is_control(code) && code != '"' && code != '\\' &&
-                     code != 0x2028 && code != 0x2029;
+        bool plain = length && !is_control(code) && code != '"' && code != '\\' && code != 0x2028 &&
+                     code != 0x2029;
         if (!length) length = 1;
         if (at + (plain ? length : 4 * length) > ROOM) break;
         for (; length; length--, s++) {
@@ -78,7 +82,8 @@ const char *avout__quote(char out[AVOUT__QUOTE_SIZE], const char *text)
 static avout_status refuse(const char *name, const char *why, size_t byte)
 {
     char quoted[AVOUT__QUOTE_SIZE];
-    return avout_fail(AVOUT_ENAME, "name %s: %s at byte %zu", avout__quote(quoted, name), why, byte);
+    return avout_fail(AVOUT_ENAME, "name %s: %s at byte %zu", avout__quote(quoted, name), why,
+                      byte);
 }
 
 static avout_status check_segment(const char *name, size_t start, size_t end)

@@ -84,10 +84,9 @@ avout_status avout__store_register(const avout_store_ops *ops)
     if (there && there != ops)
         status = avout_fail(AVOUT_EINVAL, "store adapter %s: there is one already", ops->scheme);
     else if (!there && adapter_count == ADAPTERS_MAX)
-        status = avout_fail(AVOUT_ELIMIT, "store adapter %s: more than %d", ops->scheme,
-                            ADAPTERS_MAX);
-    else if (!there)
-        adapters[adapter_count++] = ops;
+        status =
+            avout_fail(AVOUT_ELIMIT, "store adapter %s: more than %d", ops->scheme, ADAPTERS_MAX);
+    else if (!there) adapters[adapter_count++] = ops;
     pthread_mutex_unlock(&lock);
     return status;
 }

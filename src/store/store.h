@@ -23,8 +23,9 @@ const char *avout__quote(char out[AVOUT__QUOTE_SIZE], const char *text);
 /* ---- url.c: addresses ---------------------------------------------------------------------- */
 
 typedef struct avout__url {
-    char *scheme;  /* "lmdb", "zk", "mem" */
-    char *address; /* what the adapter's open gets; zk: every host with its port, "h:2181,[::1]:1/c" */
+    char *scheme; /* "lmdb", "zk", "mem" */
+    char *
+        address; /* what the adapter's open gets; zk: every host with its port, "h:2181,[::1]:1/c" */
 } avout__url;
 
 /* Takes a URL apart, or finds the default one for NULL and "". AVOUT_EURL, AVOUT_ENOMEM,
@@ -61,7 +62,10 @@ typedef struct avout__reply {
     void *memory;
 } avout__reply;
 
-#define AVOUT__REPLY_INIT {0}
+#define AVOUT__REPLY_INIT                                                                          \
+    {                                                                                              \
+        0                                                                                          \
+    }
 void avout__reply_release(avout__reply *reply); /* also of a zeroed or released one */
 
 /* Submits one request (its `done` and `payload` are ignored) and waits for the reply. Answers the

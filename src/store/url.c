@@ -102,7 +102,8 @@ static avout_status parse_host(const char *text, const char **at, const char *en
     int length = (int)(*at - start);
     status = parse_port(text, at, end, &port);
     if (status) return status;
-    return avout__buffer_add_format(list, "%s%.*s:%u", list->length ? "," : "", length, start, port);
+    return avout__buffer_add_format(list, "%s%.*s:%u", list->length ? "," : "", length, start,
+                                    port);
 }
 
 static avout_status parse_chroot(const char *path, avout__buffer *out)
@@ -180,8 +181,7 @@ static avout_status home_of_user(char **home)
                             "no store address given, none of AVOUT_STORE, XDG_STATE_HOME and HOME "
                             "is set, and user %ld has no home folder",
                             (long)getuid());
-    else if (!(*home = avout__strdup(entry.pw_dir)))
-        status = AVOUT_ENOMEM;
+    else if (!(*home = avout__strdup(entry.pw_dir))) status = AVOUT_ENOMEM;
     avout__free(room);
     return status;
 }

@@ -8,9 +8,22 @@
 TEST(good_names)
 {
     static const char *const good[] = {
-        "/a", "/a/b", "/a.b", "/..a", "/a..", "/...", "/.a/b.", "/a b", "/\xc3\xa4/\xe2\x82\xac",
-        "/\xef\xa4\x80" /* U+F900 */, "/\xef\xbf\xaf" /* U+FFEF */, "/\xed\x9f\xbf" /* U+D7FF */,
-        "/\xc2\xa0", "/~", "/a:b", "/zookeeper",
+        "/a",
+        "/a/b",
+        "/a.b",
+        "/..a",
+        "/a..",
+        "/...",
+        "/.a/b.",
+        "/a b",
+        "/\xc3\xa4/\xe2\x82\xac",
+        "/\xef\xa4\x80" /* U+F900 */,
+        "/\xef\xbf\xaf" /* U+FFEF */,
+        "/\xed\x9f\xbf" /* U+D7FF */,
+        "/\xc2\xa0",
+        "/~",
+        "/a:b",
+        "/zookeeper",
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) CHECK_OK(avout__name_check(good[i]));
 }

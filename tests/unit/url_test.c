@@ -36,8 +36,10 @@ static void fake_info(avout_store *store, avout_store_info *info)
 }
 
 #define FAKE(scheme)                                                                               \
-    {AVOUT_STORE_OPS_VERSION, sizeof(avout_store_ops), scheme, fake_open, fake_close, fake_submit, \
-     fake_info, NULL}
+    {                                                                                              \
+        AVOUT_STORE_OPS_VERSION, sizeof(avout_store_ops), scheme, fake_open, fake_close,           \
+            fake_submit, fake_info, NULL                                                           \
+    }
 static const avout_store_ops zk = FAKE("zk"), lmdb = FAKE("lmdb"), mem = FAKE("mem");
 
 static void register_all(void)
