@@ -79,7 +79,8 @@ SHARED := $(OUT)/lib/libavout.so.$(VERSION)
 COMMAND := $(if $(wildcard src/cli/main.c),$(OUT)/bin/avout)
 DEMO := $(OUT)/bin/avout-demo
 BENCH := $(if $(BENCH_SOURCES),$(OUT)/bin/avout-bench)
-EXAMPLES := $(patsubst examples/%.c,$(OUT)/examples/%,$(filter-out examples/demo.c,$(EXAMPLE_SOURCES)))
+EXAMPLES := $(patsubst %.c,$(OUT)/%,$(filter-out examples/demo.c,$(EXAMPLE_SOURCES))) \
+            $(if $(filter examples/demo.c,$(EXAMPLE_SOURCES)),$(DEMO))
 RUNNER := $(BUILD)/run-tests
 SERVICE := $(if $(SERVICE_SOURCE),$(BUILD)/zookeeper-server)
 
@@ -178,17 +179,25 @@ $(SERVICE): $(SERVICE_SOURCE:%.c=$(BUILD)/release/%.o) \
 SHELL_RUN := $(call chosen,$(SHELL_TESTS))
 RUN := $(foreach variant,$(VARIANTS),$(TESTS_$(variant):%=$(variant):%)) $(SHELL_RUN:%=release:%)
 PROGRAMS := $(foreach variant,$(VARIANTS),$(TESTS_$(variant):%.c=$(BUILD)/$(variant)/%))
-# Shell tests use what was built: the libraries, the command, the examples.
-PRODUCTS := lib shared $(COMMAND) $(EXAMPLES)
+# Tests also use what else was built of their variant: the command, and in release, where the shell
+# tests run, the libraries, the examples and the benchmark.
+VARIANTS_RUN := $(foreach variant,$(VARIANTS),$(if $(TESTS_$(variant)),$(variant)))
+PRODUCTS := $(patsubst $(OUT)/%,$(BUILD)/release/%,$(OUT)/libavout.a $(SHARED) $(EXAMPLES) $(BENCH)) \
+            $(foreach variant,release $(VARIANTS_RUN),$(COMMAND:$(OUT)/%=$(BUILD)/$(variant)/%))
 RUN_FLAGS ?=
 
-test: $(RUNNER) $(SERVICE) $(PROGRAMS) $(PRODUCTS)
-	@$(RUNNER) -b $(BUILD) $(if $(SERVICE),-e AVOUT_TEST_ZOOKEEPER='$(SERVICE) --here serve') \
-	    $(RUN_FLAGS) $(RUN)
+NEEDS_SERVER := $(if $(RUN),$(shell grep -lE 'test_zk_shared_url|AVOUT_TEST_ZOOKEEPER' \
+                  $(sort $(foreach test,$(RUN),$(lastword $(subst :, ,$(test)))))))
+START_SERVER := $(if $(NEEDS_SERVER),$(if $(SERVICE),-e AVOUT_TEST_ZOOKEEPER='$(SERVICE) --here serve'))
 
+test: $(RUNNER) $(SERVICE) $(PROGRAMS) $(PRODUCTS)
+	@$(RUNNER) -b $(BUILD) $(START_SERVER) $(RUN_FLAGS) $(RUN)
+
+# The shell tests of tests/cli want servers and seconds; the others check the sources.
 CHECKED := $(call chosen,$(filter tests/unit/%,$(TEST_SOURCES)))
+SHELL_CHECKED := $(filter tests/check/% tests/header/% tests/run/%,$(SHELL_RUN))
 check: $(RUNNER) $(CHECKED:%.c=$(OUT)/%) $(PRODUCTS)
-	@$(RUNNER) -b $(BUILD) $(RUN_FLAGS) $(CHECKED:%=$(VARIANT):%) $(SHELL_RUN:%=release:%)
+	@$(RUNNER) -b $(BUILD) $(RUN_FLAGS) $(CHECKED:%=$(VARIANT):%) $(SHELL_CHECKED:%=release:%)
 
 # ---- fuzzing --------------------------------------------------------------------------------------
 
