@@ -71,7 +71,9 @@ TESTS_tsan := $(call chosen,$(filter-out $(SLOW) $(SINGLE),$(CONCURRENT)))
 # ---- goals ----------------------------------------------------------------------------------------
 
 .PHONY: all lib shared tests demo test check bench install uninstall clean format format-check tidy \
-        fuzz help dependencies
+        fuzz help dependencies FORCE
+.DEFAULT_GOAL := all
+FORCE:
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -112,17 +114,30 @@ FIRST := $(if $(NEEDS),dependencies)
 
 # ---- how things are made --------------------------------------------------------------------------
 
+# Holds a text that others depend on (the compiler's flags, the list of objects): written only when it
+# has changed.
+define keep
+@mkdir -p $(@D)
+@echo '$(1)' | cmp -s - $@ || echo '$(1)' >$@
+endef
+
 define variant_rules
-$(BUILD)/$(1)/%.o: %.c | $(FIRST)
+$(BUILD)/$(1)/flags: FORCE | $(FIRST)
+	$$(call keep,$$(CC) $$(CPPFLAGS) $$(COMMON_CFLAGS) $$(CFLAGS_$(1)) $$(LDFLAGS))
+$(BUILD)/$(1)/objects: FORCE
+	$$(call keep,$(LIB_SOURCES))
+
+$(BUILD)/$(1)/%.o: %.c $(BUILD)/$(1)/flags | $(FIRST)
 	@mkdir -p $$(@D)
 	@echo "  CC  $(1) $$<"
 	@$$(CC) $$(CPPFLAGS) -Itests $$(COMMON_CFLAGS) $$(CFLAGS_$(1)) -MMD -MP -c $$< -o $$@
 
-$(BUILD)/$(1)/libavout.a: $(LIB_SOURCES:%.c=$(BUILD)/$(1)/%.o)
+$(BUILD)/$(1)/libavout.a: $(LIB_SOURCES:%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/objects
 	@rm -f $$@
-	@$$(AR) rcs $$@ $$^
+	@$$(AR) rcs $$@ $$(filter %.o,$$^)
 
-$(BUILD)/$(1)/lib/libavout.so.$(VERSION): $(LIB_SOURCES:%.c=$(BUILD)/$(1)/%.o) src/avout.map
+$(BUILD)/$(1)/lib/libavout.so.$(VERSION): $(LIB_SOURCES:%.c=$(BUILD)/$(1)/%.o) src/avout.map \
+                                          $(BUILD)/$(1)/objects
 	@mkdir -p $$(@D)
 	@echo "  LD  $(1) $$(@F)"
 	@$$(CC) $$(CFLAGS_$(1)) $$(CFLAGS) -shared -Wl,-soname,libavout.so.$(SOVERSION) \
@@ -225,8 +240,6 @@ $(OUT)/avout.pc: avout.pc.in Makefile FORCE
 	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(exec_prefix)|' -e 's|@libdir@|$(libdir)|' \
 	    -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' -e 's|@libs@|$(LIBS)|' \
 	    avout.pc.in > $@
-.PHONY: FORCE
-FORCE:
 
 install: all $(OUT)/avout.pc
 	@$(INSTALL) -d $(DESTDIR)$(libdir) $(DESTDIR)$(pkgconfigdir) $(if $(COMMAND),$(DESTDIR)$(bindir))
@@ -242,6 +255,7 @@ install: all $(OUT)/avout.pc
 	@for page in $(MAN_PAGES); do \
 	    $(INSTALL) -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/} || exit 1; \
 	done
+	$(if $(DESTDIR),,@ldconfig 2>/dev/null || true)
 	@echo "installed in $(DESTDIR)$(prefix)"
 
 uninstall:
@@ -249,6 +263,7 @@ uninstall:
 	@rmdir $(DESTDIR)$(includedir)/avout/sys $(DESTDIR)$(includedir)/avout 2>/dev/null || true
 	@rm -f $(DESTDIR)$(libdir)/libavout.a $(DESTDIR)$(libdir)/libavout.so* \
 	    $(DESTDIR)$(pkgconfigdir)/avout.pc $(DESTDIR)$(bindir)/avout
+	$(if $(DESTDIR),,@ldconfig 2>/dev/null || true)
 	@for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; done
 
 clean:
