@@ -15,6 +15,10 @@ check soname_links sh -c "[ \"\$(readlink $place/lib/libavout.so)\" = libavout.s
     readelf -d $place/lib/libavout.so | grep -q 'SONAME.*libavout.so.0\\]'"
 all_headers() { (cd include && find . -name '*.h') | while read -r h; do [ -r "$place/include/$h" ] || exit 1; done; }
 check all_headers all_headers
+for page in man/*.[1-7]; do
+    [ -e "$page" ] || continue
+    check "manual_page_$(basename "$page")" test -r "$place/share/man/man${page##*.}/$(basename "$page")"
+done
 
 cat >"$scratch/stranger.c" <<'END'
 #include <avout/status.h>
