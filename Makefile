@@ -27,7 +27,7 @@ MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 CC ?= cc
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wcast-qual -Wvla -Werror
-CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -DTHREADED
+CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -DTHREADED -DAVOUT_VERSION=$(VERSION)
 CFLAGS_release := -O2 -g
 CFLAGS_asan := -O1 -g -DAVOUT_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all \
                -fno-omit-frame-pointer

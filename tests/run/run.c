@@ -61,7 +61,7 @@ typedef struct options {
 
 static volatile sig_atomic_t interrupted;
 static pid_t services[SERVICES_MAX];
-static char temporary[] = "/tmp/avout-XXXXXX";
+static char temporary[PATH_BYTES];
 
 static void note_signal(int number)
 {
@@ -342,6 +342,41 @@ static bool read_options(options *o, int argc, char **argv)
     return o->at_once > 0 && o->limit_seconds > 0;
 }
 
+static bool make_temporary(void)
+{
+    const char *base = getenv("TMPDIR");
+    if (!base || !*base || strlen(base) > PATH_BYTES / 2) base = "/tmp";
+    snprintf(temporary, sizeof temporary, "%s/avout-XXXXXX", base);
+    if (mkdtemp(temporary)) return true;
+    fprintf(stderr, "run-tests: %s: %s\n", temporary, strerror(errno));
+    return false;
+}
+
+static void watch_signals(void)
+{
+    struct sigaction action = {.sa_handler = note_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    sigaction(SIGCHLD, &action, NULL);
+}
+
+/* NULL: a source is missing, or there is no memory. */
+static job *jobs_new(int count, char **sources)
+{
+    job *jobs = calloc((size_t)count, sizeof *jobs);
+    outcome *results = mmap(NULL, (size_t)count * sizeof *results, PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    bool fine = jobs && results != MAP_FAILED;
+    for (int i = 0; i < count && jobs && results != MAP_FAILED; i++) {
+        fine = job_init(&jobs[i], sources[i]) && fine;
+        jobs[i].result = &results[i];
+    }
+    if (fine) return jobs;
+    free(jobs);
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -352,26 +387,15 @@ int main(int argc, char **argv)
                         "VARIANT:SOURCE ...\n");
         return 2;
     }
-    job *jobs = calloc((size_t)count, sizeof *jobs);
-    outcome *results = mmap(NULL, (size_t)count * sizeof *results, PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (!jobs || results == MAP_FAILED || !mkdtemp(temporary)) return 2;
-    bool fine = true;
-    for (int i = 0; i < count; i++) {
-        fine = job_init(&jobs[i], argv[optind + i]) && fine;
-        jobs[i].result = &results[i];
-    }
-    struct sigaction action = {.sa_handler = note_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-    sigaction(SIGCHLD, &action, NULL);
+    job *jobs = jobs_new(count, argv + optind);
+    if (!jobs || !make_temporary()) return 2;
+    watch_signals();
     set_environment();
-    if (fine) start_services(&o);
-    fine = fine && run_all(jobs, count, &o);
+    start_services(&o);
+    bool ran = run_all(jobs, count, &o);
     end_services();
     nftw(temporary, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    int result = fine ? conclude(jobs, count, o.no_skips) : 2;
+    int result = ran ? conclude(jobs, count, o.no_skips) : 2;
     free(jobs);
     if (interrupted) fprintf(stderr, "run-tests: interrupted\n");
     return interrupted ? 130 : result;

@@ -82,15 +82,24 @@ refuse skips_are_refused_in_ci '1 passed, 1 failed' refused_in_ci
 
 # The program ends up in `sleep` and has written its id before: then we interrupt.
 program interrupted "sleep 1000 & echo \$! >$scratch/child; mv $scratch/child $scratch/ready; wait"
-interrupt()
+interrupt() # SIGNAL STATUS
 {
+    rm -f ready
     "$runner" release:programs/interrupted_test.sh &
     pid=$!
     while [ ! -e ready ] && kill -0 $pid; do sleep 0.02; done
-    kill -TERM $pid
+    kill "-$1" $pid
     wait $pid
-    [ $? = 130 ] && ! kill -0 "$(cat ready)"
+    [ $? = "$2" ] || return 1
+    # Nobody waits for the keepers of a runner that was killed.
+    for attempt in 1 2 3 4 5 6 7 8 9 10; do
+        kill -0 "$(cat ready)" || return 0
+        sleep 0.1
+    done
+    echo "still there after attempt $attempt"
+    return 1
 }
-check an_interrupted_run_ends_everything interrupt
+check an_interrupted_run_ends_everything interrupt TERM 130
+check a_killed_runner_ends_everything interrupt KILL 137
 
 finish

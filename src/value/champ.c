@@ -1,0 +1,347 @@
+#include "value/champ.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "value/collection.h"
+#include "base/banned.h"
+
+static size_t size_of(uint32_t capacity)
+{
+    return sizeof(avout__champ) + capacity * sizeof(avout__champ_slot);
+}
+
+avout__champ *avout__champ_new(uint32_t slots, uint32_t width)
+{
+    /* An odd number of slots fills what the usual allocator hands out for an even one. */
+    uint32_t capacity = slots | 1;
+    avout__champ *node = avout__alloc(size_of(capacity));
+    if (!node) return NULL;
+    atomic_init(&node->refs, 1);
+    node->datamap = node->nodemap = 0;
+    node->capacity = capacity & 0x1fffffff;
+    node->width = width & 3;
+    node->collision = 0;
+    return node;
+}
+
+avout__champ *avout__champ_ref(avout__champ *node)
+{
+    atomic_fetch_add_explicit(&node->refs, 1, memory_order_relaxed);
+    return node;
+}
+
+/* The calls nest as deep as a trie: eight. */
+void avout__champ_unref(avout__champ *node, avout__dead_list *dead)
+{
+    /* Who sees 1 is alone, and spares the locked instruction. */
+    if (atomic_load_explicit(&node->refs, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(&node->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    uint32_t values = avout__champ_entries(node) * node->width;
+    for (uint32_t i = 0; i < values; i++) {
+        if (dead) avout__dead_drop(dead, node->slots[i].value);
+        else avout__release(node->slots[i].value);
+    }
+    uint32_t children = avout__champ_children(node);
+    for (uint32_t i = 0; i < children; i++) avout__champ_unref(avout__champ_child(node, i), dead);
+    avout__free(node);
+}
+
+void avout__champ_discard(avout__champ *node)
+{
+    uint32_t children = avout__champ_children(node);
+    for (uint32_t i = 0; i < children; i++) avout__champ_discard(avout__champ_child(node, i));
+    avout__free(node);
+}
+
+static bool is_unique(avout__champ *node)
+{
+    return atomic_load_explicit(&node->refs, memory_order_acquire) == 1;
+}
+
+static uint32_t bit_of(uint32_t hash, uint32_t shift)
+{
+    return 1u << (hash >> shift & 31);
+}
+
+static uint32_t entry_slot(const avout__champ *node, uint32_t bit)
+{
+    return avout__popcount(node->datamap & (bit - 1)) * node->width;
+}
+
+static uint32_t child_slot(const avout__champ *node, uint32_t bit)
+{
+    return node->capacity - 1 - avout__popcount(node->nodemap & (bit - 1));
+}
+
+/* The entry's first slot in a collision node; its number of value slots when absent. */
+static uint32_t collision_slot(const avout__champ *node, avout_value key)
+{
+    uint32_t end = node->datamap * node->width, at = 0;
+    while (at < end && !avout__same(node->slots[at].value, key)) at += node->width;
+    return at;
+}
+
+const avout__champ_slot *avout__champ_find(const avout__champ *node, uint32_t hash, avout_value key)
+{
+    for (uint32_t shift = 0;; shift += AVOUT__CHAMP_BITS) {
+        if (node->collision) {
+            uint32_t at = collision_slot(node, key);
+            return at < node->datamap * node->width ? &node->slots[at] : NULL;
+        }
+        uint32_t bit = bit_of(hash, shift);
+        if (node->datamap & bit) {
+            const avout__champ_slot *slot = &node->slots[entry_slot(node, bit)];
+            return avout__same(slot->value, key) ? slot : NULL;
+        }
+        if (!(node->nodemap & bit)) return NULL;
+        node = node->slots[child_slot(node, bit)].child;
+    }
+}
+
+avout__champ_slot *avout__champ_find_unique(avout__champ *node, uint32_t hash, avout_value key)
+{
+    for (uint32_t shift = 0; is_unique(node); shift += AVOUT__CHAMP_BITS) {
+        if (node->collision) {
+            uint32_t at = collision_slot(node, key);
+            return at < node->datamap * node->width ? &node->slots[at] : NULL;
+        }
+        uint32_t bit = bit_of(hash, shift);
+        if (node->datamap & bit) {
+            avout__champ_slot *slot = &node->slots[entry_slot(node, bit)];
+            return avout__same(slot->value, key) ? slot : NULL;
+        }
+        if (!(node->nodemap & bit)) return NULL;
+        node = node->slots[child_slot(node, bit)].child;
+    }
+    return NULL;
+}
+
+const avout__champ_slot *avout__champ_candidates(const avout__champ *node, uint32_t hash,
+                                                 uint32_t *count)
+{
+    for (uint32_t shift = 0; !node->collision; shift += AVOUT__CHAMP_BITS) {
+        uint32_t bit = bit_of(hash, shift);
+        if (node->datamap & bit) {
+            const avout__champ_slot *slot = &node->slots[entry_slot(node, bit)];
+            *count = 1;
+            return avout_value_hash(slot->value) == hash ? slot : NULL;
+        }
+        if (!(node->nodemap & bit)) return NULL;
+        node = node->slots[child_slot(node, bit)].child;
+    }
+    *count = node->datamap;
+    return avout_value_hash(node->slots[0].value) == hash ? node->slots : NULL;
+}
+
+/* Makes *at a node of one owner with room for `more` slots. What it holds stays the same, so a
+ * change that fails further down has changed nothing. */
+static avout_status edit(avout__champ **at, uint32_t more)
+{
+    avout__champ *node = *at;
+    uint32_t values = avout__champ_entries(node) * node->width;
+    uint32_t children = avout__champ_children(node);
+    uint32_t needed = values + children + more, old = node->capacity;
+    if (is_unique(node)) {
+        if (needed <= old) return AVOUT_OK;
+        uint32_t capacity = (needed + needed / 4) | 1;
+        node = avout__realloc(node, size_of(capacity));
+        if (!node) return AVOUT_ENOMEM;
+        node->capacity = capacity & 0x1fffffff;
+        memmove(node->slots + capacity - children, node->slots + old - children,
+                children * sizeof *node->slots);
+        *at = node;
+        return AVOUT_OK;
+    }
+    avout__champ *copy = avout__champ_new(needed, node->width);
+    if (!copy) return AVOUT_ENOMEM;
+    copy->datamap = node->datamap;
+    copy->nodemap = node->nodemap;
+    copy->collision = node->collision;
+    for (uint32_t i = 0; i < values; i++)
+        copy->slots[i].value = avout__retain(node->slots[i].value);
+    for (uint32_t i = 0; i < children; i++)
+        copy->slots[copy->capacity - 1 - i].child = avout__champ_ref(avout__champ_child(node, i));
+    *at = copy;
+    avout__champ_unref(node, NULL);
+    return AVOUT_OK;
+}
+
+/* The four ways a node of one owner is changed; room is there. */
+
+static void entry_insert(avout__champ *node, uint32_t at, const avout__champ_slot *entry)
+{
+    uint32_t values = avout__champ_entries(node) * node->width;
+    memmove(node->slots + at + node->width, node->slots + at, (values - at) * sizeof *node->slots);
+    memcpy(node->slots + at, entry, node->width * sizeof *entry);
+}
+
+static void entry_erase(avout__champ *node, uint32_t at)
+{
+    uint32_t values = avout__champ_entries(node) * node->width;
+    memmove(node->slots + at, node->slots + at + node->width,
+            (values - at - node->width) * sizeof *node->slots);
+}
+
+static void child_insert(avout__champ *node, uint32_t bit, avout__champ *child)
+{
+    uint32_t first = node->capacity - avout__champ_children(node), at = child_slot(node, bit);
+    memmove(node->slots + first - 1, node->slots + first, (at + 1 - first) * sizeof *node->slots);
+    node->slots[at].child = child;
+    node->nodemap |= bit;
+}
+
+static void child_erase(avout__champ *node, uint32_t bit)
+{
+    uint32_t first = node->capacity - avout__champ_children(node), at = child_slot(node, bit);
+    memmove(node->slots + first + 1, node->slots + first, (at - first) * sizeof *node->slots);
+    node->nodemap &= ~bit;
+}
+
+/* A trie of the two entries, which have different keys; NULL: no memory. */
+static avout__champ *pair(uint32_t shift, uint32_t width, uint32_t hash_a,
+                          const avout__champ_slot *a, uint32_t hash_b, const avout__champ_slot *b)
+{
+    avout__champ *node = avout__champ_new(2 * width, width);
+    if (!node) return NULL;
+    if (shift > AVOUT__CHAMP_LAST_SHIFT) {
+        node->collision = 1;
+        node->datamap = 2;
+    } else {
+        uint32_t bit_a = bit_of(hash_a, shift), bit_b = bit_of(hash_b, shift);
+        if (bit_a == bit_b) {
+            avout__champ *child = pair(shift + AVOUT__CHAMP_BITS, width, hash_a, a, hash_b, b);
+            if (child) child_insert(node, bit_a, child);
+            else avout__free(node);
+            return child ? node : NULL;
+        }
+        node->datamap = bit_a | bit_b;
+        if (bit_b < bit_a) {
+            const avout__champ_slot *first = b;
+            b = a;
+            a = first;
+        }
+    }
+    memcpy(node->slots, a, width * sizeof *a);
+    memcpy(node->slots + width, b, width * sizeof *b);
+    return node;
+}
+
+/* The entry at `index` has another key with the same bits so far: both move one level down. */
+static avout_status split(avout__champ **at, uint32_t bit, uint32_t index, uint32_t shift,
+                          uint32_t hash, const avout__champ_slot *entry)
+{
+    avout_status status = edit(at, 0);
+    if (status) return status;
+    avout__champ *node = *at;
+    const avout__champ_slot *old = node->slots + index;
+    avout__champ *child = pair(shift + AVOUT__CHAMP_BITS, node->width, avout_value_hash(old->value),
+                               old, hash, entry);
+    if (!child) return AVOUT_ENOMEM;
+    entry_erase(node, index);
+    node->datamap &= ~bit;
+    child_insert(node, bit, child);
+    return AVOUT_OK;
+}
+
+static avout_status replace(avout__champ **at, uint32_t index, const avout__champ_slot *entry,
+                            avout_value replaced[2])
+{
+    avout_status status = edit(at, 0);
+    if (status) return status;
+    replaced[0] = entry[0].value;
+    if ((*at)->width == 1) return AVOUT_OK;
+    replaced[1] = (*at)->slots[index + 1].value;
+    (*at)->slots[index + 1] = entry[1];
+    return AVOUT_OK;
+}
+
+static avout_status insert(avout__champ **at, uint32_t index, uint32_t bit,
+                           const avout__champ_slot *entry)
+{
+    avout_status status = edit(at, (*at)->width);
+    if (status) return status;
+    avout__champ *node = *at;
+    entry_insert(node, index, entry);
+    if (node->collision) node->datamap++;
+    else node->datamap |= bit;
+    return AVOUT_OK;
+}
+
+avout_status avout__champ_put(avout__champ **root, uint32_t hash, avout_value key, avout_value item,
+                              bool *added, avout_value replaced[2])
+{
+    const avout__champ_slot entry[2] = {{key}, {item}};
+    avout__champ **at = root;
+    *added = true;
+    for (uint32_t shift = 0;; shift += AVOUT__CHAMP_BITS) {
+        avout__champ *node = *at;
+        if (node->collision) {
+            uint32_t index = collision_slot(node, key);
+            *added = index == node->datamap * node->width;
+            return *added ? insert(at, index, 0, entry) : replace(at, index, entry, replaced);
+        }
+        uint32_t bit = bit_of(hash, shift);
+        if (node->datamap & bit) {
+            uint32_t index = entry_slot(node, bit);
+            *added = !avout__same(node->slots[index].value, key);
+            return *added ? split(at, bit, index, shift, hash, entry)
+                          : replace(at, index, entry, replaced);
+        }
+        if (!(node->nodemap & bit)) return insert(at, entry_slot(node, bit), bit, entry);
+        avout_status status = edit(at, 0);
+        if (status) return status;
+        at = &(*at)->slots[child_slot(*at, bit)].child;
+    }
+}
+
+/* A node below the root that is left with one entry and nothing else moves into its parent, which
+ * has kept room for it (invariant 2). */
+static bool lift(avout__champ *parent, uint32_t bit, avout__champ *node)
+{
+    if (node->nodemap || avout__champ_entries(node) != 1) return false;
+    child_erase(parent, bit);
+    entry_insert(parent, entry_slot(parent, bit), node->slots);
+    parent->datamap |= bit;
+    avout__free(node);
+    return true;
+}
+
+avout_status avout__champ_remove(avout__champ **root, uint32_t hash, avout_value key,
+                                 avout_value removed[2])
+{
+    avout__champ *path[AVOUT__CHAMP_DEPTH];
+    avout__champ **at = root;
+    uint32_t depth = 0, index, bit = 0;
+    for (;; depth++) {
+        uint32_t shift = depth * AVOUT__CHAMP_BITS;
+        /* A lifted entry takes its slots and gives one, its child's, back. */
+        avout_status status = edit(at, (*at)->width - 1u);
+        if (status) return status;
+        avout__champ *node = path[depth] = *at;
+        if (node->collision) {
+            index = collision_slot(node, key);
+            break;
+        }
+        bit = bit_of(hash, shift);
+        if (node->datamap & bit) {
+            index = entry_slot(node, bit);
+            break;
+        }
+        at = &node->slots[child_slot(node, bit)].child;
+    }
+    avout__champ *node = path[depth];
+    removed[0] = node->slots[index].value;
+    if (node->width == 2) removed[1] = node->slots[index + 1].value;
+    entry_erase(node, index);
+    if (node->collision) node->datamap--;
+    else node->datamap &= ~bit;
+    while (depth > 0) {
+        uint32_t shift = (depth - 1) * AVOUT__CHAMP_BITS;
+        if (!lift(path[depth - 1], bit_of(hash, shift), path[depth])) break;
+        depth--;
+    }
+    return AVOUT_OK;
+}
