@@ -16,9 +16,14 @@ void contract_add(test_case *test)
     last = &test->next;
 }
 
+void contract_reach(const contract_adapter *reached)
+{
+    adapter = reached;
+}
+
 void contract_use(const contract_adapter *used)
 {
-    adapter = used;
+    contract_reach(used);
     for (test_case *test = first, *next; test; test = next) {
         next = test->next;
         test->next = NULL;
