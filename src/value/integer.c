@@ -271,6 +271,21 @@ static avout__bigint *odd_part(avout_status *st, const avout__integer *view, siz
     return odd;
 }
 
+avout_status avout__integer_odd_part(avout_value *out, uint64_t *twos, avout_value value)
+{
+    avout__integer view;
+    avout__integer_view(&view, value);
+    AVOUT__ASSERT(view.size);
+    avout_status st;
+    size_t size;
+    mp_bitcnt_t count;
+    avout__bigint *odd = odd_part(&st, &view, &size, &count);
+    if (!odd) return st;
+    *twos = count;
+    *out = avout__bigint_end(odd, size, false, AVOUT__NATURAL);
+    return AVOUT_OK;
+}
+
 static avout_status gcd_views(avout_value *out, const avout__integer *a, const avout__integer *b)
 {
     avout_status st;

@@ -73,10 +73,15 @@ avout_status avout__integer_divide(avout_value *quotient, avout_value *remainder
                                    avout_value b, int type);
 /* Natural and positive; 0 when both are. */
 avout_status avout__integer_gcd(avout_value *out, avout_value a, avout_value b);
-/* Natural: 10^exponent. */
-avout_status avout__integer_ten_to(avout_value *out, uint64_t exponent);
+/* Natural: base^exponent, base >= 2. */
+avout_status avout__integer_power(avout_value *out, unsigned base, uint64_t exponent);
 /* Natural: a x 10^exponent. */
 avout_status avout__integer_shift_ten(avout_value *out, avout_value a, uint64_t exponent);
+
+/* Natural: the magnitude without its factors of two, which are counted. Not of zero. */
+avout_status avout__integer_odd_part(avout_value *out, uint64_t *twos, avout_value value);
+/* How many bits the magnitude has; 0 for zero. */
+size_t avout__integer_bits(avout_value value);
 
 /* Correctly rounded, ties to even; infinite when too large. */
 double avout__integer_to_double(avout_value value);
