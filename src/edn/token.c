@@ -2,8 +2,8 @@
  * ends; what is a name is decided by those who make symbols and keywords. */
 #include "edn/reader.h"
 
-#include "base/banned.h"
 #include "value/object.h"
+#include "base/banned.h"
 
 avout_status avout__edn_name_end(edn_reader *reader, const char *at, const char **name_end)
 {
