@@ -119,10 +119,12 @@ void avout__lmdb_deliver_until(avout__lmdb_handle *handle, const avout__lmdb_ite
 
 /* ---- the thread ----------------------------------------------------------------------------- */
 
-/* A busy handle looks after the dead as well: all might be busy. */
-static void reap_now_and_then(avout__lmdb_handle *handle, int64_t *due_ns)
+/* At once when the sentry says so; now and then in any case, for it may not have seen all. */
+static void look_after_the_dead(avout__lmdb_handle *handle, int64_t *due_ns)
 {
-    if (avout__now_ns() < *due_ns) return;
+    bool now = avout__lmdb_sentry_ended(&handle->sentry) || handle->sessions_changed;
+    if (!now && avout__now_ns() < *due_ns) return;
+    handle->sessions_changed = false;
     avout__lmdb_reap_dead(handle);
     *due_ns = avout__deadline_in_ms(TICK_MS);
 }
@@ -131,21 +133,21 @@ static void serve(avout__lmdb_handle *handle)
 {
     int64_t reap_ns = 0;
     for (;;) {
-        reap_now_and_then(handle, &reap_ns);
         uint32_t seen = atomic_load(&handle->slot->word);
+        look_after_the_dead(handle, &reap_ns);
         if (!avout__lmdb_queue_take(handle)) return;
         if (handle->first && !avout__lmdb_only_reads(handle->first)) {
             avout__lmdb_write_round(handle);
             continue;
         }
         avout__lmdb_read_round(handle);
-        if (!handle->first) avout__lmdb_slot_wait(handle->slot, seen, reap_ns);
+        if (!handle->first && !handle->sessions_changed)
+            avout__lmdb_slot_wait(handle->slot, seen, reap_ns);
     }
 }
 
 static void fail_outstanding(avout__lmdb_handle *handle)
 {
-    avout__lmdb_queue_append(handle, handle->leftover);
     avout__lmdb_arena_reset(&handle->arena);
     handle->round_events.length = 0;
     for (avout__lmdb_item *item = handle->first; item; item = item->next) {

@@ -115,23 +115,29 @@ avout_status avout__lmdb_write_begin(avout__lmdb_env *env, MDB_txn **txn)
     }
 }
 
+/* Whether the step of a commit that puts the new state in force has failed: LMDB goes on no more. */
+static bool has_given_up(avout__lmdb_env *env)
+{
+    MDB_txn *probe = NULL;
+    int code = mdb_txn_begin(env->env, NULL, MDB_RDONLY, &probe);
+    if (!code) mdb_txn_abort(probe);
+    return code == MDB_PANIC;
+}
+
 avout_status avout__lmdb_write_commit(avout__lmdb_env *env, MDB_txn *txn)
 {
+    static const char what[] = "cannot write to the store";
+    errno = 0;
     int code = mdb_txn_commit(txn);
+    /* LMDB calls a write that was cut short an EIO; it is how a full disk begins. */
+    if (code == EIO && errno != EIO) code = ENOSPC;
+    bool given_up = code && has_given_up(env);
     pthread_rwlock_unlock(&env->map_lock);
     if (!code) return AVOUT_OK;
-    avout_status status = avout__lmdb_fail(code, "cannot write to the store");
-    /* Everything but the last step leaves the old state in force. Whether the last one failed shows
-     * in LMDB's refusing to go on; and what a device that reports errors has kept nobody knows. */
-    if (status == AVOUT_ENOSPACE || status == AVOUT_ENOMEM || status == AVOUT_ELIMIT) {
-        MDB_txn *probe = NULL;
-        if (mdb_txn_begin(env->env, NULL, MDB_RDONLY, &probe) != MDB_PANIC) {
-            if (probe) mdb_txn_abort(probe);
-            return status;
-        }
-    }
-    return avout__lmdb_fail(code > 0 && status == AVOUT_EIO ? code : EIO,
-                            "a write to the store failed half way");
+    if (given_up)
+        return avout_fail(AVOUT_EIO, "%s: it failed half way (error %d); open it again", what,
+                          code);
+    return avout__lmdb_fail(code, what);
 }
 
 void avout__lmdb_write_abort(avout__lmdb_env *env, MDB_txn *txn)

@@ -10,6 +10,7 @@
 #include "store/lmdb/arena.h"
 #include "store/lmdb/armed.h"
 #include "store/lmdb/environment.h"
+#include "store/lmdb/sentry.h"
 #include "store/lmdb/session.h"
 
 /* A request of our own beside the port's: unwatch, which is to stay in order with the rest. */
@@ -54,7 +55,7 @@ typedef struct avout__lmdb_handle {
     pthread_t thread;
 
     _Atomic(avout__lmdb_batch *) queue; /* newest first; avout__lmdb_queue_closed: no more */
-    avout__lmdb_batch *leftover;        /* what was queued when it was closed */
+    _Atomic bool closing;
 
     /* Of the delivery thread. */
     avout__lmdb_item *first, **last; /* taken from the queue, in order */
@@ -65,7 +66,8 @@ typedef struct avout__lmdb_handle {
     avout__buffer round_events;   /* of this handle's own multis */
     avout__buffer foreign_events; /* of everybody else's */
     uint32_t foreign_flags;
-    bool sessions_changed;
+    bool sessions_changed; /* somebody has become worth watching */
+    avout__lmdb_sentry sentry;
 } avout__lmdb_handle;
 
 /* ---- queue.c: any thread */
@@ -74,11 +76,11 @@ extern avout__lmdb_batch avout__lmdb_queue_closed;
 
 avout_status avout__lmdb_submit(avout_store *store, const avout_request *requests, size_t count);
 void avout__lmdb_unwatch(avout_store *store, const char *path);
-/* Closes the queue; what was in it becomes `leftover`. */
+/* Tells the delivery thread to close the queue. */
 void avout__lmdb_queue_close(avout__lmdb_handle *handle);
-/* The delivery thread's: appends what is in the queue to the list. False when it is closed. */
+/* The delivery thread's: appends what is in the queue to the list. False when it has been closed:
+ * what is in the list then is the last. */
 bool avout__lmdb_queue_take(avout__lmdb_handle *handle);
-void avout__lmdb_queue_append(avout__lmdb_handle *handle, avout__lmdb_batch *newest_first);
 
 /* ---- round.c: the delivery thread's */
 
@@ -92,7 +94,7 @@ bool avout__lmdb_only_reads(const avout__lmdb_item *item);
 
 /* ---- reap.c: the delivery thread's */
 
-/* Removes the ephemeral nodes of sessions that have ended. */
+/* Removes the ephemeral nodes of sessions that have ended, and watches the next living one. */
 void avout__lmdb_reap_dead(avout__lmdb_handle *handle);
 /* Removes the handle's own, at its end. */
 void avout__lmdb_reap_own(avout__lmdb_handle *handle);

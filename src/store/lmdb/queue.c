@@ -140,16 +140,16 @@ void avout__lmdb_unwatch(avout_store *store, const char *path)
 
 void avout__lmdb_queue_close(avout__lmdb_handle *handle)
 {
-    handle->leftover = atomic_exchange(&handle->queue, &avout__lmdb_queue_closed);
+    atomic_store(&handle->closing, true);
     avout__lmdb_slot_wake(handle->slot);
 }
 
 bool avout__lmdb_closing(avout__lmdb_handle *handle)
 {
-    return atomic_load(&handle->queue) == &avout__lmdb_queue_closed;
+    return atomic_load(&handle->closing);
 }
 
-void avout__lmdb_queue_append(avout__lmdb_handle *handle, avout__lmdb_batch *newest_first)
+static void append(avout__lmdb_handle *handle, avout__lmdb_batch *newest_first)
 {
     avout__lmdb_batch *oldest = NULL;
     while (newest_first) {
@@ -168,10 +168,7 @@ void avout__lmdb_queue_append(avout__lmdb_handle *handle, avout__lmdb_batch *new
 
 bool avout__lmdb_queue_take(avout__lmdb_handle *handle)
 {
-    avout__lmdb_batch *head = atomic_load(&handle->queue);
-    while (head && head != &avout__lmdb_queue_closed)
-        if (atomic_compare_exchange_weak(&handle->queue, &head, NULL)) break;
-    if (head == &avout__lmdb_queue_closed) return false;
-    avout__lmdb_queue_append(handle, head);
-    return true;
+    bool closing = avout__lmdb_closing(handle);
+    append(handle, atomic_exchange(&handle->queue, closing ? &avout__lmdb_queue_closed : NULL));
+    return !closing;
 }

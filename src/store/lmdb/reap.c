@@ -53,25 +53,36 @@ static bool is_mine(avout__lmdb_handle *handle, int64_t id)
     return id == handle->session.id;
 }
 
-/* Whether the table of ephemeral nodes has a session that is chosen. */
-static bool any(avout__lmdb_handle *handle, bool (*chosen)(avout__lmdb_handle *, int64_t))
+/* What the table of ephemeral nodes tells: whether a session in it is chosen, and which of the
+ * others comes next behind our own, in the ring. */
+typedef struct census {
+    bool any;
+    int64_t next, smallest;
+} census;
+
+static avout_status take_census(census *found, avout__lmdb_handle *handle,
+                                bool (*chosen)(avout__lmdb_handle *, int64_t))
 {
     avout__lmdb_tree tree = {.env = handle->env};
-    if (avout__lmdb_read_begin(handle->env, &handle->reader)) return false;
+    avout_status status = avout__lmdb_read_begin(handle->env, &handle->reader);
+    if (status) return status;
     tree.txn = handle->reader;
-    bool found = false;
-    for (int64_t id = 0; !found;) {
-        id = avout__lmdb_tree_next_session(&tree, id);
-        if (id == 0) break;
-        found = chosen(handle, id);
+    for (int64_t id = 0; (id = avout__lmdb_tree_next_session(&tree, id)) != 0;) {
+        if (chosen(handle, id)) {
+            found->any = true;
+            continue;
+        }
+        if (id == handle->session.id) continue;
+        if (!found->smallest) found->smallest = id;
+        if (!found->next && id > handle->session.id) found->next = id;
     }
     avout__lmdb_read_end(handle->env, handle->reader);
-    return found;
+    if (!found->next) found->next = found->smallest;
+    return tree.broken;
 }
 
 static void reap_chosen(avout__lmdb_handle *handle, bool (*chosen)(avout__lmdb_handle *, int64_t))
 {
-    if (!any(handle, chosen)) return;
     avout_status status =
         avout__lmdb_write_lock(handle->env->shared, handle->slot, avout__deadline_in_ms(LOCK_MS));
     if (!status) {
@@ -85,10 +96,16 @@ static void reap_chosen(avout__lmdb_handle *handle, bool (*chosen)(avout__lmdb_h
 
 void avout__lmdb_reap_dead(avout__lmdb_handle *handle)
 {
-    reap_chosen(handle, is_dead);
+    census found = {0};
+    if (take_census(&found, handle, is_dead)) return;
+    avout__lmdb_sentry_post(&handle->sentry, &handle->session, handle->slot, found.next);
+    if (found.any) reap_chosen(handle, is_dead);
 }
 
 void avout__lmdb_reap_own(avout__lmdb_handle *handle)
 {
-    reap_chosen(handle, is_mine);
+    census found = {0};
+    avout__lmdb_sentry_post(&handle->sentry, &handle->session, handle->slot, 0);
+    if (take_census(&found, handle, is_mine)) return;
+    if (found.any) reap_chosen(handle, is_mine);
 }

@@ -26,19 +26,27 @@ static bool is_locked(int file, off_t first, off_t count)
     return fcntl(file, F_OFD_GETLK, &asked) != 0 || asked.l_type != F_UNLCK;
 }
 
+static int open_file(const avout__lmdb_directory *directory)
+{
+    return openat(directory->file, "sessions", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
 avout_status avout__lmdb_session_open(avout__lmdb_session *session,
                                       const avout__lmdb_directory *directory)
 {
-    int file = openat(directory->file, "sessions", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0) {
-        int error = errno;
-        avout_status status = error == EACCES || error == EROFS || error == EPERM ? AVOUT_EPERM
-                              : error == ENOSPC || error == EDQUOT                ? AVOUT_ENOSPACE
-                                                                                  : AVOUT_ESYSTEM;
-        return avout__fail_errno(status, error, "cannot open %s/sessions", directory->path);
-    }
-    session->file = file;
-    return AVOUT_OK;
+    session->file = open_file(directory);
+    if (session->file >= 0) session->sentry_file = open_file(directory);
+    if (session->sentry_file >= 0) return AVOUT_OK;
+    int error = errno;
+    avout_status status = AVOUT_ESYSTEM;
+    if (error == EACCES || error == EROFS || error == EPERM) status = AVOUT_EPERM;
+    if (error == ENOSPC || error == EDQUOT) status = AVOUT_ENOSPACE;
+    return avout__fail_errno(status, error, "cannot open %s/sessions", directory->path);
+}
+
+int64_t avout__lmdb_session_byte(int64_t id)
+{
+    return FIRST_SESSION_BYTE + id;
 }
 
 avout_status avout__lmdb_opening_lock(const avout__lmdb_session *session, int64_t deadline_ns)
@@ -72,7 +80,8 @@ avout_status avout__lmdb_session_enter(avout__lmdb_session *session)
         /* Random, so that none is ever given twice and none has to be written down. */
         int64_t id = (int64_t)(avout__random64() >> 2);
         if (id == 0) continue;
-        int error = lock_bytes(session->file, F_OFD_SETLK, F_WRLCK, FIRST_SESSION_BYTE + id, 1);
+        int error =
+            lock_bytes(session->file, F_OFD_SETLK, F_WRLCK, avout__lmdb_session_byte(id), 1);
         if (!error) {
             session->id = id;
             return AVOUT_OK;
@@ -85,11 +94,12 @@ avout_status avout__lmdb_session_enter(avout__lmdb_session *session)
 bool avout__lmdb_session_dead(int64_t id, void *payload)
 {
     const avout__lmdb_session *session = payload;
-    return id != session->id && !is_locked(session->file, FIRST_SESSION_BYTE + id, 1);
+    return id != session->id && !is_locked(session->file, avout__lmdb_session_byte(id), 1);
 }
 
 void avout__lmdb_session_close(avout__lmdb_session *session)
 {
     if (session->file >= 0) close(session->file);
-    session->file = -1;
+    if (session->sentry_file >= 0) close(session->sentry_file);
+    session->file = session->sentry_file = -1;
 }

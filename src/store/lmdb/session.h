@@ -10,13 +10,14 @@
 #include "store/lmdb/directory.h"
 
 typedef struct avout__lmdb_session {
-    int file; /* -1: closed */
+    int file;        /* -1: closed */
+    int sentry_file; /* the same file opened again, for waiting (sentry.h) */
     int64_t id;
 } avout__lmdb_session;
 
 #define AVOUT__LMDB_SESSION_INIT                                                                   \
     {                                                                                              \
-        .file = -1                                                                                 \
+        .file = -1, .sentry_file = -1                                                              \
     }
 
 avout_status avout__lmdb_session_open(avout__lmdb_session *session,
@@ -26,6 +27,8 @@ avout_status avout__lmdb_opening_lock(const avout__lmdb_session *session, int64_
 void avout__lmdb_opening_unlock(const avout__lmdb_session *session);
 /* True when no session lives but, perhaps, this one. Under the opening lock. */
 bool avout__lmdb_session_alone(const avout__lmdb_session *session);
+/* Where the byte of a session's life is in the file. */
+int64_t avout__lmdb_session_byte(int64_t id);
 /* Chooses an id and locks its byte. */
 avout_status avout__lmdb_session_enter(avout__lmdb_session *session);
 /* True when nobody lives behind the id. Never for the session's own. */

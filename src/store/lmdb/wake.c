@@ -141,6 +141,13 @@ void avout__lmdb_wake_all(avout__lmdb_shared *shared, const avout__lmdb_slot *mi
     }
 }
 
+static int lock_until(pthread_mutex_t *mutex, int64_t deadline_ns)
+{
+    if (deadline_ns == AVOUT__NEVER) return pthread_mutex_lock(mutex);
+    struct timespec until = {(time_t)(deadline_ns / 1000000000), (long)(deadline_ns % 1000000000)};
+    return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
+}
+
 static bool others_want(avout__lmdb_shared *shared, const avout__lmdb_slot *mine)
 {
     uint32_t limit = atomic_load(&shared->slot_limit);
@@ -171,11 +178,7 @@ avout_status avout__lmdb_write_lock(avout__lmdb_shared *shared, avout__lmdb_slot
     int error = pthread_mutex_trylock(&shared->write.mutex);
     if (error == EBUSY) {
         atomic_store(&slot->wants_write, 1);
-        struct timespec until = {(time_t)(deadline_ns / 1000000000),
-                                 (long)(deadline_ns % 1000000000)};
-        error = deadline_ns == AVOUT__NEVER
-                    ? pthread_mutex_lock(&shared->write.mutex)
-                    : pthread_mutex_clocklock(&shared->write.mutex, CLOCK_MONOTONIC, &until);
+        error = lock_until(&shared->write.mutex, deadline_ns);
         atomic_store(&slot->wants_write, 0);
     }
     if (error == EOWNERDEAD) {
