@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "value/tagged.h"
 #include "base/banned.h"
 
 /* Frames kept on the thread's stack: enough for what people write by hand. */
@@ -229,6 +230,7 @@ static bool equal_all(avout_value a, avout_value b, int nested);
 /* Compares as far as it goes without looking inside; DEEPER: a frame was pushed for the inside. */
 static answer compare(stack *s, avout_value a, avout_value b, int nested)
 {
+    if (!avout__tagged_unwrap(&a, &b)) return NO;
     if (!avout__is_collection(a) || !avout__is_collection(b)) return avout__same(a, b) ? YES : NO;
     if (a.bits == b.bits) return YES;
     bool family =
@@ -277,8 +279,8 @@ static answer equal_run(stack *s, int nested)
             if (!frame->left--) return YES;
             avout_iterator_next(&frame->it);
             avout_value key = frame_key(frame);
-            if (!avout__is_collection(
-                    key)) { /* at most one can be equal, and it is found at once */
+            if (!avout__is_collection(key) && !avout__is_type(key, AVOUT_TYPE_TAGGED)) {
+                /* at most one can be equal, and it is found at once */
                 frame->candidate = avout__hashed_find(frame->in, key);
                 if (!frame->candidate) return NO;
                 frame->candidates = 1;

@@ -5,6 +5,7 @@
 #include "value/number.h"
 #include "value/object.h"
 #include "value/scalars.h"
+#include "value/tagged.h"
 #include "value/text.h"
 
 #include "base/banned.h"
@@ -16,4 +17,5 @@ const avout__type_hooks *const avout__types[AVOUT__TYPE_COUNT] = {
     [AVOUT_TYPE_BYTES] = &avout__bytes_hooks,   [AVOUT_TYPE_BOX] = &avout__box_hooks,
     [AVOUT_TYPE_LIST] = &avout__list_hooks,     [AVOUT_TYPE_VECTOR] = &avout__vector_hooks,
     [AVOUT_TYPE_MAP] = &avout__map_hooks,       [AVOUT_TYPE_SET] = &avout__set_hooks,
+    [AVOUT_TYPE_TAGGED] = &avout__tagged_hooks,
 };
