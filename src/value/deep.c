@@ -1,4 +1,4 @@
-/* Hash and equality of collections nested as deeply as anybody likes: with a stack of our
+/* Hash, equality and order of collections nested as deeply as anybody likes: with a stack of our
  * own, never the thread's. The stack begins on the thread's stack and moves to the heap when it
  * grows.
  */
@@ -347,4 +347,51 @@ bool avout__collection_equal(const avout__object *a, const avout__object *b)
     uint32_t hash_a = cached_hash(va), hash_b = cached_hash(vb);
     if (hash_a && hash_b && hash_a != hash_b) return false;
     return equal_all(va, vb, 0);
+}
+
+/* ---- order ----------------------------------------------------------------------------------- */
+
+typedef struct order_frame {
+    const avout__vector *a, *b;
+    size_t index;
+} order_frame;
+
+/* Clojure's: the shorter vector first, then the first elements that differ. */
+static int order_of_counts(const avout__vector *a, const avout__vector *b)
+{
+    return (a->count > b->count) - (a->count < b->count);
+}
+
+avout_status avout__vector_compare(int *order, const avout__object *a, const avout__object *b)
+{
+    order_frame first[INLINE_FRAMES], *frame;
+    stack s = stack_on(first, sizeof *first);
+    avout_status status = AVOUT_OK;
+    frame = stack_push(&s);
+    *frame = (order_frame){avout__vector_of(as_value(a)), avout__vector_of(as_value(b)), 0};
+    int result = order_of_counts(frame->a, frame->b);
+    while (s.count && !result && !status) {
+        frame = stack_top(&s);
+        if (frame->index == frame->a->count) {
+            s.count--;
+            continue;
+        }
+        avout_value va = *avout__vector_run(frame->a, frame->index);
+        avout_value vb = *avout__vector_run(frame->b, frame->index++);
+        if (va.bits == vb.bits) continue;
+        if (!avout__is_type(va, AVOUT_TYPE_VECTOR) || !avout__is_type(vb, AVOUT_TYPE_VECTOR)) {
+            status = avout_value_compare(&result, va, vb);
+            continue;
+        }
+        frame = stack_push(&s);
+        if (!frame) {
+            status = AVOUT_ENOMEM;
+            break;
+        }
+        *frame = (order_frame){avout__vector_of(va), avout__vector_of(vb), 0};
+        result = order_of_counts(frame->a, frame->b);
+    }
+    avout__free(s.heap);
+    if (!status) *order = result;
+    return status;
 }

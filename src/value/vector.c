@@ -373,4 +373,5 @@ const avout__type_hooks avout__vector_hooks = {
     .release_children = release_children,
     .hash = avout__collection_hash,
     .equal = avout__collection_equal,
+    .compare = avout__vector_compare,
 };

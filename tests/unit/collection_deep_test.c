@@ -40,6 +40,9 @@ static void *everything(void *unused)
         CHECK(avout_value_hash(a) != avout_value_hash(c));
         CHECK(avout_value_equal(a, b));
         CHECK(!avout_value_equal(a, c));
+        int order = 0;
+        if (s == VECTORS) CHECK_OK(avout_value_compare(&order, a, c));
+        if (s == VECTORS) CHECK(order < 0);
         avout_release(a);
         avout_release(b);
         avout_release(c);
@@ -219,4 +222,42 @@ TEST(nan_makes_collections_unequal_but_to_themselves)
     avout_release(a);
     avout_release(b);
     avout_release(nan);
+}
+TEST(integers_are_equal_across_their_types_inside_too)
+{
+    avout_value a = V(I(1)), b = V(avout_float(1.0)), s = S(I(1));
+    CHECK(!avout_value_equal(a, b));
+    CHECK(avout_is_none(avout_value_get(s, avout_value_nth(b, 0))));
+    avout_value big = avout_bigint("1", 1, 10), c = V(avout_share(big));
+    CHECK(avout_value_equal(a, c));
+    CHECK_INT(avout_value_hash(a), avout_value_hash(c));
+    CHECK(!avout_is_none(avout_value_get(s, big)));
+    avout_release(a);
+    avout_release(b);
+    avout_release(c);
+    avout_release(s);
+    avout_release(big);
+}
+
+TEST(vectors_are_ordered_by_length_then_elements)
+{
+    avout_value a[] = {V0, V(I(5)), V(I(1), I(2)), V(I(1), I(3)), V(I(1), V(I(0)))};
+    int order;
+    for (int i = 0; i < 4; i++) {
+        for (int j = 0; j < 4; j++) {
+            CHECK_OK(avout_value_compare(&order, a[i], a[j]));
+            CHECK_INT((i > j) - (i < j), (order > 0) - (order < 0));
+        }
+    }
+    CHECK_STATUS(AVOUT_ETYPE, avout_value_compare(&order, a[3], a[4]));
+    avout_value b[] = {V(V0, I(9)), V(V(I(7)), I(1)), V(V(I(1), V(I(2))), I(1)),
+                       V(V(I(1), V(I(3))), I(0))};
+    for (int i = 0; i < 4; i++) {
+        for (int j = 0; j < 4; j++) {
+            CHECK_OK(avout_value_compare(&order, b[i], b[j]));
+            CHECK_INT((i > j) - (i < j), (order > 0) - (order < 0));
+        }
+    }
+    for (int i = 0; i < 4; i++) avout_release(b[i]);
+    for (int i = 0; i < 5; i++) avout_release(a[i]);
 }
