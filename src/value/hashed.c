@@ -62,11 +62,26 @@ static avout__hashed *edit(avout_value *slot, uint32_t more)
     return copy;
 }
 
+/* Whether a key of an array, not identical to `key`, might be equal: objects whose hashes are known
+ * to differ are not. Spares most calls in small maps. */
+static inline bool may_equal(avout_value have, avout_value key)
+{
+    if (!avout__is_object(have) || !avout__is_object(key))
+        return avout__is_object(have) || avout__is_object(key);
+    uint32_t a = atomic_load_explicit(&avout__object_any(have)->hash, memory_order_relaxed);
+    uint32_t b = atomic_load_explicit(&avout__object_any(key)->hash, memory_order_relaxed);
+    return !a || !b || a == b;
+}
+
 /* Where the key's entry lies in the array; SIZE_MAX when absent. */
 static size_t array_find(const avout_value *items, size_t slots, uint32_t width, avout_value key)
 {
+    bool self = !avout__is_type(key, AVOUT_TYPE_FLOAT); /* a NaN is not equal to itself */
+    for (size_t i = 0; self && i < slots; i += width) {
+        if (items[i].bits == key.bits) return i;
+    }
     for (size_t i = 0; i < slots; i += width) {
-        if (avout__same(items[i], key)) return i;
+        if (may_equal(items[i], key) && avout_value_equal(items[i], key)) return i;
     }
     return SIZE_MAX;
 }

@@ -46,6 +46,8 @@ bool avout__integer_fits(int64_t *number, avout_value value)
 
 uint32_t avout__integer_hash(avout_value value)
 {
+    /* What follows comes to the same for these, which are nearly all. */
+    if (avout__is_small(value)) return avout__hash_mix((uint64_t)avout__small_number(value));
     avout__integer view;
     avout__integer_view(&view, value);
     uint64_t first = view.size ? view.limbs[0] : 0;
