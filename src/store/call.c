@@ -20,7 +20,7 @@ typedef struct pending {
     _Atomic uint32_t references;
     avout__latch latch;
     avout__reply reply;
-    size_t room; /* of reply.memory */
+    size_t room; /* of reply.memory; 0 for all but multis */
 } pending;
 
 enum { SEQUENCE_DIGITS = 10, DETAIL_ROOM = 1024 };
@@ -90,7 +90,9 @@ static void keep(pending *call, const avout_reply *reply)
     if (size > call->room) {
         void *larger = avout__realloc(call->reply.memory, size);
         if (!larger) {
-            call->reply.is = (avout_reply){.status = reply->status ? reply->status : AVOUT_ENOMEM,
+            bool took_effect = call->room > 0; /* a multi */
+            avout_status status = reply->status || took_effect ? reply->status : AVOUT_ENOMEM;
+            call->reply.is = (avout_reply){.status = status,
                                            .maybe_done = reply->maybe_done,
                                            .failed_op = reply->failed_op,
                                            .stat = reply->stat,

@@ -53,6 +53,40 @@ CONTRACT(replies_come_in_order_of_submission_P2)
     contract_close(c);
 }
 
+/* What a request points to is the adapter's for the time of submit only. */
+CONTRACT(requests_are_borrowed)
+{
+    contract_client *c = contract_open();
+    avout_request requests[3];
+    avout_op ops[2];
+    char path[16], bytes[64];
+    for (int i = 0; i < 50; i++) {
+        snprintf(path, sizeof path, "/n%d", i);
+        snprintf(bytes, sizeof bytes, "bytes of %d", i);
+        ops[0] = op_create(path, bytes);
+        ops[1] = op_set(path, bytes, 0);
+        requests[0] = request_multi(ops, 2);
+        requests[1] = request_read(GET, path, true);
+        requests[2] = request_read(LIST, path, true);
+        contract_submit(c, requests, 3, (const uint64_t[]){0, 1, 2});
+        memset(requests, 0xa5, sizeof requests);
+        memset(ops, 0xa5, sizeof ops);
+        memset(path, 'x', sizeof path);
+        memset(bytes, 'x', sizeof bytes);
+    }
+    contract_wait(c, CONTRACT_REPLY, 150);
+    for (size_t i = 0; i < 150; i++) CHECK_OK(contract_nth(c, CONTRACT_REPLY, i).status);
+    for (int i = 0; i < 50; i++) {
+        char text[64];
+        snprintf(path, sizeof path, "/n%d", i);
+        snprintf(text, sizeof text, "bytes of %d", i);
+        contract_check_text(c, path, text);
+        CHECK_OK(contract_one(c, op_set(path, "", 1)));
+        CHECK_INT(1, contract_events(c, path));
+    }
+    contract_close(c);
+}
+
 /* ---- runs of one submit -------------------------------------------------------------------------- */
 
 enum { THREADS = 8, RUNS = 60, RUN = 4 };
@@ -374,6 +408,28 @@ CONTRACT(handles_come_and_go)
         }
         contract_close(c);
     }
+    contract_close(keeper);
+    CHECK_INT(0, avout_memory_blocks());
+}
+
+static void *open_and_close(void *payload)
+{
+    (void)payload;
+    for (int i = 0; i < 3; i++) {
+        contract_client *c = contract_open();
+        CHECK_OK(contract_one(c, op_set("/a", "x", AVOUT_VERSION_ANY)));
+        contract_close(c);
+    }
+    return NULL;
+}
+
+CONTRACT(handles_come_and_go_in_many_threads)
+{
+    contract_client *keeper = contract_open();
+    CHECK_OK(contract_one(keeper, op_create("/a", "")));
+    in_threads(open_and_close, NULL);
+    CHECK_OK(contract_read(keeper, NULL, AVOUT_REQUEST_SYNC, "/a", false));
+    CHECK_INT(THREADS * 3, contract_version(keeper, "/a"));
     contract_close(keeper);
     CHECK_INT(0, avout_memory_blocks());
 }

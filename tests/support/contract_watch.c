@@ -71,6 +71,21 @@ CONTRACT(exists_watches_for_a_creation_P6)
     contract_close(writer);
 }
 
+CONTRACT(exists_watches_below_what_is_not_there_P6)
+{
+    contract_client *reader = contract_open(), *writer = contract_open();
+    watch(reader, EXISTS, "/p/q/r");
+    CHECK_OK(contract_multi(writer, NULL, OPS(op_create("/p", ""), op_create("/p/q", ""))));
+    settle(reader);
+    CHECK_INT(0, contract_events(reader, NULL));
+    CHECK_OK(contract_one(writer, op_create("/p/q/r", "")));
+    settle(reader);
+    CHECK_INT(1, contract_events(reader, NULL));
+    event_is(reader, 0, AVOUT_NODE_CREATED, "/p/q/r");
+    contract_close(reader);
+    contract_close(writer);
+}
+
 CONTRACT(a_get_or_list_of_nothing_arms_nothing_P6)
 {
     contract_client *reader = contract_open(), *writer = contract_open();

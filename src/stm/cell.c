@@ -1,0 +1,246 @@
+/* Cells: the table by name, counting, reading without coordination. */
+#include "stm/stm.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fork.h"
+#include "store/store.h"
+#include "base/banned.h"
+
+/* FNV-1a; names are chosen by the program, not by an enemy, and a crowded bucket is only slow. */
+static uint32_t hash_name(const char *name)
+{
+    uint32_t hash = 2166136261u;
+    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 16777619u;
+    return hash;
+}
+
+static avout__cell *find(avout__stm *stm, const char *name, uint32_t hash)
+{
+    if (!stm->bucket_count) return NULL;
+    avout__cell *cell = stm->buckets[hash & (stm->bucket_count - 1)];
+    while (cell && (cell->hash != hash || strcmp(cell->name, name))) cell = cell->next;
+    return cell;
+}
+
+avout__cell *avout__cell_find(avout__stm *stm, const char *path)
+{
+    char name[AVOUT__PATH_MAX];
+    return avout__layout_name(name, path) ? find(stm, name, hash_name(name)) : NULL;
+}
+
+static avout_status grow_table(avout__stm *stm)
+{
+    if (stm->cell_count < stm->bucket_count) return AVOUT_OK;
+    size_t count = stm->bucket_count ? 2 * stm->bucket_count : 64;
+    avout__cell **buckets = avout__calloc(count, sizeof(avout__cell *));
+    if (!buckets) return AVOUT_ENOMEM;
+    for (size_t i = 0; i < stm->bucket_count; i++) {
+        for (avout__cell *cell = stm->buckets[i], *next; cell; cell = next) {
+            next = cell->next;
+            avout__cell **bucket = &buckets[cell->hash & (count - 1)];
+            cell->next = *bucket;
+            *bucket = cell;
+        }
+    }
+    avout__free(stm->buckets);
+    stm->buckets = buckets;
+    stm->bucket_count = count;
+    return AVOUT_OK;
+}
+
+static avout__cell *cell_new(avout__stm *stm, const char *name, const avout__container *container)
+{
+    size_t length = strlen(name);
+    avout__cell *cell = avout__calloc(1, sizeof *cell + length + 1);
+    if (!cell) return NULL;
+    cell->stm = stm;
+    cell->container = container;
+    atomic_init(&cell->refs, 1);
+    cell->hash = hash_name(name);
+    cell->name_length = (uint32_t)length;
+    memcpy(cell->name, name, length + 1);
+    avout__list_init(&cell->waiters);
+    avout__stm_ref(stm);
+    return cell;
+}
+
+avout_status avout__cell_open(avout__cell **out, avout__stm *stm, const char *name)
+{
+    avout_status status = avout__stm_usable(stm);
+    if (!status) status = avout__name_check(name);
+    if (status) return status;
+    uint32_t hash = hash_name(name);
+    avout__stm_lock(stm);
+    avout__cell *cell = find(stm, name, hash);
+    if (cell) {
+        avout__cell_ref(cell);
+    } else {
+        status = grow_table(stm);
+        cell = status ? NULL : cell_new(stm, name, &avout__inline_container);
+        if (!cell) {
+            status = AVOUT_ENOMEM;
+        } else {
+            avout__cell **bucket = &stm->buckets[hash & (stm->bucket_count - 1)];
+            cell->next = *bucket;
+            *bucket = cell;
+            stm->cell_count++;
+        }
+    }
+    avout__stm_unlock(stm);
+    if (!status) *out = cell;
+    return status;
+}
+
+avout_status avout__cell_local(avout__cell **out, avout__stm *stm, avout_value initial)
+{
+    if (avout_is_none(initial)) return avout_none_status();
+    avout_status status = avout__stm_usable(stm);
+    avout__record *record = NULL;
+    avout__cell *cell = NULL;
+    if (status) {
+        avout_release(initial);
+        return status;
+    }
+    record = avout__record_new(AVOUT__RECORD_VALUE, initial, NULL);
+    cell = record ? cell_new(stm, "", &avout__local_container) : NULL;
+    if (!cell) {
+        avout__record_unref(record);
+        return AVOUT_ENOMEM;
+    }
+    record->version = 0;
+    avout__stm_lock(stm);
+    avout__confirmed_set(cell, record, true);
+    avout__stm_unlock(stm);
+    *out = cell;
+    return AVOUT_OK;
+}
+
+avout__cell_extra *avout__cell_extra_get(avout__cell *cell)
+{
+    if (cell->extra) return cell->extra;
+    avout__cell_extra *extra = avout__calloc(1, sizeof *extra);
+    if (!extra) return NULL;
+    extra->cell = cell;
+    avout__list_init(&extra->history);
+    avout__list_init(&extra->watches);
+    cell->extra = extra;
+    return extra;
+}
+
+static void leave_table(avout__cell *cell)
+{
+    avout__stm *stm = cell->stm;
+    if (!cell->container->in_store) return;
+    avout__cell **at = &stm->buckets[cell->hash & (stm->bucket_count - 1)];
+    while (*at != cell) at = &(*at)->next;
+    *at = cell->next;
+    stm->cell_count--;
+    if (!cell->armed) return;
+    char path[AVOUT__PATH_MAX];
+    size_t length = avout__layout_path(path, cell->name);
+    (void)length;
+    cell->armed = false;
+    stm->armed_bytes -= cell->name_length + sizeof AVOUT__CELLS + 8;
+    avout__link_remove(&cell->armed_link);
+    if (stm->connected && !atomic_load(&stm->closed) && stm->store->ops->unwatch)
+        stm->store->ops->unwatch(stm->store, path);
+}
+
+/* Takes the cell's records out; with the lock held, when nobody can reach the cell any more. */
+static void drop_records(avout__cell *cell)
+{
+    avout__past_clear(cell);
+    avout__record_retire(cell->last);
+    atomic_store_explicit(&cell->live, NULL, memory_order_relaxed);
+    atomic_store_explicit(&cell->head, NULL, memory_order_relaxed);
+    cell->last = NULL;
+}
+
+void avout__cell_unref(avout__cell *cell)
+{
+    if (!cell) return;
+    /* The last reference goes under the lock, or a finder could revive what is being freed. */
+    uint32_t refs = atomic_load_explicit(&cell->refs, memory_order_relaxed);
+    while (refs > 1)
+        if (atomic_compare_exchange_weak(&cell->refs, &refs, refs - 1)) return;
+    avout__stm *stm = cell->stm;
+    avout__stm_lock(stm);
+    if (atomic_fetch_sub(&cell->refs, 1) != 1) {
+        avout__stm_unlock(stm);
+        return;
+    }
+    cell->closed = true;
+    leave_table(cell);
+    drop_records(cell);
+    avout__turn_free(cell);
+    avout__cell_extra *extra = cell->extra;
+    if (extra) avout__link_remove(&extra->notify);
+    avout__stm_unlock(stm);
+    if (extra) { avout__extra_free(cell); }
+    avout__free(cell);
+    avout__stm_unref(stm);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+avout_status avout__stm_usable(avout__stm *stm)
+{
+    if (atomic_load_explicit(&avout__forks, memory_order_relaxed) != stm->forks)
+        return avout_fail(AVOUT_EFORK, "the client was opened before fork, by the parent process");
+    if (atomic_load_explicit(&stm->closed, memory_order_acquire))
+        return avout_fail(AVOUT_ECLOSED, "the client is closed");
+    return AVOUT_OK;
+}
+
+static avout_status check_degraded(avout__stm *stm)
+{
+    avout_status status = avout__stm_usable(stm);
+    if (status) return status;
+    avout__stm_lock(stm);
+    int64_t since = stm->connected ? 0 : stm->suspended_ns;
+    avout__stm_unlock(stm);
+    int64_t age_ms = since ? (avout__now_ns() - since) / 1000000 : 0;
+    if (since && stm->max_staleness_ms && age_ms > stm->max_staleness_ms)
+        return avout_fail(AVOUT_ECONNECTION,
+                          "no connection to the store for %lld ms, reads may be %lld ms old",
+                          (long long)age_ms, (long long)stm->max_staleness_ms);
+    return AVOUT_OK;
+}
+
+avout_status avout__cell_deref(avout_value *value, avout__cell *cell, int64_t deadline_ns)
+{
+    avout__stm *stm = cell->stm;
+    for (;;) {
+        if (atomic_load_explicit(&stm->degraded, memory_order_relaxed) ||
+            atomic_load_explicit(&avout__forks, memory_order_relaxed) != stm->forks) {
+            avout_status status = check_degraded(stm);
+            if (status) return status;
+        }
+        if (!atomic_load_explicit(&cell->used, memory_order_relaxed))
+            atomic_store_explicit(&cell->used, 1, memory_order_relaxed);
+        avout__epoch_enter();
+        avout__record *record = atomic_load_explicit(&cell->live, memory_order_acquire);
+        if (record) {
+            avout_value seen = {atomic_load_explicit(&record->value, memory_order_acquire)};
+            if (seen.bits) {
+                *value = avout_share(seen);
+                avout__epoch_leave();
+                return AVOUT_OK;
+            }
+            avout__record_ref(record);
+        }
+        avout__epoch_leave();
+        if (record) {
+            avout_status status = avout__record_value(value, record, cell->container, cell->name);
+            if (!status) *value = avout_share(*value);
+            avout__record_unref(record);
+            return status;
+        }
+        avout_status status = avout__cell_wait(cell, false, deadline_ns);
+        if (status) return status;
+    }
+}

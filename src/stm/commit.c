@@ -1,0 +1,303 @@
+/* Committing, on the caller's thread: commutes, validators, encoding outside the lock; then one short
+ * critical section that validates against the heads, shows the writes as heads and joins pending.
+ *
+ * Nothing that comes out of a run is released before what it saw is confirmed (I4): a run that saw
+ * pending records, whatever it ended with, joins pending with its reads alone and travels with the
+ * group it depends on. */
+#include "stm/stm.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/banned.h"
+
+/* ---- outside the lock ------------------------------------------------------------------------------------------- */
+
+/* Waits for a head of a cell that is written without having been read. */
+static avout_status await_head(avout_txn *txn, avout__entry *entry)
+{
+    for (;;) {
+        avout__epoch_enter();
+        avout__record *head = atomic_load_explicit(&entry->cell->head, memory_order_acquire);
+        if (head) avout__record_ref(head);
+        avout__epoch_leave();
+        if (head) {
+            avout__record_unref(entry->base);
+            entry->base = head;
+            return AVOUT_OK;
+        }
+        if (txn->asynchronous) {
+            if (!txn->missing) txn->missing = avout__cell_ref(entry->cell);
+            return AVOUT_RETRY;
+        }
+        avout_status status = avout__cell_wait(entry->cell, true, txn->deadline_ns);
+        if (status) return status;
+    }
+}
+
+static avout_status apply_commutes(avout__entry *entry)
+{
+    avout_value value;
+    avout_status status =
+        avout__record_value(&value, entry->base, entry->cell->container, entry->cell->name);
+    if (status) return status;
+    avout_value changed = avout_share(value);
+    for (avout__commute *commute = entry->commutes; !status && commute; commute = commute->next)
+        status = commute->change(&changed, commute->payload);
+    if (status) {
+        avout_release(changed);
+        return status;
+    }
+    avout_release(entry->value);
+    entry->value = changed;
+    avout__free(entry->blob);
+    entry->blob = NULL;
+    return AVOUT_OK;
+}
+
+/* Where nothing is, only a creation may write; its directories come first. */
+static avout_status check_base(avout_txn *txn, avout__entry *entry)
+{
+    if (entry->base->kind == AVOUT__RECORD_VALUE) return AVOUT_OK;
+    avout_value none;
+    if (!(entry->flags & AVOUT__ENTRY_CREATE))
+        return avout__record_value(&none, entry->base, entry->cell->container, entry->cell->name);
+    if (entry->base->kind == AVOUT__RECORD_TOMBSTONE) return AVOUT_OK;
+    return avout__layout_parents(txn->stm, entry->cell->name, txn->deadline_ns);
+}
+
+static avout_status encode(avout__entry *entry)
+{
+    if (entry->blob || !entry->cell->container->in_store) return AVOUT_OK;
+    avout__buffer bytes = AVOUT__BUFFER_INIT;
+    avout_status status = AVOUT_OK;
+    if (!(entry->flags & AVOUT__ENTRY_DESTROY))
+        status = entry->cell->container->encode(&bytes, entry->value);
+    if (!status) {
+        entry->blob = avout__blob_new(bytes.data, bytes.length);
+        if (!entry->blob) status = AVOUT_ENOMEM;
+    }
+    avout__buffer_release(&bytes);
+    return status;
+}
+
+static avout_status prepare_entry(avout_txn *txn, avout__entry *entry)
+{
+    avout_status status = AVOUT_OK;
+    if (!(entry->flags & AVOUT__ENTRY_READ)) status = await_head(txn, entry);
+    if (!status) status = check_base(txn, entry);
+    if (!status && (entry->flags & AVOUT__ENTRY_COMMUTE)) status = apply_commutes(entry);
+    if (!status && !(entry->flags & AVOUT__ENTRY_DESTROY))
+        status = avout__validator_check(entry->cell, entry->value);
+    if (!status) status = encode(entry);
+    if (status || entry->written) return status;
+    avout__record_kind kind =
+        entry->flags & AVOUT__ENTRY_DESTROY ? AVOUT__RECORD_TOMBSTONE : AVOUT__RECORD_VALUE;
+    avout__blob *blob = entry->blob;
+    entry->blob = NULL;
+    entry->written = avout__record_new(
+        kind, kind == AVOUT__RECORD_VALUE ? avout_share(entry->value) : AVOUT_NONE, blob);
+    return entry->written ? AVOUT_OK : AVOUT_ENOMEM;
+}
+
+static void unprepare_entry(avout__entry *entry)
+{
+    avout__record_unref(entry->written);
+    entry->written = NULL;
+    avout__free(entry->blob);
+    entry->blob = NULL;
+    if (!(entry->flags & AVOUT__ENTRY_READ)) {
+        avout__record_unref(entry->base);
+        entry->base = NULL;
+    }
+}
+
+static bool is_written(const avout__entry *entry)
+{
+    return entry->flags & (AVOUT__ENTRY_WRITE | AVOUT__ENTRY_COMMUTE);
+}
+
+static avout_status check_size(avout_txn *txn)
+{
+    avout__stm *stm = txn->stm;
+    size_t bytes = 512, largest = 0;
+    const char *name = "";
+    for (size_t i = 0; i < txn->count; i++) {
+        const avout__entry *entry = &txn->entries[i];
+        if (!entry->cell->container->in_store) continue;
+        const void *data;
+        size_t length = 0;
+        if (entry->written) avout__record_bytes(entry->written, &data, &length);
+        if (length > largest) largest = length, name = entry->cell->name;
+        bytes += length + 2 * (stm->info.op_overhead + 3 * entry->cell->name_length + 16);
+    }
+    if (bytes <= stm->info.max_request) return AVOUT_OK;
+    return avout_fail(
+        AVOUT_ELIMIT,
+        "%s: the transaction needs %zu bytes (this value %zu), the store's limit is %zu", name,
+        bytes, largest, stm->info.max_request);
+}
+
+static avout_status prepare(avout_txn *txn)
+{
+    avout_status status = AVOUT_OK;
+    for (size_t i = 0; !status && i < txn->count; i++)
+        if (is_written(&txn->entries[i])) status = prepare_entry(txn, &txn->entries[i]);
+    return status ? status : check_size(txn);
+}
+
+static void drop_writes(avout_txn *txn)
+{
+    for (size_t i = 0; i < txn->count; i++) {
+        unprepare_entry(&txn->entries[i]);
+        txn->entries[i].flags &= AVOUT__ENTRY_READ | AVOUT__ENTRY_ENSURE;
+    }
+    txn->has_writes = false;
+    txn->hook_count = 0;
+}
+
+/* ---- under the lock ---------------------------------------------------------------------------------------------- */
+
+typedef enum judgement { VALID, CONFLICT, RECOMPUTE } judgement;
+
+static judgement judge_read(avout_txn *txn, avout__entry *entry, avout__record *head)
+{
+    bool must_be_newest = txn->isolation == AVOUT_SERIALIZABLE || txn->strict ||
+                          is_written(entry) || (entry->flags & AVOUT__ENTRY_ENSURE);
+    entry->checked = entry->dependent = false;
+    if (must_be_newest) {
+        entry->checked = true;
+        return head == entry->base ? VALID : CONFLICT;
+    }
+    if (entry->base->fate == AVOUT__FATE_DEAD) return CONFLICT;
+    entry->dependent = entry->base->fate == AVOUT__FATE_PENDING;
+    return VALID;
+}
+
+/* A write without a read stands on whatever is there now. */
+static judgement judge_blind(avout__entry *entry, avout__record *head)
+{
+    entry->checked = entry->dependent = false;
+    if (head == entry->base) return VALID;
+    if (!head || (entry->flags & AVOUT__ENTRY_COMMUTE) || head->kind != entry->base->kind)
+        return RECOMPUTE;
+    avout__record_unref(entry->base);
+    entry->base = avout__record_ref(head);
+    return VALID;
+}
+
+static judgement judge(avout_txn *txn)
+{
+    if (txn->in_past && txn->has_writes && txn->isolation == AVOUT_SERIALIZABLE) return CONFLICT;
+    judgement worst = VALID;
+    for (size_t i = 0; i < txn->count; i++) {
+        avout__entry *entry = &txn->entries[i];
+        avout__record *head = atomic_load_explicit(&entry->cell->head, memory_order_relaxed);
+        judgement one = VALID;
+        if (entry->flags & AVOUT__ENTRY_READ) one = judge_read(txn, entry, head);
+        else if (is_written(entry)) one = judge_blind(entry, head);
+        if (one == CONFLICT) return CONFLICT;
+        if (one == RECOMPUTE) worst = RECOMPUTE;
+    }
+    return worst;
+}
+
+static bool saw_pending(const avout_txn *txn)
+{
+    for (size_t i = 0; i < txn->count; i++) {
+        const avout__entry *entry = &txn->entries[i];
+        if ((entry->flags & AVOUT__ENTRY_READ) && entry->base->fate != AVOUT__FATE_SETTLED)
+            return true;
+    }
+    return false;
+}
+
+/* A record has one reference of its entry and one of its cell. */
+static void show_writes(avout_txn *txn)
+{
+    avout__stm *stm = txn->stm;
+    avout__tick_begin(stm);
+    for (size_t i = 0; i < txn->count; i++) {
+        avout__entry *entry = &txn->entries[i];
+        if (!is_written(entry)) continue;
+        avout__record *record = avout__record_ref(entry->written);
+        record->fate = AVOUT__FATE_PENDING;
+        record->under = avout__record_ref(entry->base);
+        avout__head_set(entry->cell, record);
+    }
+    avout__tick_end(stm);
+}
+
+static void join(avout_txn *txn)
+{
+    avout__stm *stm = txn->stm;
+    avout__txn_unregister(txn);
+    if (txn->has_writes) show_writes(txn);
+    txn->latch = (avout__latch)AVOUT__LATCH_INIT;
+    txn->phase = AVOUT__PENDING;
+    txn->contended = NULL;
+    atomic_fetch_add(&txn->refs, 1); /* given up by who finishes it */
+    avout__list_append(&stm->pending, &txn->link);
+    avout__send_ready(stm);
+}
+
+static avout_status closed_now(avout__stm *stm)
+{
+    return atomic_load(&stm->closed) ? avout_fail(AVOUT_ECLOSED, "the client is closed") : AVOUT_OK;
+}
+
+/* ---- commit ------------------------------------------------------------------------------------------------------- */
+
+/* What is written is prepared; anything that went wrong is in `result`. */
+static avout__step commit_prepared(avout_status *status, avout_txn *txn, avout_status result)
+{
+    avout__stm *stm = txn->stm;
+    avout__step step;
+    avout__stm_lock(stm);
+    bool travels = txn->has_writes || txn->strict || saw_pending(txn);
+    judgement judged = travels ? judge(txn) : VALID;
+    avout_status closed = travels ? closed_now(stm) : AVOUT_OK;
+    if (closed) {
+        *status = closed;
+        step = AVOUT__STEP_FINAL;
+    } else if (!travels) {
+        *status = result;
+        step = AVOUT__STEP_FINAL;
+    } else if (judged == VALID) {
+        txn->result = result;
+        join(txn);
+        step = AVOUT__STEP_PENDING;
+    } else {
+        step = judged == CONFLICT ? AVOUT__STEP_AGAIN : AVOUT__STEP_RECOMPUTE;
+    }
+    avout__stm_unlock(stm);
+    return step;
+}
+
+avout__step avout__txn_commit(avout_status *status, avout_txn *txn, avout_status result)
+{
+    for (;;) {
+        if (!result && txn->has_writes) {
+            result = prepare(txn);
+            if (result == AVOUT_RETRY) return AVOUT__STEP_AGAIN;
+        }
+        /* The detail is kept over the wait: it goes with the result. */
+        if (result) drop_writes(txn);
+        avout__step step = commit_prepared(status, txn, result);
+        if (step != AVOUT__STEP_RECOMPUTE) return step;
+        for (size_t i = 0; i < txn->count; i++)
+            if (!(txn->entries[i].flags & AVOUT__ENTRY_READ)) unprepare_entry(&txn->entries[i]);
+    }
+}
+
+avout__step avout__txn_recommit(avout_status *status, avout_txn *txn)
+{
+    if (txn->result) return AVOUT__STEP_AGAIN;
+    avout__stm_lock(txn->stm);
+    bool valid = avout__txn_valid(txn);
+    avout__stm_unlock(txn->stm);
+    if (!valid) return AVOUT__STEP_AGAIN;
+    for (size_t i = 0; i < txn->count; i++) unprepare_entry(&txn->entries[i]);
+    txn->recommits++;
+    return avout__txn_commit(status, txn, AVOUT_OK);
+}

@@ -1,0 +1,147 @@
+/* Where things lie in the store.
+ *
+ *   /avout                 "avout 1": the format
+ *   /avout/cells/a:/b:/c   the atom or ref "/a/b/c": its value as the container writes it; nothing: a
+ *                          tombstone. Directories end in a colon, so that the children of a cell's
+ *                          node are never other cells: "/a" and "/a/b" may both exist, and a cell's
+ *                          children are the queue of who wants to write it.
+ *   /avout/slots/ID-N      commit record slots of client ID (slot.c)
+ *
+ * In names '%' is written "%25" and a colon at a segment's end "%3A", which keeps the two kinds apart.
+ */
+#include "stm/stm.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/store.h"
+#include "base/banned.h"
+
+#define FORMAT "avout 1"
+
+/* Appends one segment, escaped. The buffer is large enough: names have at most 1024 bytes, each of
+ * which makes at most 3, and every segment adds at most one colon. */
+static char *put_segment(char *to, const char *segment, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        bool last_colon = segment[i] == ':' && i + 1 == length;
+        if (segment[i] != '%' && !last_colon) {
+            *to++ = segment[i];
+            continue;
+        }
+        memcpy(to, last_colon ? "%3A" : "%25", 3);
+        to += 3;
+    }
+    return to;
+}
+
+size_t avout__layout_path(char path[AVOUT__PATH_MAX], const char *name)
+{
+    memcpy(path, AVOUT__CELLS, strlen(AVOUT__CELLS));
+    char *to = path + strlen(AVOUT__CELLS);
+    while (*name == '/') {
+        const char *segment = name + 1;
+        size_t length = strcspn(segment, "/");
+        name = segment + length;
+        *to++ = '/';
+        to = put_segment(to, segment, length);
+        if (*name == '/') *to++ = ':';
+    }
+    *to = '\0';
+    return (size_t)(to - path);
+}
+
+bool avout__layout_name(char name[AVOUT__PATH_MAX], const char *path)
+{
+    size_t prefix = strlen(AVOUT__CELLS);
+    if (strncmp(path, AVOUT__CELLS "/", prefix + 1)) return false;
+    char *to = name;
+    for (const char *from = path + prefix; *from; from++) {
+        if (from[0] == ':' && from[1] == '/') continue;
+        if (from[0] == '%' && (!strncmp(from, "%25", 3) || !strncmp(from, "%3A", 3))) {
+            *to++ = from[1] == '2' ? '%' : ':';
+            from += 2;
+            continue;
+        }
+        *to++ = *from;
+        if (to - name >= AVOUT__PATH_MAX - 1) return false;
+    }
+    *to = '\0';
+    return true;
+}
+
+/* One node of our own; there already is as good. */
+static avout_status create_node(avout_store *store, const char *path, const char *text,
+                                int64_t deadline_ns)
+{
+    avout_op op = {.kind = AVOUT_OP_CREATE, .path = path, .bytes = text, .length = strlen(text)};
+    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
+    avout_status status = avout__store_call(NULL, store, &request, deadline_ns);
+    return status == AVOUT_EEXISTS ? AVOUT_OK : status;
+}
+
+/* A connection that breaks right at the beginning is tried again: these requests may be repeated. */
+static bool try_again(avout_status status, int64_t deadline_ns)
+{
+    if (status != AVOUT_ECONNECTION && status != AVOUT_ESESSION) return false;
+    if (avout__now_ns() >= deadline_ns) return false;
+    _Atomic uint32_t word = 0;
+    int64_t pause = avout__deadline_in_ms(20);
+    avout__futex_wait(&word, 0, pause < deadline_ns ? pause : deadline_ns, false);
+    return true;
+}
+
+static avout_status check_format(avout_store *store, bool *present, int64_t deadline_ns)
+{
+    avout_request request = {.kind = AVOUT_REQUEST_GET, .path = AVOUT__ROOT};
+    avout__reply reply;
+    avout_status status = avout__store_call(&reply, store, &request, deadline_ns);
+    *present = status == AVOUT_OK;
+    if (status == AVOUT_ENOTFOUND) status = AVOUT_OK;
+    if (*present &&
+        (reply.is.length != strlen(FORMAT) || memcmp(reply.is.bytes, FORMAT, reply.is.length)))
+        status = avout_fail(AVOUT_EFORMAT,
+                            "%s says \"%.*s\", this library knows \"%s\": the store is of another "
+                            "version or not ours",
+                            AVOUT__ROOT, (int)(reply.is.length < 40 ? reply.is.length : 40),
+                            (const char *)reply.is.bytes, FORMAT);
+    avout__reply_release(&reply);
+    return status;
+}
+
+avout_status avout__layout_create(avout_store *store, int64_t deadline_ns)
+{
+    for (;;) {
+        bool present = false;
+        avout_status status = check_format(store, &present, deadline_ns);
+        if (!status && !present) status = create_node(store, AVOUT__ROOT, FORMAT, deadline_ns);
+        if (!status && !present) status = create_node(store, AVOUT__CELLS, "", deadline_ns);
+        if (!status && !present) status = create_node(store, AVOUT__SLOTS_PATH, "", deadline_ns);
+        if (!status && present) {
+            /* Who made the root may have died before the rest. */
+            avout_request request = {.kind = AVOUT_REQUEST_EXISTS, .path = AVOUT__SLOTS_PATH};
+            status = avout__store_call(NULL, store, &request, deadline_ns);
+            if (status == AVOUT_ENOTFOUND) {
+                status = create_node(store, AVOUT__CELLS, "", deadline_ns);
+                if (!status) status = create_node(store, AVOUT__SLOTS_PATH, "", deadline_ns);
+            }
+        }
+        if (!try_again(status, deadline_ns)) return status;
+    }
+}
+
+avout_status avout__layout_parents(avout__stm *stm, const char *name, int64_t deadline_ns)
+{
+    char path[AVOUT__PATH_MAX];
+    avout__layout_path(path, name);
+    for (char *slash = strchr(path + strlen(AVOUT__CELLS) + 1, '/'); slash;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        avout_status status;
+        do status = create_node(stm->store, path, "", deadline_ns);
+        while (try_again(status, deadline_ns));
+        if (status) return status;
+        *slash = '/';
+    }
+    return AVOUT_OK;
+}

@@ -1,0 +1,396 @@
+/* Telling the user: watches, session events. One thread per client calls them, so that they come in
+ * order, never concurrently, and never on the delivery thread (I7, I9). Also validators, which are
+ * called by whoever changes a cell. */
+#include "stm/stm.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/banned.h"
+
+struct avout__watch {
+    avout__link link;
+    avout_watch_fn call;
+    void *payload;
+    void (*destroy)(void *payload);
+    avout__record *seen; /* what the watch was last told; counted; NULL: nothing yet */
+    bool running;
+    bool removed; /* by its own call: freed when that returns */
+    char key[];
+};
+
+typedef struct avout__validator {
+    uint32_t refs; /* the cell, and calls under way; under the engine's lock */
+    avout_validator_fn call;
+    void *payload;
+    void (*destroy)(void *payload);
+} avout__validator;
+
+enum { EVENTS = 64 };
+
+typedef struct avout__notifier {
+    pthread_t thread;
+    pthread_cond_t wake;   /* something to tell, or the end */
+    pthread_cond_t called; /* a watch's call has returned */
+    avout__link cells;     /* of avout__cell_extra.notify */
+    avout_event events[EVENTS];
+    uint32_t first, count;
+    bool stop;
+} avout__notifier;
+
+/* ---- calling -------------------------------------------------------------------------------------------------------- */
+
+static void watch_free(avout__watch *watch)
+{
+    if (watch->destroy) watch->destroy(watch->payload);
+    avout__record_unref(watch->seen);
+    avout__free(watch);
+}
+
+/* What a watch is shown of a record; AVOUT_NONE for what is no value. */
+static avout_value shown(avout__record *record, avout__cell *cell)
+{
+    avout_value value;
+    if (!record || avout__record_value(&value, record, cell->container, cell->name))
+        return AVOUT_NONE;
+    return value;
+}
+
+/* A watch of the cell that has not seen the live record. */
+static avout__watch *behind(avout__cell *cell)
+{
+    avout__record *live = atomic_load_explicit(&cell->live, memory_order_relaxed);
+    if (!live) return NULL; /* it will be told when it is known */
+    AVOUT__LIST_EACH(link, &cell->extra->watches)
+    {
+        avout__watch *watch = AVOUT__LINK_OF(link, avout__watch, link);
+        if (watch->seen != live) return watch;
+    }
+    return NULL;
+}
+
+/* Lock held; it is given back for the call. */
+static void call_watch(avout__notifier *notifier, avout__cell *cell, avout__watch *watch)
+{
+    avout__stm *stm = cell->stm;
+    avout__record *old = watch->seen;
+    avout__record *fresh = atomic_load_explicit(&cell->live, memory_order_relaxed);
+    watch->seen = avout__record_ref(fresh);
+    avout__record_ref(fresh);
+    watch->running = true;
+    avout__stm_unlock(stm);
+    watch->call(watch->key, shown(old, cell), shown(fresh, cell), watch->payload);
+    avout__record_unref(old);
+    avout__record_unref(fresh);
+    avout__stm_lock(stm);
+    watch->running = false;
+    pthread_cond_broadcast(&notifier->called);
+    if (!watch->removed) return;
+    avout__stm_unlock(stm);
+    watch_free(watch);
+    avout__stm_lock(stm);
+}
+
+static void tell_cell(avout__notifier *notifier, avout__cell_extra *extra)
+{
+    avout__cell *cell = extra->cell;
+    avout__stm *stm = cell->stm;
+    avout__link_remove(&extra->notify);
+    avout__cell_ref(cell);
+    for (avout__watch *watch; !notifier->stop && (watch = behind(cell));)
+        call_watch(notifier, cell, watch);
+    avout__stm_unlock(stm);
+    avout__cell_unref(cell);
+    avout__stm_lock(stm);
+}
+
+static void tell_event(avout__notifier *notifier, avout__stm *stm)
+{
+    avout_event event = notifier->events[notifier->first];
+    notifier->first = (notifier->first + 1) % EVENTS;
+    notifier->count--;
+    if (!stm->options.on_event) return;
+    avout__stm_unlock(stm);
+    stm->options.on_event(event, stm->options.on_event_payload);
+    avout__stm_lock(stm);
+}
+
+/* While there are turns it looks after them, a few times within the shortest time that counts. */
+static void wait_for_more(avout__notifier *notifier, avout__stm *stm)
+{
+    if (!avout__turns_tick(stm)) {
+        pthread_cond_wait(&notifier->wake, &stm->lock);
+        return;
+    }
+    int64_t until_ns = avout__deadline_in_ms(2);
+    struct timespec until = {(time_t)(until_ns / 1000000000), (long)(until_ns % 1000000000)};
+    pthread_cond_timedwait(&notifier->wake, &stm->lock, &until);
+}
+
+static void *notifier_main(void *payload)
+{
+    avout__stm *stm = payload;
+    avout__notifier *notifier = stm->notifier;
+    avout__stm_lock(stm);
+    for (;;) {
+        if (notifier->count) {
+            tell_event(notifier, stm);
+        } else if (notifier->stop) {
+            break;
+        } else if (!avout__list_empty(&notifier->cells)) {
+            tell_cell(notifier, AVOUT__LINK_OF(notifier->cells.next, avout__cell_extra, notify));
+        } else {
+            wait_for_more(notifier, stm);
+        }
+    }
+    while (!avout__list_empty(&notifier->cells)) avout__link_remove(notifier->cells.next);
+    avout__stm_unlock(stm);
+    return NULL;
+}
+
+avout_status avout__notifier_start(avout__stm *stm)
+{
+    avout__notifier *notifier = avout__calloc(1, sizeof *notifier);
+    if (!notifier) return AVOUT_ENOMEM;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&notifier->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&notifier->called, NULL);
+    avout__list_init(&notifier->cells);
+    stm->notifier = notifier;
+    int error = pthread_create(&notifier->thread, NULL, notifier_main, stm);
+    if (!error) return AVOUT_OK;
+    stm->notifier = NULL;
+    pthread_cond_destroy(&notifier->wake);
+    pthread_cond_destroy(&notifier->called);
+    avout__free(notifier);
+    return avout__fail_errno(AVOUT_ESYSTEM, error, "starting a thread");
+}
+
+void avout__notifier_stop(avout__stm *stm)
+{
+    avout__notifier *notifier = stm->notifier;
+    if (!notifier) return;
+    avout__stm_lock(stm);
+    notifier->stop = true;
+    pthread_cond_signal(&notifier->wake);
+    avout__stm_unlock(stm);
+    pthread_join(notifier->thread, NULL);
+    avout__stm_lock(stm);
+    stm->notifier = NULL;
+    avout__stm_unlock(stm);
+    pthread_cond_destroy(&notifier->wake);
+    pthread_cond_destroy(&notifier->called);
+    avout__free(notifier);
+}
+
+void avout__notifier_poke(avout__stm *stm)
+{
+    if (stm->notifier) pthread_cond_signal(&stm->notifier->wake);
+}
+
+bool avout__notifier_is_me(avout__stm *stm)
+{
+    return stm->notifier && pthread_equal(stm->notifier->thread, pthread_self());
+}
+
+void avout__notify_cell(avout__cell *cell)
+{
+    avout__cell_extra *extra = cell->extra;
+    avout__notifier *notifier = cell->stm->notifier;
+    if (!extra || !notifier || avout__list_empty(&extra->watches)) return;
+    if (avout__link_linked(&extra->notify)) return;
+    avout__list_append(&notifier->cells, &extra->notify);
+    pthread_cond_signal(&notifier->wake);
+}
+
+/* Events beyond the ring's size push out the oldest: the last one is what counts. */
+void avout__notify_session(avout__stm *stm, avout_event event)
+{
+    avout__notifier *notifier = stm->notifier;
+    if (!notifier) return;
+    if (notifier->count == EVENTS) {
+        notifier->first = (notifier->first + 1) % EVENTS;
+        notifier->count--;
+    }
+    notifier->events[(notifier->first + notifier->count++) % EVENTS] = event;
+    pthread_cond_signal(&notifier->wake);
+}
+
+/* ---- watches ---------------------------------------------------------------------------------------------------------- */
+
+static avout__watch *watch_find(avout__cell *cell, const char *key)
+{
+    if (!cell->extra) return NULL;
+    AVOUT__LIST_EACH(link, &cell->extra->watches)
+    {
+        avout__watch *watch = AVOUT__LINK_OF(link, avout__watch, link);
+        if (!strcmp(watch->key, key)) return watch;
+    }
+    return NULL;
+}
+
+/* Takes the watch out and waits until its call has returned. The lock is held, and given back for a
+ * while. */
+static void watch_take_out(avout__cell *cell, avout__watch *watch)
+{
+    avout__stm *stm = cell->stm;
+    avout__link_remove(&watch->link);
+    if (watch->running && avout__notifier_is_me(stm)) {
+        watch->removed = true;
+        return;
+    }
+    while (watch->running) pthread_cond_wait(&stm->notifier->called, &stm->lock);
+    avout__stm_unlock(stm);
+    watch_free(watch);
+    avout__stm_lock(stm);
+}
+
+avout_status avout__watch_add(avout__cell *cell, const char *key, avout_watch_fn call,
+                              void *payload, void (*destroy)(void *payload))
+{
+    avout__stm *stm = cell->stm;
+    int64_t deadline_ns = avout__deadline_in_ms(stm->timeout_ms);
+    size_t length = key ? strlen(key) : 0;
+    avout_status status =
+        key && call ? AVOUT_OK : avout_fail(AVOUT_EINVAL, "watch: key or function is NULL");
+    avout__watch *watch = status ? NULL : avout__calloc(1, sizeof *watch + length + 1);
+    if (!status && !watch) status = AVOUT_ENOMEM;
+    avout__record *live = NULL;
+    while (!status && !live) {
+        status = avout__cell_wait(cell, false, deadline_ns);
+        if (status) break;
+        avout__stm_lock(stm);
+        live = atomic_load_explicit(&cell->live, memory_order_relaxed);
+        avout__cell_extra *extra = live ? avout__cell_extra_get(cell) : NULL;
+        if (live && !extra) {
+            status = AVOUT_ENOMEM;
+        } else if (live) {
+            *watch = (avout__watch){.call = call, .payload = payload, .destroy = destroy};
+            memcpy(watch->key, key, length + 1);
+            avout__watch *old = watch_find(cell, key);
+            watch->seen = avout__record_ref(live);
+            avout__list_append(&extra->watches, &watch->link);
+            if (old) watch_take_out(cell, old);
+            avout__notify_cell(cell); /* taking out may have given the lock back */
+        }
+        avout__stm_unlock(stm);
+    }
+    if (!status) return AVOUT_OK;
+    avout__free(watch);
+    if (destroy) destroy(payload);
+    return status;
+}
+
+avout_status avout__watch_remove(avout__cell *cell, const char *key)
+{
+    avout__stm *stm = cell->stm;
+    if (!key) return avout_fail(AVOUT_EINVAL, "watch: key is NULL");
+    avout__stm_lock(stm);
+    avout__watch *watch = watch_find(cell, key);
+    if (watch) watch_take_out(cell, watch);
+    avout__stm_unlock(stm);
+    if (watch) return AVOUT_OK;
+    return avout_fail(AVOUT_ENOTFOUND, "%s: there is no watch \"%s\"", cell->name, key);
+}
+
+/* ---- validators --------------------------------------------------------------------------------------------------------- */
+
+static void validator_unref(avout__stm *stm, avout__validator *validator)
+{
+    if (!validator) return;
+    avout__stm_lock(stm);
+    bool last = --validator->refs == 0;
+    avout__stm_unlock(stm);
+    if (!last) return;
+    if (validator->destroy) validator->destroy(validator->payload);
+    avout__free(validator);
+}
+
+static avout_status run_validator(avout__validator *validator, const char *name, avout_value value)
+{
+    avout__error_clear();
+    avout_status status = validator->call(value, validator->payload);
+    if (!status) return AVOUT_OK;
+    char why[512];
+    snprintf(why, sizeof why, "%s", avout_error_detail());
+    return avout_fail(status, "%s: refused by the validator%s%s", *name ? name : "local ref",
+                      *why ? ": " : "", why);
+}
+
+avout_status avout__validator_check(avout__cell *cell, avout_value value)
+{
+    if (!atomic_load_explicit(&cell->validated, memory_order_acquire)) return AVOUT_OK;
+    avout__stm *stm = cell->stm;
+    avout__stm_lock(stm);
+    avout__validator *validator = cell->extra ? cell->extra->validator : NULL;
+    if (validator) validator->refs++;
+    avout__stm_unlock(stm);
+    if (!validator) return AVOUT_OK;
+    avout_status status = run_validator(validator, cell->name, value);
+    validator_unref(stm, validator);
+    return status;
+}
+
+static avout_status validator_accepts_now(avout__cell *cell, avout__validator *validator)
+{
+    avout_value value;
+    int64_t deadline_ns = avout__deadline_in_ms(cell->stm->timeout_ms);
+    avout_status status = avout__cell_deref(&value, cell, deadline_ns);
+    if (status) return status;
+    status = run_validator(validator, cell->name, value);
+    avout_release(value);
+    return status;
+}
+
+avout_status avout__validator_set(avout__cell *cell, avout_validator_fn call, void *payload,
+                                  void (*destroy)(void *payload))
+{
+    avout__stm *stm = cell->stm;
+    avout__validator *validator = NULL;
+    if (call) {
+        validator = avout__alloc(sizeof *validator);
+        if (!validator) {
+            if (destroy) destroy(payload);
+            return AVOUT_ENOMEM;
+        }
+        *validator = (avout__validator){1, call, payload, destroy};
+    }
+    avout_status status = call ? validator_accepts_now(cell, validator) : avout__stm_usable(stm);
+    avout__validator *gone = validator;
+    if (!status) {
+        avout__stm_lock(stm);
+        avout__cell_extra *extra = avout__cell_extra_get(cell);
+        if (extra) {
+            gone = extra->validator;
+            extra->validator = validator;
+            atomic_store_explicit(&cell->validated, validator != NULL, memory_order_release);
+        } else {
+            status = AVOUT_ENOMEM;
+        }
+        avout__stm_unlock(stm);
+    }
+    validator_unref(stm, gone);
+    return status;
+}
+
+/* ---- the end of a cell ----------------------------------------------------------------------------------------------------- */
+
+void avout__extra_free(avout__cell *cell)
+{
+    avout__cell_extra *extra = cell->extra;
+    AVOUT__LIST_EACH(link, &extra->watches)
+    {
+        avout__watch *watch = AVOUT__LINK_OF(link, avout__watch, link);
+        avout__link_remove(&watch->link);
+        watch_free(watch);
+    }
+    validator_unref(cell->stm, extra->validator);
+    avout__free(extra);
+    cell->extra = NULL;
+}

@@ -1,0 +1,498 @@
+/* The engine of one client: cells, their cached states, local commits, and what is on its way.
+ *
+ *   caller's thread                                   delivery thread (of the store)
+ *   ---------------                                   ------------------------------
+ *   txn.c     runs the body, reads and writes         view.c    events and fetched states
+ *   commit.c  commutes, validates, joins `pending`    batch.c   replies of multis: settle or refuse
+ *   batch.c   sends what is ready                     slot.c    fences: settles unclear outcomes
+ *   blocks on the transaction's latch                 opens the latches
+ *
+ * What a cell shows, and to whom:
+ *
+ *   live   the confirmed state, while we would be told of a change; NULL otherwise. Derefs read it.
+ *   head   what transactions read: live, with local commits that are still on their way on top.
+ *   last   the newest confirmed state known, live or not.
+ *
+ * Invariants of the engine (those of the system are I1 to I12 in docs/design.md):
+ *
+ *  E1  Everything mutable is changed under `lock`, except where its comment says otherwise. No user
+ *      code and no wait under it. Lock order: lock -> the adapter's own; nothing is taken under both.
+ *  E2  head changes only between two increments of `tick` (odd meanwhile), live of `cut`: who reads
+ *      several cells and finds the counter even and unmoved has read one state of all.
+ *  E3  All live records together are one cut of the store's history, that of the last delivery: an
+ *      event takes live away before any later state is delivered (port promise P1); the states of
+ *      our own multi are shown at its reply, where they are the newest; the get that arms their
+ *      watch again comes right behind (P2), before anything that could be newer than it.
+ *  E4  Transactions in `pending` are in the order in which they committed locally. Batches in flight
+ *      at the same time share no cell, local and merely read ones included: so whatever a
+ *      transaction has read from another is settled before it is sent.
+ *  E5  A batch with writes is sent with a write of its number into a slot at the slot's version; the
+ *      slot is used again only when that batch's outcome is known (slot.c).
+ */
+#ifndef AVOUT_STM_STM_H
+#define AVOUT_STM_STM_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "avout/ref.h"
+#include "avout/sys/store.h"
+#include "base/futex.h"
+#include "base/list.h"
+#include "state/container.h"
+#include "stm/record.h"
+
+typedef struct avout__stm avout__stm;
+typedef struct avout__cell avout__cell;
+typedef struct avout__batch avout__batch;
+typedef struct avout__watch avout__watch;
+typedef struct avout__queue avout__queue;
+
+/* Who waits for a cell: to become live (reads), or to change (retry). Under the engine's lock. */
+typedef struct avout__waiter {
+    avout__link link;
+    void (*wake)(struct avout__waiter *waiter); /* called with the lock held; waiter is unlinked */
+} avout__waiter;
+
+/* What few cells have. */
+typedef struct avout__cell_extra {
+    struct avout__cell *cell;
+    avout__link history; /* of avout__past, oldest first: heads that an active snapshot may need */
+    avout__link watches; /* of avout__watch */
+    avout__link notify;  /* in stm->notify while a change is to be told */
+    struct avout__validator *validator; /* counted; NULL: none */
+    avout__queue *queue;                /* contention.c */
+} avout__cell_extra;
+
+/* A former head, kept for transactions that read at an older tick. */
+typedef struct avout__past {
+    avout__link link;   /* in its cell's history */
+    avout__link oldest; /* in stm->past, oldest first */
+    avout__record *record;
+} avout__past;
+
+struct avout__cell {
+    avout__stm *stm;
+    avout__record *_Atomic live;
+    avout__record *_Atomic head;
+    avout__record *last;
+    const avout__container *container;
+    _Atomic uint32_t refs;  /* handles and transactions' entries; at 0 the cell leaves the table */
+    _Atomic bool validated; /* there is a validator */
+    _Atomic uint8_t used;   /* read since the last sweep: set by readers, no lock */
+    bool armed;             /* a watch is set and has not fired */
+    bool wanted;            /* fetch as soon as there is a connection */
+    bool closed;            /* left the table */
+    uint32_t hash;
+    int32_t fetching;     /* gets on their way */
+    int32_t readers;      /* derefs that wait for it to become live */
+    avout_status failure; /* why the last fetch brought nothing; AVOUT_OK when it did */
+    avout__batch *in_flight;
+    uint64_t scan;     /* stamps of batch.c: the scan that found the cell blocked, */
+    uint64_t gathered; /* and the batch that has it, at index `place` */
+    uint32_t place;
+    uint32_t name_length;
+    avout__cell *next; /* in its bucket */
+    avout__link waiters;
+    avout__link armed_link; /* in stm->armed, oldest use first */
+    avout__cell_extra *extra;
+    char name[]; /* "" for local cells */
+};
+
+/* ---- transactions ---------------------------------------------------------------------------- */
+
+typedef struct avout__commute {
+    struct avout__commute *next;
+    avout_change_fn change;
+    void *payload;
+} avout__commute;
+
+enum {
+    AVOUT__ENTRY_READ = 1,  /* base was seen by the body */
+    AVOUT__ENTRY_WRITE = 2, /* value is what it becomes */
+    AVOUT__ENTRY_ENSURE = 4,
+    AVOUT__ENTRY_COMMUTE = 8,
+    AVOUT__ENTRY_DESTROY = 16, /* with WRITE: becomes a tombstone */
+    AVOUT__ENTRY_CREATE = 32,  /* with WRITE: allowed where nothing is */
+};
+
+/* What a transaction has to do with one cell. */
+typedef struct avout__entry {
+    avout__cell *cell;      /* counted */
+    avout__record *base;    /* what was read, or at commit what is written over; counted */
+    avout_value value;      /* WRITE */
+    avout__blob *blob;      /* value encoded, until `written` takes it */
+    avout__record *written; /* the pending record; counted */
+    avout__commute *commutes;
+    uint8_t flags;
+    bool dependent; /* in snapshot isolation: only until base is settled */
+    bool checked;   /* base must still be the newest when the store commits */
+} avout__entry;
+
+typedef struct avout__hook {
+    void (*call)(void *payload);
+    void *payload;
+} avout__hook;
+
+typedef enum avout__phase {
+    AVOUT__RUNNING, /* the body, or the commit before it joins pending */
+    AVOUT__PENDING, /* committed here, in stm->pending */
+    AVOUT__SENT,    /* in a batch */
+    AVOUT__DONE,    /* `outcome` is known */
+} avout__phase;
+
+typedef enum avout__verdict {
+    AVOUT__CONFIRMED,
+    AVOUT__AGAIN,  /* run again */
+    AVOUT__FAILED, /* failure_status, failure_detail */
+} avout__verdict;
+
+enum { AVOUT__INLINE_ENTRIES = 3 };
+
+struct avout_txn {
+    avout__stm *stm;
+    _Atomic uint32_t refs; /* the caller, and pending or the batch */
+    avout_isolation isolation;
+    bool strict;
+    bool updates;    /* an earlier run wrote: reads must be the newest */
+    bool has_writes; /* this run */
+    bool doomed;     /* this run saw a conflict */
+    bool in_past;    /* this run reads at `snap` from histories: it may not write */
+    bool keeps_past; /* has been thrown away before: registers its snapshot */
+    bool asynchronous;
+    uint32_t runs, recommits, max_retries;
+    avout_status result; /* what the caller gets once confirmed */
+    int64_t deadline_ns;
+    uint64_t snap;      /* the tick at which everything read is valid; 0: nothing read yet */
+    avout__link active; /* in stm->active while registered, ordered by snap; engine's lock */
+    bool registered;    /* the running thread's */
+
+    avout__entry *entries;
+    size_t count, capacity;
+    avout__entry inline_entries[AVOUT__INLINE_ENTRIES];
+    avout__hook *hooks;
+    size_t hook_count, hook_capacity;
+    avout__cell *missing; /* asynchronous: the cell the run has to wait for; counted */
+
+    /* from joining pending on, under the engine's lock */
+    avout__phase phase;
+    avout__verdict verdict;
+    avout_status failure_status;
+    char *failure_detail;   /* may be NULL */
+    avout__cell *contended; /* verdict AGAIN because the store refused: where; not counted */
+    avout__link link;       /* in pending or the batch */
+    avout__latch latch;
+    bool abandoned; /* the caller's deadline passed while it was sent: it does not travel again */
+    uint32_t refusals;
+    void (*on_done)(avout_txn *txn); /* asynchronous; called with the lock held */
+    void *owner;                     /* of on_done */
+};
+
+/* ---- batches and slots ------------------------------------------------------------------------ */
+
+typedef struct avout__batch_cell {
+    avout__cell *cell;
+    avout__record *base;    /* borrowed from the first transaction that has it */
+    avout__record *written; /* the last one; NULL: only checked; borrowed */
+    bool checked;
+    size_t op; /* index of its first operation in the multi; SIZE_MAX: none */
+    size_t op_count;
+} avout__batch_cell;
+
+typedef struct avout__slot {
+    bool busy;
+    bool exists;
+    int64_t version;
+    uint32_t index;
+} avout__slot;
+
+struct avout__batch {
+    avout__stm *stm;
+    avout__link link; /* in stm->batches */
+    avout__link txns; /* in order */
+    avout__batch_cell *cells;
+    size_t count, capacity;
+    uint64_t number;
+    avout__slot *slot; /* NULL: nothing is written in the store */
+    size_t slot_op;
+    bool unclear; /* the connection broke: to be fenced */
+    bool fencing;
+};
+
+enum { AVOUT__SLOTS = 4 };
+
+struct avout__stm {
+    avout_store *store;
+    _Atomic uint32_t refs; /* the client, and each cell */
+    pthread_mutex_t lock;
+    _Atomic uint64_t tick; /* see E2 */
+    _Atomic uint64_t cut;
+    _Atomic uint32_t degraded; /* 1: derefs look at `closed`, fork and staleness first */
+
+    /* session */
+    bool connected;
+    _Atomic bool closed;
+    uint32_t forks;       /* avout__forks when opened */
+    int64_t suspended_ns; /* since when; 0: connected */
+    int64_t max_staleness_ms;
+    int64_t timeout_ms;
+    avout_store_info info;
+
+    /* cells by name */
+    avout__cell **buckets;
+    size_t bucket_count, cell_count;
+    avout__link armed;
+    size_t armed_bytes;
+
+    /* commits */
+    avout__link pending;
+    avout__link batches;
+    avout__link queues;      /* of cells that wait for a turn or have it (contention.c) */
+    avout__link sleepers;    /* of avout__waiter: blocked transactions, to be woken at close */
+    _Atomic uint32_t landed; /* counts batches that ended; a futex word for close */
+    avout__link finished;    /* transactions whose callers unlock will wake */
+    avout__link active;      /* transactions that may need the past, by snap */
+    avout__link past;
+    size_t past_count;
+    uint64_t scans, batch_number;
+    avout__slot slots[AVOUT__SLOTS];
+    char client_id[33];
+
+    struct avout__notifier *notifier; /* watches and session events (notify.c) */
+    struct avout__executor *executor; /* asynchronous transactions (async.c); NULL until used */
+
+    avout_options options;       /* callbacks only */
+    avout_statistics statistics; /* under lock, but for: */
+    _Atomic uint64_t retries;
+};
+
+/* Opens the engine on an address: store, layout, threads. */
+avout_status avout__stm_open(avout__stm **stm, const char *url, const avout_options *options);
+/* Fails everything under way and ends session and threads. The memory stays for the cells' handles:
+ * freed with the last reference (avout__stm_unref). */
+void avout__stm_close(avout__stm *stm);
+
+void avout__stm_ref(avout__stm *stm);
+void avout__stm_unref(avout__stm *stm);
+
+/* AVOUT_OK, AVOUT_ECLOSED or AVOUT_EFORK. */
+avout_status avout__stm_usable(avout__stm *stm);
+
+static inline void avout__stm_lock(avout__stm *stm)
+{
+    pthread_mutex_lock(&stm->lock);
+}
+/* Unlocks, then wakes the callers of the transactions that ended meanwhile: not before, or they
+ * would run straight into the lock. */
+void avout__stm_unlock(avout__stm *stm);
+
+/* ---- head.c: records in and out, with the lock held -------------------------------------------- */
+
+static inline void avout__tick_begin(avout__stm *stm)
+{
+    atomic_fetch_add(&stm->tick, 1);
+}
+static inline void avout__tick_end(avout__stm *stm)
+{
+    atomic_fetch_add(&stm->tick, 1);
+}
+static inline void avout__cut_begin(avout__stm *stm)
+{
+    atomic_fetch_add(&stm->cut, 1);
+}
+static inline void avout__cut_end(avout__stm *stm)
+{
+    atomic_fetch_add(&stm->cut, 1);
+}
+
+/* Sets head, keeping the old one for active snapshots, and wakes who waits for the cell. Between
+ * tick_begin and tick_end. `record` may be NULL. */
+void avout__head_set(avout__cell *cell, avout__record *record);
+/* The head that remains when dead records are taken off. Between tick_begin and tick_end. */
+void avout__head_recover(avout__cell *cell);
+/* A confirmed state replaces last; live and, unless local commits are on top, head. Takes over the
+ * reference. Does both counters itself. */
+void avout__confirmed_set(avout__cell *cell, avout__record *record, bool live);
+/* The state is no longer known to be the newest: live goes, head too unless pending. */
+void avout__confirmed_lost(avout__cell *cell);
+/* The head of tick `snap`, if it is still known; borrowed under the lock. */
+avout__record *avout__past_find(avout__cell *cell, uint64_t snap);
+/* Forgets what no active transaction can need; all of a cell's with `cell`. */
+void avout__past_trim(avout__stm *stm);
+void avout__past_clear(avout__cell *cell);
+
+/* Fails transactions that can no longer commit: the given one, and everything pending that stands on
+ * what it wrote. `verdict` for the given; the others run again. */
+void avout__txn_fail(avout_txn *txn, avout__verdict verdict, avout_status status,
+                     const char *detail, avout__cell *contended);
+/* The transactions of pending that stand on a base of this cell which is no longer the newest. */
+void avout__pending_fail_stale(avout__cell *cell);
+/* Ends a transaction that is in no list any more; its latch opens at avout__stm_unlock. */
+void avout__txn_finish(avout_txn *txn, avout__verdict verdict);
+void avout__wake_waiters(avout__cell *cell);
+
+/* ---- view.c ------------------------------------------------------------------------------------ */
+
+extern const avout_listener avout__view_listener;
+/* Starts a get unless one is on its way or there is no connection (then as soon as there is). With
+ * the lock held. */
+void avout__fetch(avout__cell *cell);
+/* Adds the get (or exists) that arms the watch of a cell just written. With the lock held. */
+typedef struct avout__fetch_order avout__fetch_order;
+avout__fetch_order *avout__fetch_order_new(avout__cell *cell);
+/* Fills in the request; `path` must stay until submit. Counts as on its way from now on: to be
+ * submitted, or taken back by avout__fetch_order_cancel. */
+void avout__fetch_order_fill(avout_request *request, avout__fetch_order *order, const char *path,
+                             bool exists);
+void avout__fetch_order_cancel(avout__fetch_order *order);
+/* Waits until the cell has a head (`for_txn`) or is live, or until the deadline. AVOUT_OK: look
+ * again. Without the lock. */
+avout_status avout__cell_wait(avout__cell *cell, bool for_txn, int64_t deadline_ns);
+
+/* ---- cell.c ------------------------------------------------------------------------------------ */
+
+avout_status avout__cell_open(avout__cell **cell, avout__stm *stm, const char *name);
+avout_status avout__cell_local(avout__cell **cell, avout__stm *stm, avout_value initial);
+static inline avout__cell *avout__cell_ref(avout__cell *cell)
+{
+    atomic_fetch_add_explicit(&cell->refs, 1, memory_order_relaxed);
+    return cell;
+}
+void avout__cell_unref(avout__cell *cell);                        /* not with the lock held */
+avout__cell *avout__cell_find(avout__stm *stm, const char *path); /* by node path; lock held */
+avout__cell_extra *avout__cell_extra_get(avout__cell *cell);      /* lock held; NULL: no memory */
+avout_status avout__cell_deref(avout_value *value, avout__cell *cell, int64_t deadline_ns);
+
+/* ---- txn.c, commit.c --------------------------------------------------------------------------- */
+
+avout_status avout__txn_new(avout_txn **txn, avout__stm *stm, const avout_call_options *options);
+void avout__txn_unref(avout_txn *txn);
+/* Forgets the run: entries, hooks, flags. */
+void avout__txn_reset(avout_txn *txn);
+/* The past is no longer needed: leaves stm->active. The second with the lock held. */
+void avout__txn_end_run(avout_txn *txn);
+void avout__txn_unregister(avout_txn *txn);
+/* The entry of the cell, with its base read. */
+avout_status avout__txn_read(avout__entry **entry, avout_txn *txn, avout__cell *cell);
+avout_status avout__txn_entry_value(avout_value *value, avout__entry *entry);
+avout_status avout__txn_write(avout_txn *txn, avout__cell *cell, avout_value value, uint8_t flags);
+avout_status avout__txn_change(avout_txn *txn, avout__cell *cell, avout_change_fn change,
+                               void *payload);
+avout__entry *avout__txn_find(avout_txn *txn, avout__cell *cell);
+/* Everything read is still the head. Lock held. */
+bool avout__txn_valid(avout_txn *txn);
+
+avout_status avout__txn_commute(avout_txn *txn, avout__cell *cell, avout_change_fn change,
+                                void *payload);
+avout_status avout__txn_or_else(avout_txn *txn, avout_txn_fn first, void *first_payload,
+                                avout_txn_fn second, void *second_payload);
+avout_status avout__txn_hook(avout_txn *txn, void (*call)(void *payload), void *payload);
+
+typedef enum avout__step {
+    AVOUT__STEP_FINAL,     /* *status is the result */
+    AVOUT__STEP_AGAIN,     /* run the body again */
+    AVOUT__STEP_BLOCKED,   /* the body waits for a change of what it read */
+    AVOUT__STEP_PENDING,   /* wait for the latch, then ask for the verdict */
+    AVOUT__STEP_RECOMPUTE, /* within commit.c */
+} avout__step;
+
+/* Runs a body to its end: all runs, commit, waiting, hooks. */
+avout_status avout__txn_run(avout_txn *txn, avout_txn_fn body, void *payload);
+/* The parts of it, for those who must not wait. */
+avout__step avout__txn_attempt(avout_status *status, avout_txn *txn, avout_txn_fn body,
+                               void *payload);
+avout__step avout__txn_commit(avout_status *status, avout_txn *txn, avout_status result);
+avout__step avout__txn_verdict(avout_status *status, avout_txn *txn, avout_status result);
+/* After the verdict AGAIN: commits once more without the body if all it read is still current. */
+avout__step avout__txn_recommit(avout_status *status, avout_txn *txn);
+/* Prepares the next run; not AVOUT_OK: no more runs. */
+avout_status avout__txn_again(avout_txn *txn);
+avout_txn *avout__txn_current(avout__stm *stm); /* the one whose body runs on this thread */
+avout_txn *avout__txn_enter(avout_txn *txn);    /* returns the one before, for leave */
+void avout__txn_leave(avout_txn *before);
+void avout__txn_run_hooks(avout_txn *txn);
+
+/* ---- batch.c, slot.c ----------------------------------------------------------------------------- */
+
+/* Sends what can be sent. Lock held. */
+void avout__send_ready(avout__stm *stm);
+/* The outcome of a batch is known. Lock held; frees the batch. */
+void avout__batch_committed(avout__batch *batch, const avout_reply *reply);
+void avout__batch_found_committed(avout__batch *batch, const avout_stat *slot);
+void avout__batch_return(avout__batch *batch); /* certainly without effect: travels again */
+void avout__batch_abandon(avout__batch *batch, avout_status status, const char *detail);
+void avout__slot_path(char *path, size_t size, avout__stm *stm, const avout__slot *slot);
+avout__slot *avout__slot_take(avout__stm *stm);
+/* Fences the batches whose outcome is unclear. Lock held, connected. */
+void avout__slots_settle(avout__stm *stm);
+/* Removes this client's slots, as far as they are not needed, waiting a second at most. */
+void avout__slots_remove(avout__stm *stm);
+/* Removes a few slots of clients that died long ago. */
+void avout__slots_sweep(avout_store *store, int64_t deadline_ns);
+
+/* ---- layout.c: the store's own nodes --------------------------------------------------------------- */
+
+#define AVOUT__ROOT "/avout"
+#define AVOUT__CELLS AVOUT__ROOT "/cells"
+#define AVOUT__SLOTS_PATH AVOUT__ROOT "/slots"
+enum { AVOUT__PATH_MAX = 4096 };
+
+/* Node path of a name (checked before); the length, always < AVOUT__PATH_MAX. */
+size_t avout__layout_path(char path[AVOUT__PATH_MAX], const char *name);
+/* And back; false for a path that is no cell's. */
+bool avout__layout_name(char name[AVOUT__PATH_MAX], const char *path);
+avout_status avout__layout_create(avout_store *store, int64_t deadline_ns);
+/* Creates the directories above a cell. */
+avout_status avout__layout_parents(avout__stm *stm, const char *name, int64_t deadline_ns);
+
+/* ---- notify.c ---------------------------------------------------------------------------------------- */
+
+avout_status avout__notifier_start(avout__stm *stm);
+void avout__notifier_stop(avout__stm *stm);
+void avout__notify_cell(avout__cell *cell);                     /* lock held */
+void avout__notify_session(avout__stm *stm, avout_event event); /* lock held */
+void avout__notifier_poke(avout__stm *stm); /* lock held: there are turns to look after */
+bool avout__notifier_is_me(avout__stm *stm);
+avout_status avout__watch_add(avout__cell *cell, const char *key, avout_watch_fn watch,
+                              void *payload, void (*destroy)(void *payload));
+avout_status avout__watch_remove(avout__cell *cell, const char *key);
+void avout__extra_free(avout__cell *cell); /* watches, validator; without the lock */
+avout_status avout__validator_set(avout__cell *cell, avout_validator_fn validator, void *payload,
+                                  void (*destroy)(void *payload));
+avout_status avout__validator_check(avout__cell *cell, avout_value value);
+
+/* ---- async.c: asynchronous transactions ----------------------------------------------------------------------------------------- */
+
+/* What is done instead of returning; called on the executor's thread. */
+typedef struct avout__job avout__job;
+struct avout__job {
+    avout_txn *txn; /* counted */
+    avout_txn_fn body;
+    void *payload;
+    /* Reports the end; frees the job. */
+    void (*finish)(avout__job *job, avout_status status);
+    avout__link link;  /* in the executor's ready queue */
+    avout__link every; /* in its list of all */
+    struct avout__job_waiter *waiters;
+    size_t waiter_count;
+};
+/* Takes over the job unless it fails. */
+avout_status avout__executor_submit(avout__job *job);
+void avout__executor_stop(avout__stm *stm);
+bool avout__executor_is_me(avout__stm *stm);
+
+/* ---- contention.c ------------------------------------------------------------------------------------- */
+
+/* Whether a batch has to wait with writing the cell for its turn in the store's queue. */
+bool avout__turn_blocks(avout__cell *cell);
+bool avout__turn_waits(const avout__cell *cell);                 /* the same, changing nothing */
+void avout__turn_lost(avout__cell *cell);                        /* a multi was refused */
+void avout__turn_won(avout__cell *cell, const avout_stat *stat); /* a multi was accepted */
+void avout__turn_session_lost(avout__cell *cell);
+void avout__turn_event(avout__stm *stm, const char *path);
+/* Looks after turns that are over and waits that are too long; false: there are none. */
+bool avout__turns_tick(avout__stm *stm);
+void avout__turn_free(avout__cell *cell);
+void avout__reply_ignored(const avout_reply *reply, void *payload);
+
+#endif

@@ -1,0 +1,616 @@
+/* Running a transaction: entries, reads that are one state, writes, savepoints, the runs.
+ *
+ * Reads are validated as in NOrec (Dalessandro, Spear, Scott, 2010): a global counter, the tick,
+ * moves with every change of a head; while it stands still, nothing that was read has changed. When
+ * it has moved the read set is looked through and, if it is still current, the snapshot moves up to
+ * now (as in LSA; Riegel, Felber, Fetzer, 2006). If it is not, a transaction that has not written may
+ * go on in the past: it reads the heads of its tick, which are kept while somebody may need them, and
+ * ends as a transaction that only read. */
+#include "stm/stm.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/banned.h"
+
+static _Thread_local avout_txn *current;
+
+avout_txn *avout__txn_current(avout__stm *stm)
+{
+    return current && current->stm == stm ? current : NULL;
+}
+
+avout_txn *avout__txn_enter(avout_txn *txn)
+{
+    avout_txn *before = current;
+    current = txn;
+    return before;
+}
+
+void avout__txn_leave(avout_txn *before)
+{
+    current = before;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+avout_status avout__txn_new(avout_txn **out, avout__stm *stm, const avout_call_options *options)
+{
+    static const avout_call_options defaults = {0};
+    if (!options) options = &defaults;
+    avout_status status = avout__stm_usable(stm);
+    if (status) return status;
+    if (options->isolation != AVOUT_SERIALIZABLE && options->isolation != AVOUT_SNAPSHOT)
+        return avout_fail(AVOUT_EINVAL, "isolation: %d is none", (int)options->isolation);
+    avout_txn *txn = avout__alloc(sizeof *txn);
+    if (!txn) return AVOUT_ENOMEM;
+    memset(txn, 0, offsetof(avout_txn, inline_entries));
+    memset(&txn->hooks, 0, sizeof *txn - offsetof(avout_txn, hooks));
+    txn->stm = stm;
+    avout__stm_ref(stm);
+    atomic_init(&txn->refs, 1);
+    txn->isolation = options->isolation;
+    txn->strict = options->strict;
+    txn->max_retries = options->max_retries;
+    txn->deadline_ns =
+        avout__deadline_in_ms(options->timeout_ms ? options->timeout_ms : stm->timeout_ms);
+    txn->entries = txn->inline_entries;
+    txn->capacity = AVOUT__INLINE_ENTRIES;
+    *out = txn;
+    return AVOUT_OK;
+}
+
+static void commutes_free(avout__entry *entry)
+{
+    while (entry->commutes) {
+        avout__commute *next = entry->commutes->next;
+        avout__free(entry->commutes);
+        entry->commutes = next;
+    }
+}
+
+static void entry_release(avout__entry *entry)
+{
+    commutes_free(entry);
+    avout_release(entry->value);
+    avout__free(entry->blob);
+    avout__record_unref(entry->written);
+    avout__record_unref(entry->base);
+    avout__cell_unref(entry->cell);
+}
+
+void avout__txn_end_run(avout_txn *txn)
+{
+    if (!txn->registered) return;
+    avout__stm_lock(txn->stm);
+    avout__txn_unregister(txn);
+    avout__stm_unlock(txn->stm);
+}
+
+void avout__txn_unregister(avout_txn *txn)
+{
+    if (!txn->registered) return;
+    avout__link_remove(&txn->active);
+    txn->registered = false;
+    avout__past_trim(txn->stm);
+}
+
+void avout__txn_reset(avout_txn *txn)
+{
+    avout__txn_end_run(txn);
+    for (size_t i = 0; i < txn->count; i++) entry_release(&txn->entries[i]);
+    txn->count = 0;
+    txn->hook_count = 0;
+    txn->doomed = txn->in_past = txn->has_writes = false;
+    txn->snap = 0;
+    txn->phase = AVOUT__RUNNING;
+}
+
+void avout__txn_unref(avout_txn *txn)
+{
+    if (atomic_fetch_sub(&txn->refs, 1) != 1) return;
+    avout__txn_reset(txn);
+    if (txn->entries != txn->inline_entries) avout__free(txn->entries);
+    avout__free(txn->hooks);
+    avout__free(txn->failure_detail);
+    avout__stm *stm = txn->stm;
+    avout__free(txn);
+    avout__stm_unref(stm);
+}
+
+/* ---- entries ------------------------------------------------------------------------------------------------------ */
+
+avout__entry *avout__txn_find(avout_txn *txn, avout__cell *cell)
+{
+    for (size_t i = 0; i < txn->count; i++)
+        if (txn->entries[i].cell == cell) return &txn->entries[i];
+    return NULL;
+}
+
+static avout_status entry_add(avout__entry **entry, avout_txn *txn, avout__cell *cell)
+{
+    if (cell->stm != txn->stm)
+        return avout_fail(AVOUT_EINVAL, "%s: belongs to another client than the transaction",
+                          cell->name);
+    if (txn->count == txn->capacity) {
+        size_t capacity = 2 * txn->capacity;
+        avout__entry *entries = avout__alloc(capacity * sizeof *entries);
+        if (!entries) return AVOUT_ENOMEM;
+        memcpy(entries, txn->entries, txn->count * sizeof *entries);
+        if (txn->entries != txn->inline_entries) avout__free(txn->entries);
+        txn->entries = entries;
+        txn->capacity = capacity;
+    }
+    *entry = &txn->entries[txn->count++];
+    **entry = (avout__entry){.cell = avout__cell_ref(cell)};
+    return AVOUT_OK;
+}
+
+static avout_status entry_get(avout__entry **entry, avout_txn *txn, avout__cell *cell)
+{
+    *entry = avout__txn_find(txn, cell);
+    return *entry ? AVOUT_OK : entry_add(entry, txn, cell);
+}
+
+static avout_status doom(avout_txn *txn)
+{
+    txn->doomed = true;
+    return AVOUT_RETRY;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------ */
+
+bool avout__txn_valid(avout_txn *txn)
+{
+    for (size_t i = 0; i < txn->count; i++) {
+        const avout__entry *entry = &txn->entries[i];
+        if ((entry->flags & AVOUT__ENTRY_READ) &&
+            atomic_load_explicit(&entry->cell->head, memory_order_relaxed) != entry->base)
+            return false;
+    }
+    return true;
+}
+
+static avout__record *head_ref(avout__cell *cell)
+{
+    avout__epoch_enter();
+    avout__record *record = atomic_load_explicit(&cell->head, memory_order_acquire);
+    if (record) avout__record_ref(record);
+    avout__epoch_leave();
+    return record;
+}
+
+/* Without the lock: a head that belongs to the transaction's tick, or NULL. */
+static avout__record *read_fast(avout_txn *txn, avout__cell *cell)
+{
+    if (txn->in_past || (!txn->snap && txn->keeps_past)) return NULL;
+    uint64_t before = atomic_load(&txn->stm->tick);
+    if (before & 1 || (txn->snap && txn->snap != before)) return NULL;
+    avout__record *record = head_ref(cell);
+    if (record && atomic_load(&txn->stm->tick) == before) {
+        if (!txn->snap) txn->snap = before; /* registered ones change it under the lock only */
+        return record;
+    }
+    avout__record_unref(record);
+    return NULL;
+}
+
+static void move_up(avout_txn *txn)
+{
+    avout__stm *stm = txn->stm;
+    txn->snap = atomic_load(&stm->tick);
+    if (!txn->keeps_past) return;
+    avout__link_remove(&txn->active);
+    avout__list_append(&stm->active, &txn->active);
+    txn->registered = true;
+    avout__past_trim(stm);
+}
+
+/* Under the lock. AVOUT_RETRY: a conflict; AVOUT_BLOCK: the cell has no head now. */
+static avout_status read_slow(avout__record **record, avout_txn *txn, avout__cell *cell)
+{
+    if (!txn->in_past && avout__txn_valid(txn)) {
+        *record = atomic_load_explicit(&cell->head, memory_order_relaxed);
+        if (!*record) return AVOUT_BLOCK;
+        move_up(txn);
+        return AVOUT_OK;
+    }
+    bool may_look_back = txn->isolation == AVOUT_SNAPSHOT || (!txn->has_writes && !txn->updates);
+    *record = may_look_back ? avout__past_find(cell, txn->snap) : NULL;
+    if (!*record) return AVOUT_RETRY;
+    txn->in_past = true;
+    return AVOUT_OK;
+}
+
+/* Reads the head into a new or blind entry. */
+static avout_status read_base(avout_txn *txn, avout__entry *entry)
+{
+    avout__cell *cell = entry->cell;
+    avout__stm *stm = txn->stm;
+    for (;;) {
+        if (!atomic_load_explicit(&cell->used, memory_order_relaxed))
+            atomic_store_explicit(&cell->used, 1, memory_order_relaxed);
+        avout__record *record = read_fast(txn, cell);
+        avout_status status = AVOUT_OK;
+        if (!record) {
+            avout__stm_lock(stm);
+            status = read_slow(&record, txn, cell);
+            if (!status) avout__record_ref(record);
+            avout__stm_unlock(stm);
+        }
+        if (!status) {
+            avout__record_unref(entry->base);
+            entry->base = record;
+            entry->flags |= AVOUT__ENTRY_READ;
+            return AVOUT_OK;
+        }
+        if (status == AVOUT_RETRY) return doom(txn);
+        if (txn->asynchronous) {
+            if (!txn->missing) txn->missing = avout__cell_ref(cell);
+            return doom(txn);
+        }
+        status = avout__cell_wait(cell, true, txn->deadline_ns);
+        if (status) return status;
+    }
+}
+
+/* A commuted ref that is read becomes an altered one: what was read is what the changes build on. */
+static avout_status settle_commutes(avout_txn *txn, avout__entry *entry)
+{
+    avout_value value;
+    avout_status status =
+        avout__record_value(&value, entry->base, entry->cell->container, entry->cell->name);
+    if (status) return status;
+    avout_value changed = avout_share(value);
+    for (avout__commute *commute = entry->commutes; !status && commute; commute = commute->next)
+        status = commute->change(&changed, commute->payload);
+    if (status) {
+        avout_release(changed);
+        return status;
+    }
+    (void)txn;
+    commutes_free(entry);
+    entry->value = changed;
+    entry->flags = (uint8_t)((entry->flags & ~AVOUT__ENTRY_COMMUTE) | AVOUT__ENTRY_WRITE);
+    return AVOUT_OK;
+}
+
+avout_status avout__txn_read(avout__entry **out, avout_txn *txn, avout__cell *cell)
+{
+    if (txn->doomed) return AVOUT_RETRY;
+    avout__entry *entry = avout__txn_find(txn, cell);
+    bool known = entry != NULL;
+    avout_status status = AVOUT_OK;
+    if (!entry) status = entry_add(&entry, txn, cell);
+    if (status) return status;
+    /* A ref that was set without being read is not read either: its value is the transaction's. */
+    if (!(entry->flags & (AVOUT__ENTRY_READ | AVOUT__ENTRY_WRITE))) {
+        status = read_base(txn, entry);
+        if (status && !known) {
+            entry_release(entry);
+            txn->count--;
+        }
+        if (!status && (entry->flags & AVOUT__ENTRY_COMMUTE)) status = settle_commutes(txn, entry);
+    }
+    if (!status) *out = entry;
+    return status;
+}
+
+avout_status avout__txn_entry_value(avout_value *value, avout__entry *entry)
+{
+    if (entry->flags & AVOUT__ENTRY_WRITE) {
+        *value = entry->value;
+        if (!(entry->flags & AVOUT__ENTRY_DESTROY)) return AVOUT_OK;
+        return avout_fail(AVOUT_ENOTFOUND, "%s: is destroyed in this transaction",
+                          entry->cell->name);
+    }
+    return avout__record_value(value, entry->base, entry->cell->container, entry->cell->name);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------ */
+
+static avout_status begin_write(avout_txn *txn)
+{
+    if (txn->doomed) return AVOUT_RETRY;
+    txn->updates = true;
+    if (txn->in_past && txn->isolation == AVOUT_SERIALIZABLE) return doom(txn);
+    txn->has_writes = true;
+    return AVOUT_OK;
+}
+
+avout_status avout__txn_write(avout_txn *txn, avout__cell *cell, avout_value value, uint8_t flags)
+{
+    if (avout_is_none(value) && !(flags & AVOUT__ENTRY_DESTROY)) return avout_none_status();
+    avout__entry *entry = NULL;
+    avout_status status = begin_write(txn);
+    if (!status) status = entry_get(&entry, txn, cell);
+    if (status) {
+        avout_release(value);
+        return status;
+    }
+    commutes_free(entry);
+    avout_release(entry->value);
+    entry->value = value;
+    entry->flags &= (uint8_t) ~(AVOUT__ENTRY_COMMUTE | AVOUT__ENTRY_DESTROY);
+    entry->flags |= AVOUT__ENTRY_WRITE | flags;
+    return AVOUT_OK;
+}
+
+avout_status avout__txn_change(avout_txn *txn, avout__cell *cell, avout_change_fn change,
+                               void *payload)
+{
+    avout__entry *entry;
+    avout_value value;
+    avout_status status = begin_write(txn);
+    if (!status) status = avout__txn_read(&entry, txn, cell);
+    if (!status) status = avout__txn_entry_value(&value, entry);
+    if (status) return status;
+    /* `change` may use the transaction, which may move the entries. */
+    avout_value changed = avout_share(value);
+    status = change(&changed, payload);
+    if (!status && avout_is_none(changed)) status = avout_none_status();
+    if (status) {
+        avout_release(changed);
+        return status;
+    }
+    return avout__txn_write(txn, cell, changed, 0);
+}
+
+avout_status avout__txn_commute(avout_txn *txn, avout__cell *cell, avout_change_fn change,
+                                void *payload)
+{
+    avout__entry *entry = NULL;
+    avout_status status = begin_write(txn);
+    if (!status) status = entry_get(&entry, txn, cell);
+    if (status) return status;
+    if (entry->flags & (AVOUT__ENTRY_READ | AVOUT__ENTRY_WRITE))
+        return avout__txn_change(txn, cell, change, payload);
+    avout__commute *commute = avout__alloc(sizeof *commute);
+    if (!commute) return AVOUT_ENOMEM;
+    *commute = (avout__commute){NULL, change, payload};
+    avout__commute **end = &entry->commutes;
+    while (*end) end = &(*end)->next;
+    *end = commute;
+    entry->flags |= AVOUT__ENTRY_COMMUTE;
+    return AVOUT_OK;
+}
+
+/* ---- savepoints: or-else -------------------------------------------------------------------------------------------- */
+
+typedef struct savepoint {
+    size_t count, hook_count;
+    bool has_writes;
+    struct saved {
+        avout_value value;
+        uint8_t flags;
+        size_t commutes;
+    } * entries;
+} savepoint;
+
+static size_t commute_count(const avout__entry *entry)
+{
+    size_t count = 0;
+    for (avout__commute *commute = entry->commutes; commute; commute = commute->next) count++;
+    return count;
+}
+
+static avout_status savepoint_set(savepoint *point, avout_txn *txn)
+{
+    *point = (savepoint){txn->count, txn->hook_count, txn->has_writes, NULL};
+    point->entries = avout__calloc(txn->count ? txn->count : 1, sizeof *point->entries);
+    if (!point->entries) return AVOUT_ENOMEM;
+    for (size_t i = 0; i < txn->count; i++) {
+        point->entries[i].value = avout_share(txn->entries[i].value);
+        point->entries[i].flags = txn->entries[i].flags;
+        point->entries[i].commutes = commute_count(&txn->entries[i]);
+    }
+    return AVOUT_OK;
+}
+
+static void savepoint_release(savepoint *point)
+{
+    for (size_t i = 0; i < point->count; i++) avout_release(point->entries[i].value);
+    avout__free(point->entries);
+}
+
+static void cut_commutes(avout__entry *entry, size_t keep)
+{
+    avout__commute **at = &entry->commutes;
+    while (*at && keep--) at = &(*at)->next;
+    while (*at) {
+        avout__commute *gone = *at;
+        *at = gone->next;
+        avout__free(gone);
+    }
+}
+
+enum { WRITE_FLAGS = AVOUT__ENTRY_WRITE | AVOUT__ENTRY_DESTROY | AVOUT__ENTRY_CREATE };
+
+/* What was read since stays read: the decision to go back came from it. Commutes that became a write
+ * meanwhile stay one with the value they gave. */
+static void savepoint_return(savepoint *point, avout_txn *txn)
+{
+    for (size_t i = 0; i < txn->count; i++) {
+        avout__entry *entry = &txn->entries[i];
+        bool old = i < point->count;
+        uint8_t flags = old ? point->entries[i].flags : 0;
+        if (old && (flags & AVOUT__ENTRY_COMMUTE) && !(entry->flags & AVOUT__ENTRY_COMMUTE)) {
+            txn->doomed = true; /* their list is gone: run again; rare and right */
+            continue;
+        }
+        cut_commutes(entry, old ? point->entries[i].commutes : 0);
+        avout_release(entry->value);
+        entry->value = old ? point->entries[i].value : AVOUT_NONE;
+        if (old) point->entries[i].value = AVOUT_NONE;
+        uint8_t kept = (uint8_t)(entry->flags & ~(WRITE_FLAGS | AVOUT__ENTRY_COMMUTE));
+        entry->flags = (uint8_t)(kept | (flags & (WRITE_FLAGS | AVOUT__ENTRY_COMMUTE)));
+    }
+    txn->hook_count = point->hook_count;
+    txn->has_writes = point->has_writes;
+}
+
+avout_status avout__txn_or_else(avout_txn *txn, avout_txn_fn first, void *first_payload,
+                                avout_txn_fn second, void *second_payload)
+{
+    savepoint point;
+    avout_status status = savepoint_set(&point, txn);
+    if (status) return status;
+    status = first(txn, first_payload);
+    if (status == AVOUT_BLOCK && !txn->doomed) {
+        savepoint_return(&point, txn);
+        status = txn->doomed ? AVOUT_RETRY : second(txn, second_payload);
+    }
+    savepoint_release(&point);
+    return txn->doomed ? AVOUT_RETRY : status;
+}
+
+/* ---- hooks ------------------------------------------------------------------------------------------------------------ */
+
+avout_status avout__txn_hook(avout_txn *txn, void (*call)(void *payload), void *payload)
+{
+    avout_status status = AVOUT__GROW(&txn->hooks, &txn->hook_capacity, txn->hook_count + 1);
+    if (status) return status;
+    txn->hooks[txn->hook_count++] = (avout__hook){call, payload};
+    return AVOUT_OK;
+}
+
+void avout__txn_run_hooks(avout_txn *txn)
+{
+    for (size_t i = 0; i < txn->hook_count; i++) txn->hooks[i].call(txn->hooks[i].payload);
+}
+
+/* ---- blocking: retry ---------------------------------------------------------------------------------------------------- */
+
+typedef struct block_waiter {
+    avout__waiter waiter;
+    avout__latch *latch;
+} block_waiter;
+
+static void wake_block(avout__waiter *waiter)
+{
+    avout__latch_open(((block_waiter *)(void *)waiter)->latch);
+}
+
+/* Sleeps until something the run read has changed. */
+static avout_status block(avout_txn *txn)
+{
+    avout__stm *stm = txn->stm;
+    avout__latch latch = AVOUT__LATCH_INIT;
+    block_waiter *waiters = avout__calloc(txn->count + 1, sizeof *waiters);
+    if (!waiters) return AVOUT_ENOMEM;
+    avout__stm_lock(stm);
+    bool wait = avout__txn_valid(txn) && !atomic_load(&stm->closed);
+    block_waiter *closing = &waiters[txn->count];
+    *closing = (block_waiter){{.wake = wake_block}, &latch};
+    if (wait) avout__list_append(&stm->sleepers, &closing->waiter.link);
+    for (size_t i = 0; wait && i < txn->count; i++) {
+        if (!(txn->entries[i].flags & AVOUT__ENTRY_READ)) continue;
+        waiters[i] = (block_waiter){{.wake = wake_block}, &latch};
+        avout__list_append(&txn->entries[i].cell->waiters, &waiters[i].waiter.link);
+    }
+    avout__stm_unlock(stm);
+    bool woken = !wait || avout__latch_wait(&latch, txn->deadline_ns);
+    avout__stm_lock(stm);
+    for (size_t i = 0; i <= txn->count; i++) avout__link_remove(&waiters[i].waiter.link);
+    avout__stm_unlock(stm);
+    avout__free(waiters);
+    if (woken) return avout__stm_usable(stm);
+    return avout_fail(AVOUT_ETIMEOUT, "waited until the deadline for a change of what was read");
+}
+
+/* ---- runs ------------------------------------------------------------------------------------------------------------------ */
+
+avout__step avout__txn_attempt(avout_status *status, avout_txn *txn, avout_txn_fn body,
+                               void *payload)
+{
+    avout_txn *before = avout__txn_enter(txn);
+    avout_status result = body(txn, payload);
+    avout__txn_leave(before);
+    if (txn->doomed || result == AVOUT_RETRY) return AVOUT__STEP_AGAIN;
+    if (result == AVOUT_BLOCK) return AVOUT__STEP_BLOCKED;
+    return avout__txn_commit(status, txn, result);
+}
+
+avout__step avout__txn_verdict(avout_status *status, avout_txn *txn, avout_status result)
+{
+    switch (txn->verdict) {
+    case AVOUT__CONFIRMED: *status = result; return AVOUT__STEP_FINAL;
+    case AVOUT__FAILED:
+        *status = txn->failure_status;
+        if (txn->failure_detail) avout__fail_text(*status, txn->failure_detail);
+        else avout__fail_text(*status, avout_status_text(*status));
+        return AVOUT__STEP_FINAL;
+    case AVOUT__AGAIN: break;
+    }
+    return AVOUT__STEP_AGAIN;
+}
+
+/* The deadline passed while the commit was waiting for the store. */
+static avout_status give_up(avout_txn *txn, avout_status result)
+{
+    avout__stm *stm = txn->stm;
+    avout_status status = AVOUT_OK;
+    avout__stm_lock(stm);
+    if (txn->phase == AVOUT__PENDING) {
+        avout__txn_fail(txn, AVOUT__FAILED, AVOUT_ETIMEOUT,
+                        stm->connected ? "not sent before the deadline; nothing was changed"
+                                       : "no connection to the store before the deadline; nothing "
+                                         "was changed",
+                        NULL);
+        avout__send_ready(stm);
+    } else if (txn->phase == AVOUT__SENT) {
+        txn->abandoned = true;
+        status = txn->has_writes ? AVOUT_UNKNOWN : AVOUT_ETIMEOUT;
+    }
+    avout__stm_unlock(stm);
+    if (status == AVOUT_UNKNOWN)
+        return avout_fail(status, "the store did not answer before the deadline; the change may or "
+                                  "may not have taken effect");
+    if (status) return avout_fail(status, "the store did not answer before the deadline");
+    if (avout__txn_verdict(&status, txn, result) == AVOUT__STEP_AGAIN)
+        return avout_fail(AVOUT_ETIMEOUT, "conflicts until the deadline; nothing was changed");
+    return status;
+}
+
+static avout_status retries_used_up(avout_txn *txn)
+{
+    if (txn->max_retries && txn->runs > txn->max_retries)
+        return avout_fail(AVOUT_ERETRIES, "gave up after %u runs because of conflicts", txn->runs);
+    if (txn->runs % 8 == 0 && avout__now_ns() >= txn->deadline_ns)
+        return avout_fail(AVOUT_ETIMEOUT, "conflicts until the deadline; nothing was changed");
+    return AVOUT_OK;
+}
+
+avout_status avout__txn_again(avout_txn *txn)
+{
+    txn->runs++;
+    txn->keeps_past = true;
+    atomic_fetch_add_explicit(&txn->stm->retries, 1, memory_order_relaxed);
+    avout__txn_reset(txn);
+    return retries_used_up(txn);
+}
+
+avout_status avout__txn_run(avout_txn *txn, avout_txn_fn body, void *payload)
+{
+    avout_status status = AVOUT_OK;
+    for (;;) {
+        avout__step step = avout__txn_attempt(&status, txn, body, payload);
+        while (step == AVOUT__STEP_PENDING) {
+            if (!avout__latch_wait(&txn->latch, txn->deadline_ns)) return give_up(txn, txn->result);
+            step = avout__txn_verdict(&status, txn, txn->result);
+            if (step == AVOUT__STEP_AGAIN) step = avout__txn_recommit(&status, txn);
+        }
+        if (step == AVOUT__STEP_FINAL) break;
+        if (step == AVOUT__STEP_BLOCKED) {
+            status = block(txn);
+            if (status) break;
+        }
+        status = avout__txn_again(txn);
+        if (status) break;
+    }
+    avout__txn_end_run(txn);
+    if (!status) avout__txn_run_hooks(txn);
+    return status;
+}
