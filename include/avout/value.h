@@ -228,7 +228,8 @@ AVOUT_API avout_status avout_disj(avout_value *set, avout_value item);
 /* Map (nil becomes one): key to item; vector: index below or at the count. */
 AVOUT_API avout_status avout_assoc(avout_value *collection, avout_value key, avout_value item);
 AVOUT_API avout_status avout_dissoc(avout_value *map, avout_value key);
-/* Missing levels become maps. The path's values are borrowed (an array, not arguments). */
+/* Missing levels become maps. The path's values are borrowed (an array, not arguments). A path of no
+ * keys means the key nil, here and in avout_update_in: Clojure's rule. */
 AVOUT_API avout_status avout_assoc_in(avout_value *collection, size_t length,
                                       const avout_value *path, avout_value item);
 
