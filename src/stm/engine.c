@@ -40,6 +40,8 @@ void avout__stm_unref(avout__stm *stm)
     avout__free(stm->buckets);
     pthread_mutex_destroy(&stm->lock);
     avout__free(stm);
+    /* The last handle takes its records along (I10). */
+    if (!avout__epoch_mine.nested) avout__epoch_drain();
 }
 
 static avout__stm *stm_new(const avout_options *options)

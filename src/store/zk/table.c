@@ -82,7 +82,7 @@ static void free_entries(avout__link *list)
 }
 
 static avout_status make_entries(avout__zk *zk, avout__link *list, const avout_request *requests,
-                                 size_t count)
+                                 size_t count, bool whole)
 {
     avout__list_init(list);
     for (size_t i = 0; i < count; i++) {
@@ -93,7 +93,7 @@ static avout_status make_entries(avout__zk *zk, avout__link *list, const avout_r
                               "request of %zu bytes, ZooKeeper's limit is %d (jute.maxbuffer)",
                               size, ZK_PACKET_MAX);
         }
-        zk_entry *entry = avout__zk_entry_new(zk, &requests[i], false);
+        zk_entry *entry = avout__zk_entry_new(zk, &requests[i], whole);
         if (!entry) {
             free_entries(list);
             return AVOUT_ENOMEM;
@@ -133,7 +133,7 @@ avout_status avout__zk_submit(avout_store *store, const avout_request *requests,
         return avout_fail(AVOUT_EFORK, "ZooKeeper handle was opened by process %d before fork",
                           (int)zk->owner);
     avout__link list;
-    avout_status status = make_entries(zk, &list, requests, count);
+    avout_status status = make_entries(zk, &list, requests, count, false);
     if (status) return status;
     pthread_mutex_lock(&zk->lock);
     bool closing = zk->closing;
@@ -147,14 +147,18 @@ avout_status avout__zk_submit(avout_store *store, const avout_request *requests,
     return avout_fail(AVOUT_ECLOSED, "ZooKeeper handle is being closed");
 }
 
-avout_status avout__zk_submit_own(avout__zk *zk, const avout_request *request, zk_special special)
+avout_status avout__zk_submit_own(avout__zk *zk, const avout_request *requests, size_t count)
 {
-    zk_entry *entry = avout__zk_entry_new(zk, request, true);
-    if (!entry) return AVOUT_ENOMEM;
-    entry->special = special;
+    avout__link list;
+    avout_status status = make_entries(zk, &list, requests, count, true);
+    if (status) return status;
     pthread_mutex_lock(&zk->lock);
-    avout__list_append(&zk->outstanding, &entry->link);
-    send_entry(zk, entry);
+    AVOUT__LIST_EACH(link, &list)
+    {
+        avout__link_remove(link);
+        avout__list_append(&zk->outstanding, link);
+        send_entry(zk, AVOUT__LINK_OF(link, zk_entry, link));
+    }
     wake_supervisor(zk);
     pthread_mutex_unlock(&zk->lock);
     return AVOUT_OK;
@@ -167,7 +171,7 @@ void avout__zk_unwatch(avout_store *store, const char *path)
     zk_entry *entry =
         avout__zk_entry_new(zk, &(avout_request){.kind = AVOUT_REQUEST_SYNC, .path = path}, false);
     if (!entry) return;
-    entry->special = ZK_UNWATCH;
+    entry->unwatch = true;
     pthread_mutex_lock(&zk->lock);
     if (zk->phase == ZK_UP && !zk->closing) {
         avout__list_append(&zk->waiting, &entry->link);
