@@ -185,6 +185,22 @@ TEST(one_process_may_open_it_several_times)
     CHECK_INT(0, avout_memory_blocks());
 }
 
+TEST(who_opens_and_does_not_finish_costs_others_their_timeout)
+{
+    lmdb_client c;
+    avout_options options = {.connect_timeout_ms = 200};
+    lmdb_open(&c, lmdb_path("store"), NULL);
+    lmdb_close(&c);
+    int file = open(lmdb_path("store/sessions"), O_RDWR);
+    struct flock opening = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    CHECK_INT(0, fcntl(file, F_OFD_SETLK, &opening));
+    CHECK_STATUS(AVOUT_ETIMEOUT, lmdb_try_open(&c, lmdb_path("store"), &options));
+    CHECK_INT(0, avout_memory_blocks());
+    close(file);
+    lmdb_open(&c, lmdb_path("store"), &options);
+    lmdb_close(&c);
+}
+
 static avout_point created(const char *path, const avout_options *options, bool again)
 {
     lmdb_client c;

@@ -94,6 +94,24 @@ static avout_status start_thread(avout__lmdb_handle *handle)
     return error ? avout__fail_errno(AVOUT_ESYSTEM, error, "cannot start a thread") : AVOUT_OK;
 }
 
+/* A fork sees the session's files open and known to its handler, or not open. */
+static avout_status open_session(avout__lmdb_handle *handle, const avout__lmdb_directory *directory)
+{
+    pthread_mutex_lock(&handles_lock);
+    avout_status status = avout__lmdb_session_open(&handle->session, directory);
+    avout__list_append(&handles, &handle->link);
+    pthread_mutex_unlock(&handles_lock);
+    return status;
+}
+
+static void close_session(avout__lmdb_handle *handle)
+{
+    pthread_mutex_lock(&handles_lock);
+    avout__lmdb_session_close(&handle->session);
+    avout__link_remove(&handle->link);
+    pthread_mutex_unlock(&handles_lock);
+}
+
 /* Everything but the thread. The session's byte is freed last: until then nobody believes to be
  * alone with the store. */
 static void release(avout__lmdb_handle *handle)
@@ -101,7 +119,7 @@ static void release(avout__lmdb_handle *handle)
     avout__lmdb_read_free(handle->reader);
     avout__lmdb_slot_release(handle->slot);
     avout__lmdb_env_unref(handle->env);
-    avout__lmdb_session_close(&handle->session);
+    close_session(handle);
     avout__lmdb_armed_release(&handle->armed);
     avout__lmdb_arena_release(&handle->arena);
     avout__buffer_release(&handle->round_events);
@@ -125,7 +143,7 @@ static avout_status lmdb_open(avout_store **store, const char *address,
     handle->last = &handle->first;
 
     avout_status status = avout__lmdb_directory_open(&directory, address);
-    if (!status) status = avout__lmdb_session_open(&handle->session, &directory);
+    if (!status) status = open_session(handle, &directory);
     if (!status) status = avout__lmdb_opening_lock(&handle->session, deadline_ns);
     if (!status) {
         status = enter(handle, &directory, options, deadline_ns);
@@ -133,16 +151,8 @@ static avout_status lmdb_open(avout_store **store, const char *address,
     }
     avout__lmdb_directory_close(&directory);
     if (!status) status = start_position(handle);
-    if (!status) {
-        pthread_mutex_lock(&handles_lock);
-        avout__list_append(&handles, &handle->link);
-        pthread_mutex_unlock(&handles_lock);
-        status = start_thread(handle);
-    }
+    if (!status) status = start_thread(handle);
     if (status) {
-        pthread_mutex_lock(&handles_lock);
-        avout__link_remove(&handle->link);
-        pthread_mutex_unlock(&handles_lock);
         release(handle);
         return status;
     }
@@ -161,9 +171,6 @@ static void lmdb_close(avout_store *store)
     }
     avout__lmdb_queue_close(handle);
     pthread_join(handle->thread, NULL);
-    pthread_mutex_lock(&handles_lock);
-    avout__link_remove(&handle->link);
-    pthread_mutex_unlock(&handles_lock);
     release(handle);
 }
 
