@@ -51,7 +51,7 @@ uint32_t avout__integer_hash(avout_value value)
     avout__integer view;
     avout__integer_view(&view, value);
     uint64_t first = view.size ? view.limbs[0] : 0;
-    if (view.size <= 1) return avout__hash_mix(view.negative ? 0 - first : first) + (first >> 63);
+    if (view.size <= 1) return avout__hash_mix(view.negative ? 0 - first : first);
     return avout__hash_bytes(view.limbs, view.size * sizeof *view.limbs) + view.negative;
 }
 

@@ -176,6 +176,26 @@ TEST(one_number_makes_what_clojure_makes)
     CHECK_INT(0, avout_memory_blocks());
 }
 
+/* Halfway between two, and just past it. */
+TEST(what_lies_between_doubles_is_rounded_as_clojure_does)
+{
+    static const char *const rounded[][2] = {
+        {"166153499473114502559719956244594688N", "1.6615349947311448E35"},
+        {"166153499473114502559719956244594689N", "1.6615349947311452E35"},
+        {"166153499473114539453208103663697920N", "1.6615349947311456E35"},
+        {"2469135780246913/20000000000000000", "0.1234567890123456"},
+        {"12345678901234565000000000001/100000000000000000000000000000", "0.1234567890123457"},
+        {"493827156049383/4000000000000000", "0.1234567890123458"}};
+    for (size_t i = 0; i < sizeof rounded / sizeof *rounded; i++) {
+        avout_value value = number(rounded[i][0]);
+        double as_float = 0;
+        CHECK_OK(avout_value_to_float(&as_float, value));
+        if (as_float != strtod(rounded[i][1], NULL))
+            test_failed(__FILE__, __LINE__, "%s: %.17g", rounded[i][0], as_float);
+        avout_release(value);
+    }
+}
+
 TEST(doubles_take_the_shortest_digits_that_read_back)
 {
     static const char *const texts[] = {

@@ -112,6 +112,19 @@ TEST(days_follow_each_other_through_leap_years)
     avout_release(before);
 }
 
+TEST(years_end_where_the_next_begins)
+{
+    for (int year = 0; year < 2500; year++) {
+        char end[32], start[32];
+        snprintf(end, sizeof end, "%04d-12-31T23:30Z", year);
+        snprintf(start, sizeof start, "%04d-01-01T00:30+01:00", year + 1);
+        avout_value a = inst(end), b = inst(start);
+        if (!avout_value_equal(a, b)) test_failed(__FILE__, __LINE__, "%s, %s", end, start);
+        avout_release(a);
+        avout_release(b);
+    }
+}
+
 TEST(uuids_compare_whatever_their_case)
 {
     avout_value a = avout_tagged("uuid", avout_string("F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6"));
