@@ -66,7 +66,7 @@ static void *move_many(void *payload)
 
 static void hammer(int client_count)
 {
-    avout_client *clients[THREADS];
+    avout_client *clients[THREADS] = {NULL};
     for (int i = 0; i < client_count; i++) clients[i] = suite_connect();
     pair both;
     pair_open(&both, clients[0]);

@@ -27,11 +27,14 @@ typedef struct server {
 } server;
 
 struct test_zk {
+    struct test_zk *next; /* in `started`: reachable, so that the leak checker sees them as ours */
     test_zk_options options;
     int count;
     server servers[SERVERS_MAX];
     char addresses[SERVERS_MAX * 32];
 };
+
+static test_zk *started;
 
 static uint64_t random_number(void)
 {
@@ -240,8 +243,8 @@ static void end_server(server *s)
 
 static void choose_places(test_zk *zk)
 {
-    static int started;
-    int number = started++;
+    static int places;
+    int number = places++;
     size_t n = 0;
     zk->addresses[0] = '\0';
     for (int i = 0; i < zk->count; i++) {
@@ -265,6 +268,8 @@ test_zk *test_zk_start_with(const test_zk_options *options)
     if (access(zookeeper_jar, R_OK)) test_skip("no ZooKeeper server: %s is missing", zookeeper_jar);
     test_zk *zk = calloc(1, sizeof *zk);
     CHECK(zk);
+    zk->next = started;
+    started = zk;
     zk->options = *options;
     zk->count = options->servers ? options->servers : 1;
     CHECK(zk->count > 0 && zk->count <= SERVERS_MAX);
@@ -289,6 +294,9 @@ test_zk *test_zk_start(int servers)
 void test_zk_end(test_zk *zk)
 {
     if (!zk) return;
+    test_zk **at = &started;
+    while (*at != zk) at = &(*at)->next;
+    *at = zk->next;
     for (int i = 0; i < zk->count; i++) end_server(&zk->servers[i]);
     free(zk);
 }

@@ -7,7 +7,7 @@
 
 enum { DEPTH = 100000, STACK = 128 * 1024 };
 
-typedef enum shape { VECTORS, LISTS, MAP_ITEMS, MAP_KEYS, SETS, MIXED } shape;
+typedef enum shape { VECTORS, LISTS, MAP_ITEMS, MAP_KEYS, SETS, TAGGED, TAGGED_KEYS, MIXED } shape;
 
 static avout_value wrap(shape s, avout_value inside, int level)
 {
@@ -17,6 +17,8 @@ static avout_value wrap(shape s, avout_value inside, int level)
     case MAP_ITEMS: return M(K("k"), inside, I(level), I(1));
     case MAP_KEYS: return M(inside, I(level));
     case SETS: return S(I(level), inside);
+    case TAGGED: return avout_tagged("my/tag", V(I(level), avout_tagged("other", inside)));
+    case TAGGED_KEYS: return S(avout_tagged("my/tag", inside), I(level));
     case MIXED: break;
     }
     return wrap((shape)(level % MIXED), inside, level);

@@ -102,13 +102,17 @@ typedef struct avout__zk {
 
 typedef enum zk_entry_state { ZK_WAITING, ZK_SENT, ZK_REFUSED } zk_entry_state;
 
+/* What the port has no request for. A probe asks for an ephemeral node (session.c). */
+typedef enum zk_special { ZK_PLAIN, ZK_UNWATCH, ZK_PROBE } zk_special;
+
 /* A request with copies of all it needs, in one block. */
 typedef struct zk_entry {
     avout__link link;
     avout__zk *zk;
     avout_request_kind kind;
     zk_entry_state state;
-    bool watch, unwatch;
+    zk_special special; /* not ZK_PLAIN: only `path` counts */
+    bool watch;
     bool kept;            /* the library may still touch it: freed with the library's handle */
     avout_status refusal; /* ZK_REFUSED: what to answer */
     const char *refusal_text;
@@ -138,8 +142,8 @@ const char *avout__zk_strip(const avout__zk *zk, const char *path);
 
 avout_status avout__zk_submit(avout_store *store, const avout_request *requests, size_t count);
 void avout__zk_unwatch(avout_store *store, const char *path);
-/* Requests of the adapter's own, sent in any phase, with whole paths. Delivery held. */
-avout_status avout__zk_submit_own(avout__zk *zk, const avout_request *requests, size_t count);
+/* A request of the adapter's own, sent in any phase, with whole paths. Delivery held. */
+avout_status avout__zk_submit_own(avout__zk *zk, const avout_request *request, zk_special special);
 /* Answers an entry that was sent, on the completion thread. Frees it. */
 void avout__zk_answer(zk_entry *entry, avout_reply *reply);
 /* Turns what is waiting into refused, behind what is outstanding. `lock` held. */

@@ -331,9 +331,11 @@ int avout__zk_entry_send(zk_entry *entry, zhandle_t *zh)
 {
     watcher_fn watcher = entry->watch ? avout__zk_watcher : NULL;
     entry->sent_ns = avout__now_ns();
-    if (entry->unwatch)
+    if (entry->special == ZK_UNWATCH)
         return zoo_aremove_all_watches(zh, entry->path, ZWATCHTYPE_ANY, 0, odd_pointer(on_nothing),
                                        entry);
+    if (entry->special == ZK_PROBE)
+        return zoo_acreate(zh, entry->path, "", 0, entry->zk->acl, ZOO_EPHEMERAL, on_text, entry);
     switch (entry->kind) {
     case AVOUT_REQUEST_MULTI:
         return zoo_amulti(zh, (int)entry->op_count, entry->ops, entry->outcomes, on_multi, entry);

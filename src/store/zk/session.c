@@ -6,12 +6,14 @@
  *  - the chroot exists and may be read,
  *  - it is known not to be a local session (those do not survive a change of server, and have no
  *    ephemeral nodes). There is no request to ask: only the creation of an ephemeral node is
- *    refused on one, or makes it a global one. So one is asked for, in a multi that can have no
- *    effect since its first operation expects an impossible version. */
+ *    refused on one, or makes it a global one. So one is asked for, below a node that never was. (In
+ *    a multi a follower's leader would refuse it as of an expired session instead.) */
 #include "store/zk/internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "store/store.h"
 #include "base/banned.h"
 
@@ -97,8 +99,8 @@ static void create_chroot(avout__zk *zk)
                                  .op_count = 1,
                                  .done = on_created,
                                  .payload = zk};
-        if (avout__zk_submit_own(zk, &request, 1))
-            refuse_session(zk, AVOUT_ENOMEM, false, "out of memory");
+        if (avout__zk_submit_own(zk, &request, ZK_PLAIN))
+            refuse_session(zk, AVOUT_ENOMEM, true, "out of memory");
     }
     check(zk);
 }
@@ -138,8 +140,10 @@ static void on_probe(const avout_reply *reply, void *payload)
     avout__zk *zk = payload;
     char text[sizeof zk->failure_text];
     switch (reply->status) {
-    case AVOUT_ECONNECTION:
-    case AVOUT_ESESSION:
+    case AVOUT_ENOTFOUND:
+        judge_root(zk);
+        return;                     /* it was looked at, and there is no such parent */
+    case AVOUT_ECONNECTION: return; /* the next CONNECTED starts over */
     case AVOUT_ECLOSED: return;
     case AVOUT_ENOTSUP:
         snprintf(text, sizeof text,
@@ -148,12 +152,11 @@ static void on_probe(const avout_reply *reply, void *payload)
                  zk->servers);
         refuse_session(zk, AVOUT_ENOTSUP, true, text);
         return;
-    case AVOUT_EAUTH:
-        snprintf(text, sizeof text, "ZooKeeper (%.100s): authentication failed: %.128s",
-                 zk->servers, reply->detail ? reply->detail : "");
-        refuse_session(zk, AVOUT_EAUTH, true, text);
-        return;
-    default: judge_root(zk);
+    default:
+        snprintf(text, sizeof text, "ZooKeeper (%.100s): the session cannot be used: %.128s",
+                 zk->servers, reply->detail ? reply->detail : avout_status_text(reply->status));
+        refuse_session(zk, reply->status,
+                       reply->status == AVOUT_EAUTH || reply->status == AVOUT_ENOMEM, text);
     }
 }
 
@@ -161,18 +164,24 @@ static void on_probe(const avout_reply *reply, void *payload)
 static void check(avout__zk *zk)
 {
     const char *root = zk->chroot_length ? zk->chroot : "/";
-    avout_op ops[] = {{.kind = AVOUT_OP_CHECK, .path = "/", .version = -2},
-                      {.kind = AVOUT_OP_CREATE, .ephemeral = true, .path = "/avout-probe"}};
-    avout_request requests[] = {
-        /* The bytes of "/" are nobody's business, and may be forbidden: those of our root are not. */
-        {.kind = zk->chroot_length ? AVOUT_REQUEST_GET : AVOUT_REQUEST_EXISTS,
-         .path = root,
-         .done = on_root,
-         .payload = zk},
-        {.kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = 2, .done = on_probe, .payload = zk}};
+    char nowhere[64];
+    snprintf(nowhere, sizeof nowhere, "/avout-%016" PRIx64 "/probe", avout__random64());
+    /* The bytes of "/" are nobody's business, and may be forbidden: those of our root are not. */
+    avout_request look = {
+        .kind = zk->chroot_length ? AVOUT_REQUEST_GET : AVOUT_REQUEST_EXISTS,
+        .path = root,
+        .done = on_root,
+        .payload = zk,
+    };
+    avout_request probe = {
+        .kind = AVOUT_REQUEST_SYNC,
+        .path = nowhere,
+        .done = on_probe,
+        .payload = zk,
+    };
     zk->root_status = AVOUT_ECONNECTION;
-    if (avout__zk_submit_own(zk, requests, 2))
-        refuse_session(zk, AVOUT_ENOMEM, false, "out of memory");
+    if (avout__zk_submit_own(zk, &look, ZK_PLAIN) || avout__zk_submit_own(zk, &probe, ZK_PROBE))
+        refuse_session(zk, AVOUT_ENOMEM, true, "out of memory");
 }
 
 /* Only a connected handle takes credentials for certain (a disconnected one answers

@@ -82,7 +82,7 @@ static void free_entries(avout__link *list)
 }
 
 static avout_status make_entries(avout__zk *zk, avout__link *list, const avout_request *requests,
-                                 size_t count, bool whole)
+                                 size_t count)
 {
     avout__list_init(list);
     for (size_t i = 0; i < count; i++) {
@@ -93,7 +93,7 @@ static avout_status make_entries(avout__zk *zk, avout__link *list, const avout_r
                               "request of %zu bytes, ZooKeeper's limit is %d (jute.maxbuffer)",
                               size, ZK_PACKET_MAX);
         }
-        zk_entry *entry = avout__zk_entry_new(zk, &requests[i], whole);
+        zk_entry *entry = avout__zk_entry_new(zk, &requests[i], false);
         if (!entry) {
             free_entries(list);
             return AVOUT_ENOMEM;
@@ -133,7 +133,7 @@ avout_status avout__zk_submit(avout_store *store, const avout_request *requests,
         return avout_fail(AVOUT_EFORK, "ZooKeeper handle was opened by process %d before fork",
                           (int)zk->owner);
     avout__link list;
-    avout_status status = make_entries(zk, &list, requests, count, false);
+    avout_status status = make_entries(zk, &list, requests, count);
     if (status) return status;
     pthread_mutex_lock(&zk->lock);
     bool closing = zk->closing;
@@ -147,18 +147,14 @@ avout_status avout__zk_submit(avout_store *store, const avout_request *requests,
     return avout_fail(AVOUT_ECLOSED, "ZooKeeper handle is being closed");
 }
 
-avout_status avout__zk_submit_own(avout__zk *zk, const avout_request *requests, size_t count)
+avout_status avout__zk_submit_own(avout__zk *zk, const avout_request *request, zk_special special)
 {
-    avout__link list;
-    avout_status status = make_entries(zk, &list, requests, count, true);
-    if (status) return status;
+    zk_entry *entry = avout__zk_entry_new(zk, request, true);
+    if (!entry) return AVOUT_ENOMEM;
+    entry->special = special;
     pthread_mutex_lock(&zk->lock);
-    AVOUT__LIST_EACH(link, &list)
-    {
-        avout__link_remove(link);
-        avout__list_append(&zk->outstanding, link);
-        send_entry(zk, AVOUT__LINK_OF(link, zk_entry, link));
-    }
+    avout__list_append(&zk->outstanding, &entry->link);
+    send_entry(zk, entry);
     wake_supervisor(zk);
     pthread_mutex_unlock(&zk->lock);
     return AVOUT_OK;
@@ -171,7 +167,7 @@ void avout__zk_unwatch(avout_store *store, const char *path)
     zk_entry *entry =
         avout__zk_entry_new(zk, &(avout_request){.kind = AVOUT_REQUEST_SYNC, .path = path}, false);
     if (!entry) return;
-    entry->unwatch = true;
+    entry->special = ZK_UNWATCH;
     pthread_mutex_lock(&zk->lock);
     if (zk->phase == ZK_UP && !zk->closing) {
         avout__list_append(&zk->waiting, &entry->link);
