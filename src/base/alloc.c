@@ -1,7 +1,9 @@
 #include "base/alloc.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,28 +33,76 @@ static const avout_allocator default_allocator = {default_allocate, default_real
                                                   default_release, NULL};
 static avout_allocator allocator = {default_allocate, default_reallocate, default_release, NULL};
 
-/* Counted per thread group of cache lines: one shared counter would make every allocation of every
- * thread fight for one line. A block may be freed by another thread than its maker's: only the sum
- * means something. */
-enum { SHARDS = 16 };
-static struct {
-    _Atomic int64_t blocks;
-    char padding[64 - sizeof(int64_t)];
-} shards[SHARDS];
-static _Atomic uint32_t next_shard;
-static _Thread_local uint32_t my_shard __attribute__((tls_model("initial-exec")));
+/* Blocks are counted by each thread in a counter of its own: an atomic addition for each block would
+ * cost as much as a third of making one. A block may be freed by another thread than its maker's:
+ * only the sum means something. Counters are never freed; the next thread goes on with one whose
+ * thread has ended. */
+typedef struct counter {
+    _Alignas(64) _Atomic int64_t blocks;
+    _Atomic bool owned;
+    struct counter *next;
+} counter;
 
-static void count(int64_t change)
+static _Atomic(counter *) counters;
+static counter shared_counter; /* of threads that have none: while they end, and without memory */
+static _Thread_local counter *my_counter __attribute__((tls_model("initial-exec")));
+static pthread_once_t counter_once = PTHREAD_ONCE_INIT;
+static pthread_key_t counter_key;
+static bool counter_key_made;
+
+static void leave_counter(void *left)
 {
-    if (!my_shard) my_shard = 1 + atomic_fetch_add(&next_shard, 1) % SHARDS;
-    atomic_fetch_add_explicit(&shards[my_shard - 1].blocks, change, memory_order_relaxed);
+    my_counter = &shared_counter;
+    atomic_store_explicit(&((counter *)left)->owned, false, memory_order_release);
+}
+
+static void make_counter_key(void)
+{
+    counter_key_made = !pthread_key_create(&counter_key, leave_counter);
+}
+
+static counter *take_counter(void)
+{
+    for (counter *c = atomic_load(&counters); c; c = c->next) {
+        if (!atomic_load_explicit(&c->owned, memory_order_relaxed) &&
+            !atomic_exchange_explicit(&c->owned, true, memory_order_acquire))
+            return c;
+    }
+    counter *fresh = aligned_alloc(_Alignof(counter), sizeof *fresh);
+    if (!fresh) return NULL;
+    *fresh = (counter){.owned = true, .next = atomic_load(&counters)};
+    while (!atomic_compare_exchange_weak(&counters, &fresh->next, fresh)) continue;
+    return fresh;
+}
+
+static counter *first_count(void)
+{
+    pthread_once(&counter_once, make_counter_key);
+    counter *taken = counter_key_made ? take_counter() : NULL;
+    if (taken && pthread_setspecific(counter_key, taken)) {
+        atomic_store_explicit(&taken->owned, false, memory_order_release);
+        taken = NULL;
+    }
+    return my_counter = taken ? taken : &shared_counter;
+}
+
+static inline void count(int64_t change)
+{
+    counter *mine = my_counter;
+    if (__builtin_expect(!mine, 0)) mine = first_count();
+    if (__builtin_expect(mine == &shared_counter, 0)) {
+        atomic_fetch_add_explicit(&mine->blocks, change, memory_order_relaxed);
+        return;
+    }
+    int64_t blocks = atomic_load_explicit(&mine->blocks, memory_order_relaxed);
+    atomic_store_explicit(&mine->blocks, blocks + change, memory_order_relaxed);
 }
 
 size_t avout_memory_blocks(void)
 {
-    int64_t sum = 0;
-    for (int i = 0; i < SHARDS; i++)
-        sum += atomic_load_explicit(&shards[i].blocks, memory_order_relaxed);
+    int64_t sum = atomic_load_explicit(&shared_counter.blocks, memory_order_relaxed);
+    for (counter *c = atomic_load(&counters); c; c = c->next)
+        sum += atomic_load_explicit(&c->blocks, memory_order_relaxed);
     return sum < 0 ? 0 : (size_t)sum;
 }
 
