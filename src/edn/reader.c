@@ -176,7 +176,12 @@ static avout_status read_form(edn_reader *reader, const char **start)
 {
     *start = NULL;
     for (;;) {
-        avout_status status = skip(reader);
+        /* Nearly always there is one space or none. */
+        if (reader->at < reader->end && edn_class(*reader->at) == BYTE_SPACE) reader->at++;
+        avout_status status = AVOUT_OK;
+        if (reader->at == reader->end || edn_class(*reader->at) >= BYTE_SEMICOLON ||
+            edn_class(*reader->at) == BYTE_SPACE)
+            status = skip(reader);
         if (status) return status;
         if (reader->at == reader->end) {
             if (reader->frame->kind != FRAME_TOP) return avout__edn_fail_end(reader);

@@ -43,7 +43,8 @@ typedef struct edn_frame {
  * allocation. Direct-mapped: hostile texts can only make it useless, not slow. */
 typedef struct edn_known {
     const char *text;
-    size_t length;
+    uint32_t length;
+    uint32_t credit; /* references to value that are counted in it already and not yet given out */
     avout_value value;
 } edn_known;
 

@@ -66,9 +66,46 @@ static inline bool same_bytes(const char *a, const char *b, size_t length)
     return edn_load(a + length - 8) == edn_load(b + length - 8);
 }
 
+/* References are taken many at a time: an atomic addition for each keyword would cost as much as all
+ * the rest of reading it. */
+enum { KEYWORD_CREDIT = 512 };
+
+static void forget(edn_known *known)
+{
+    if (avout_is_none(known->value)) return;
+    avout__object *object = avout__object_any(known->value);
+    /* The table's own reference keeps it from falling to 0 here. */
+    atomic_fetch_sub_explicit(&object->refs, known->credit, memory_order_release);
+    avout__object_release(object);
+    known->value = AVOUT_NONE;
+}
+
 void avout__edn_forget_keywords(edn_reader *reader)
 {
-    for (size_t i = 0; i <= reader->known_mask; i++) avout__release(reader->known[i].value);
+    for (size_t i = 0; i <= reader->known_mask; i++) forget(&reader->known[i]);
+}
+
+static inline avout_value keyword_of(edn_known *known)
+{
+    if (!known->credit) {
+        avout__object *object = avout__object_any(known->value);
+        uint32_t before =
+            atomic_fetch_add_explicit(&object->refs, KEYWORD_CREDIT, memory_order_relaxed);
+        AVOUT__ASSERT(before && before < UINT32_MAX / 2);
+        known->credit = KEYWORD_CREDIT;
+    }
+    known->credit--;
+    return known->value;
+}
+
+static avout_status learn_keyword(edn_reader *reader, edn_known *known, const char *at,
+                                  size_t length)
+{
+    avout_value value = avout_keyword_n(at + 1, length - 1);
+    if (avout_is_none(value)) return avout__edn_fail_made(reader, at);
+    forget(known);
+    *known = (edn_known){at, (uint32_t)length, 0, value};
+    return AVOUT_OK;
 }
 
 avout_status avout__edn_read_keyword(edn_reader *reader)
@@ -78,14 +115,12 @@ avout_status avout__edn_read_keyword(edn_reader *reader)
     if (status) return status;
     size_t length = (size_t)(end - at);
     edn_known *known = &reader->known[hash_token(at, length) & reader->known_mask];
-    if (known->length != length || !same_bytes(known->text, at, length)) {
-        avout_value value = avout_keyword_n(at + 1, length - 1);
-        if (avout_is_none(value)) return avout__edn_fail_made(reader, at);
-        avout__release(known->value);
-        *known = (edn_known){at, length, value};
+    if (__builtin_expect(known->length != length || !same_bytes(known->text, at, length), 0)) {
+        status = learn_keyword(reader, known, at, length);
+        if (status) return status;
     }
     reader->at = end;
-    return edn_push(reader, avout__retain(known->value), at);
+    return edn_push(reader, keyword_of(known), at);
 }
 
 /* ---- symbols -------------------------------------------------------------------------------- */
