@@ -40,8 +40,7 @@ avout__record *avout__record_new(avout__record_kind kind, avout_value value, avo
 void avout__record_unref(avout__record *record)
 {
     if (!record) return;
-    if (atomic_fetch_sub_explicit(&record->refs, 1, memory_order_release) != 1) return;
-    atomic_thread_fence(memory_order_acquire);
+    if (atomic_fetch_sub_explicit(&record->refs, 1, memory_order_acq_rel) != 1) return;
     avout_release((avout_value){atomic_load_explicit(&record->value, memory_order_relaxed)});
     avout__free(atomic_load_explicit(&record->blob, memory_order_relaxed));
     avout__record_unref(record->under);
