@@ -1,0 +1,212 @@
+/* The command `avout`: what its files share. It is built on the public headers alone, as a
+ * stranger's program would be.
+ *
+ *   main.c      from argv to the command that does it
+ *   options.c   one table of all options, and the parser
+ *   help.c      help texts, made from the tables; near names for mistyped ones
+ *   report.c    errors on stderr and exit statuses; the connection
+ *   values.c    EDN arguments in, values out
+ *   listing.c   the names in a directory
+ *   commands.c  the table of commands; each is a cmd_*.c
+ *
+ * A new command is a cmd_NAME.c and a line in commands.c. */
+#ifndef AVOUT_CLI_CLI_H
+#define AVOUT_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "avout.h"
+
+/* What scripts rely on: never renumbered. Help and manual print this list. */
+#define CLI_EXIT_LIST(X)                                                                           \
+    X(CLI_DONE, 0, "done")                                                                         \
+    X(CLI_NO, 1, "no: cas found another value, reset --new an existing name")                      \
+    X(CLI_USAGE, 2, "the command line is wrong: option, name, EDN, store address")                 \
+    X(CLI_ABSENT, 3, "no such name in the store")                                                  \
+    X(CLI_REFUSED, 4, "the value refuses: wrong type, overflow, too large, no EDN in the store")   \
+    X(CLI_STORE, 5, "the store cannot be reached, or refuses: permission, space, format")          \
+    X(CLI_TIMEOUT, 6, "the deadline passed; nothing was changed")                                  \
+    X(CLI_UNKNOWN, 7, "the deadline passed; the change may or may not have taken effect")          \
+    X(CLI_SYSTEM, 8, "this machine: out of memory, output cannot be written")
+
+typedef enum cli_exit {
+#define CLI_EXIT_ENUM(name, number, text) name = (number),
+    CLI_EXIT_LIST(CLI_EXIT_ENUM)
+#undef CLI_EXIT_ENUM
+} cli_exit;
+
+/* ---- options.c ------------------------------------------------------------------------------ */
+
+typedef struct cli_settings {
+    const char *store;
+    const char *user;
+    const char *acl;
+    int64_t timeout_ms; /* 0: the library's defaults */
+    bool verbose;
+    bool help;
+    bool version;
+
+    bool json;
+    bool raw;
+    bool pretty;
+
+    bool old;
+    const char *init;
+    bool existing;
+    bool fresh;
+    bool strict;
+    bool quiet;
+    int64_t count; /* 0: no limit */
+    bool initial;
+    bool no_values;
+    bool all;
+    bool recursive;
+    bool dry_run;
+    bool force;
+} cli_settings;
+
+/* One bit an option; a command says which it takes beside the global ones. */
+typedef enum cli_option_bits {
+    CLI_GLOBAL = 1 << 0,
+    CLI_JSON = 1 << 1,
+    CLI_RAW = 1 << 2,
+    CLI_PRETTY = 1 << 3,
+    CLI_OUTPUT = CLI_JSON | CLI_RAW | CLI_PRETTY,
+    CLI_OLD = 1 << 4,
+    CLI_INIT = 1 << 5,
+    CLI_EXISTING = 1 << 6,
+    CLI_NEW = 1 << 7,
+    CLI_STRICT = 1 << 8,
+    CLI_QUIET = 1 << 9,
+    CLI_COUNT = 1 << 10,
+    CLI_INITIAL = 1 << 11,
+    CLI_NO_VALUES = 1 << 12,
+    CLI_ALL = 1 << 13,
+    CLI_RECURSIVE = 1 << 14,
+    CLI_DRY_RUN = 1 << 15,
+    CLI_FORCE = 1 << 16,
+} cli_option_bits;
+
+/* What is left of the command line: the arguments that are no options, in their order. */
+typedef struct cli_arguments {
+    int count;
+    const char **at;
+} cli_arguments;
+
+struct cli_command;
+
+/* Reads argv[1...] into *settings and *words (whose array has room for argc). The first word that is
+ * no option names the command, found with cli_command_find and stored in *command, NULL if there is
+ * none; it is not among the words. Options may stand anywhere; what looks like a negative number is
+ * no option; behind "--" nothing is. False: reported. */
+bool cli_parse(cli_settings *settings, const struct cli_command **command, cli_arguments *words,
+               int argc, char **argv);
+void cli_print_options(FILE *out, unsigned bits);
+
+/* ---- commands.c ------------------------------------------------------------------------------ */
+
+/* What a command works with. `client` is opened by cli_open. */
+typedef struct cli_session {
+    const struct cli_command *command;
+    cli_settings settings;
+    cli_arguments words;
+    avout_client *client;
+    bool stdin_used;
+} cli_session;
+
+typedef struct cli_command {
+    const char *name;
+    const char *usage; /* the words behind the name */
+    const char *summary;
+    const char *help; /* paragraphs and examples, ended with a newline */
+    unsigned options;
+    int least; /* words */
+    int most;  /* -1: any number */
+    cli_exit (*run)(cli_session *session);
+} cli_command;
+
+const cli_command *cli_command_at(size_t index); /* NULL past the last */
+const cli_command *cli_command_find(const char *name);
+
+cli_exit cli_get(cli_session *session);
+cli_exit cli_reset(cli_session *session);
+cli_exit cli_swap(cli_session *session);
+cli_exit cli_cas(cli_session *session);
+cli_exit cli_watch(cli_session *session);
+cli_exit cli_ls(cli_session *session);
+cli_exit cli_tree(cli_session *session);
+cli_exit cli_rm(cli_session *session);
+cli_exit cli_help(cli_session *session);
+
+/* ---- help.c ---------------------------------------------------------------------------------- */
+
+void cli_print_overview(FILE *out);
+void cli_print_command(FILE *out, const cli_command *command);
+void cli_print_functions(FILE *out);
+
+/* Finds the likeliest meant word: call cli_near for each candidate, then look at `best` (NULL when
+ * nothing is near enough to be worth suggesting). */
+typedef struct cli_nearest {
+    const char *word;
+    const char *best;
+    size_t distance;
+} cli_nearest;
+void cli_near(cli_nearest *nearest, const char *candidate);
+
+/* ---- report.c -------------------------------------------------------------------------------- */
+
+/* "avout: what: why" on stderr, in one line whatever the text contains. Answers `status`. */
+cli_exit cli_error(cli_exit status, const char *what, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The library answered `status` about `name` (may be NULL): reports its detail. */
+cli_exit cli_failed(cli_session *session, const char *name, avout_status status);
+cli_exit cli_exit_of(avout_status status);
+
+/* Connects as the settings say; reports. */
+cli_exit cli_open(cli_session *session);
+
+/* ---- values.c -------------------------------------------------------------------------------- */
+
+/* The value an argument stands for: EDN text, or "-" for EDN on standard input (once). */
+cli_exit cli_read_value(avout_value *value, cli_session *session, const char *argument);
+
+/* As the settings say (EDN, JSON, pretty, raw), into a new text released with avout_edn_free, without
+ * a newline at its end. */
+avout_status cli_text_of(char **text, size_t *length, const cli_settings *settings,
+                         avout_value value);
+/* The same onto stdout, with a newline (--raw: a string without quotes); reports. */
+cli_exit cli_print_value(cli_session *session, const char *name, avout_value value);
+/* "text", as JSON has it, onto stdout; reports. */
+cli_exit cli_print_json_string(cli_session *session, const char *text);
+/* Onto stdout; failures are remembered and reported by cli_flush. */
+void cli_put(const char *text, size_t length);
+/* Pushes stdout out and reports. A reader who went away had enough: that is CLI_DONE. */
+cli_exit cli_flush(void);
+
+/* ---- listing.c ------------------------------------------------------------------------------- */
+
+typedef struct cli_entry {
+    char *name; /* in its directory; a directory's ends with a slash */
+    char *path; /* absolute, without a slash at its end */
+    bool directory;
+    avout_value value; /* AVOUT_NONE: of a directory, or not readable */
+    char *why;         /* why not readable, else NULL */
+} cli_entry;
+
+typedef struct cli_listing {
+    size_t count;
+    cli_entry *at;
+} cli_listing;
+
+/* What is directly below `directory`, sorted. Names that were removed, and directories in which
+ * nothing is left, are left out unless `all`, which looks at no values. Reports. */
+cli_exit cli_list(cli_listing *listing, cli_session *session, const char *directory, bool all);
+void cli_list_release(cli_listing *listing);
+/* The argument as a directory's name: without slashes at its end. The caller frees it; NULL: no
+ * memory, reported. */
+char *cli_directory(cli_session *session, const char *argument);
+
+#endif

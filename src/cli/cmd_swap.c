@@ -1,0 +1,78 @@
+/* avout swap: a value changed by a function of it. */
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct application {
+    const char *function;
+    size_t count;
+    avout_value *arguments;
+} application;
+
+static avout_status apply(avout_value *value, void *payload)
+{
+    const application *a = payload;
+    return avout_apply(a->function, value, a->count, a->arguments);
+}
+
+/* Before anything is connected: a mistyped function is a matter of the command line. */
+static cli_exit check_function(const char *name)
+{
+    cli_nearest nearest = {.word = name};
+    const avout_function_info *function;
+    for (size_t i = 0; (function = avout_function_at(i)); i++) {
+        if (!strcmp(function->name, name)) return CLI_DONE;
+        cli_near(&nearest, function->name);
+    }
+    if (nearest.best)
+        return cli_error(CLI_USAGE, "swap", "no function %s; did you mean %s?", name, nearest.best);
+    return cli_error(CLI_USAGE, "swap", "no function %s; see avout help functions", name);
+}
+
+static avout_status open_atom(avout_atom **atom, cli_session *session, avout_value *initial)
+{
+    const char *name = session->words.at[0];
+    if (avout_is_none(*initial)) return avout_atom_open(atom, session->client, name);
+    avout_value value = *initial;
+    *initial = AVOUT_NONE;
+    return avout_atom_create(atom, session->client, name, value, NULL);
+}
+
+static cli_exit swap(cli_session *session, application *a, avout_value *initial)
+{
+    const char *name = session->words.at[0];
+    bool old = session->settings.old;
+    avout_atom *atom = NULL;
+    avout_value value = AVOUT_NONE;
+    cli_exit status = cli_open(session);
+    if (status) return status;
+    avout_status st = open_atom(&atom, session, initial);
+    if (!st) st = avout_swap(atom, apply, a, old ? &value : NULL, old ? NULL : &value, NULL);
+    status = st ? cli_failed(session, name, st) : cli_print_value(session, name, value);
+    avout_release(value);
+    avout_atom_close(atom);
+    return status;
+}
+
+cli_exit cli_swap(cli_session *session)
+{
+    avout_value initial = AVOUT_NONE;
+    application a = {
+        .function = session->words.at[1],
+        .arguments = calloc((size_t)session->words.count, sizeof *a.arguments),
+    };
+    if (!a.arguments) return cli_error(CLI_SYSTEM, "swap", "out of memory");
+    cli_exit status = check_function(a.function);
+    for (int i = 2; i < session->words.count && !status; i++) {
+        status = cli_read_value(&a.arguments[a.count], session, session->words.at[i]);
+        if (!status) a.count++;
+    }
+    if (!status && session->settings.init)
+        status = cli_read_value(&initial, session, session->settings.init);
+    if (!status) status = swap(session, &a, &initial);
+    avout_release(initial);
+    for (size_t i = 0; i < a.count; i++) avout_release(a.arguments[i]);
+    free(a.arguments);
+    return status;
+}

@@ -1,0 +1,97 @@
+/* The table of commands: what `avout help` shows, in its order. */
+#include "cli.h"
+
+#include <string.h>
+
+static const cli_command commands[] = {
+    {"get", "NAME [NAME...]", "print values",
+     "Prints the value of each name in a line of its own. Several names are read together, at one\n"
+     "point in time; if one of them does not exist nothing is printed.\n"
+     "\n"
+     "  avout get /app/config\n"
+     "  avout get --json /app/config | jq '.[\":port\"]'\n"
+     "  avout get --strict /bank/ann /bank/bob\n",
+     CLI_OUTPUT | CLI_STRICT, 1, -1, cli_get},
+    {"reset", "NAME EDN", "set a value, creating the name if it is absent",
+     "EDN is the new value; - reads it from standard input. Prints nothing.\n"
+     "\n"
+     "  avout reset /app/config '{:port 8080, :hosts [\"a\" \"b\"]}'\n"
+     "  avout reset --new /app/counter 0 || echo 'was there already'\n"
+     "  avout reset --existing /app/config - < config.edn\n",
+     CLI_EXISTING | CLI_NEW, 2, 2, cli_reset},
+    {"swap", "NAME FUNCTION [EDN...]", "change a value by a function of it, exactly once",
+     "The value becomes (FUNCTION value EDN...), as Clojure's swap! does it, whoever else changes "
+     "it\n"
+     "at the same time. Prints the new value. `avout help functions` lists the functions.\n"
+     "\n"
+     "  avout swap /app/counter inc --init 0\n"
+     "  avout swap /app/queue conj 5\n"
+     "  avout swap /app/config assoc-in '[:limits :cpu]' 4\n"
+     "  avout swap /app/counter + -5 --old\n",
+     CLI_OUTPUT | CLI_OLD | CLI_INIT, 2, -1, cli_swap},
+    {"cas", "NAME EXPECTED NEW", "set a value if it is the expected one",
+     "Compares with Clojure's = and sets in one step. Prints nothing; the exit status is 0 when "
+     "the\n"
+     "value was set and 1 when another one was there. EXPECTED and NEW are EDN; one of them may be "
+     "-\n"
+     "for standard input.\n"
+     "\n"
+     "  avout cas /app/leader nil '\"host-7\"'\n"
+     "  avout cas -q /app/state :idle :running && run-the-job\n",
+     CLI_QUIET, 3, 3, cli_cas},
+    {"watch", "NAME", "print a value whenever it changes",
+     "Prints the new value after every change, a line each, at once. Changes that follow each "
+     "other\n"
+     "faster than they can be read may be shown as one; the last one always is. When the name is\n"
+     "removed, a note goes to standard error and watching goes on. Ends with status 0 after "
+     "--count\n"
+     "changes, when it is interrupted or told to end, and when nobody reads its output any more.\n"
+     "\n"
+     "  avout watch --initial /app/config\n"
+     "  avout watch --count 1 /app/ready && ./start\n"
+     "  avout watch --json /app/config | while read -r line; do reload \"$line\"; done\n",
+     CLI_OUTPUT | CLI_COUNT | CLI_INITIAL, 1, 1, cli_watch},
+    {"ls", "[DIR]", "list names",
+     "Prints the names directly below DIR (/ when it is left out), sorted, a line each; a name "
+     "that\n"
+     "ends with a slash is a directory.\n"
+     "\n"
+     "  avout ls\n"
+     "  avout ls /app\n"
+     "  avout ls --json /app | jq -r '.[]'\n",
+     CLI_JSON | CLI_ALL, 0, 1, cli_ls},
+    {"tree", "[DIR]", "show all names below a directory, with their values",
+     "On a terminal, long values are cut at its edge. With --json: one object from names to "
+     "values.\n"
+     "Each value is read on its own; `avout get` reads several at one point in time.\n"
+     "\n"
+     "  avout tree\n"
+     "  avout tree --no-values /app\n"
+     "  avout tree --json / > copy.json\n",
+     CLI_JSON | CLI_NO_VALUES, 0, 1, cli_tree},
+    {"rm", "NAME [NAME...]", "remove names and their values, for everybody",
+     "Goes on with the other names when one does not exist. A directory is only removed with -r,\n"
+     "which prints every name it removes; the top directory / never is.\n"
+     "\n"
+     "  avout rm /app/old-counter\n"
+     "  avout rm -rn /app/jobs\n"
+     "  avout rm -r /app/jobs\n",
+     CLI_RECURSIVE | CLI_DRY_RUN | CLI_FORCE, 1, -1, cli_rm},
+    {"help", "[COMMAND | functions]", "explain a command, or the functions swap knows",
+     "\n"
+     "  avout help swap\n"
+     "  avout help functions\n",
+     0, 0, 1, cli_help},
+};
+
+const cli_command *cli_command_at(size_t index)
+{
+    return index < sizeof commands / sizeof *commands ? &commands[index] : NULL;
+}
+
+const cli_command *cli_command_find(const char *name)
+{
+    for (size_t i = 0; cli_command_at(i); i++)
+        if (!strcmp(commands[i].name, name)) return &commands[i];
+    return NULL;
+}

@@ -1,0 +1,109 @@
+/* Help texts, made from the tables of commands, options, functions and exit statuses. */
+#include "cli.h"
+
+#include <string.h>
+
+static void print_exits(FILE *out)
+{
+    fputs("\nExit status:\n", out);
+#define PRINT(name, number, text) fprintf(out, "  %d  %s\n", (number), (text));
+    CLI_EXIT_LIST(PRINT)
+#undef PRINT
+}
+
+void cli_print_overview(FILE *out)
+{
+    fputs(
+        "usage: avout [-s URL] COMMAND [ARGUMENT...]\n"
+        "\n"
+        "Reads and changes atoms and refs: named values that are shared between threads,\n"
+        "processes and machines. Values are written as EDN: 5, \"text\", :keyword, [1 2], {:a 1}.\n"
+        "\n",
+        out);
+    const cli_command *command;
+    for (size_t i = 0; (command = cli_command_at(i)); i++) {
+        char left[40];
+        snprintf(left, sizeof left, "%s %s", command->name, command->usage);
+        fprintf(out, "  %-30s %s\n", left, command->summary);
+    }
+    fputs("\nOptions of every command:\n", out);
+    cli_print_options(out, CLI_GLOBAL);
+    fputs(
+        "\nWithout -s the store is the one AVOUT_STORE names, else an embedded one in your state\n"
+        "directory. `avout help COMMAND` says more; so does the manual, avout(1).\n",
+        out);
+    print_exits(out);
+}
+
+void cli_print_command(FILE *out, const cli_command *command)
+{
+    fprintf(out, "usage: avout [-s URL] %s%s %s\n\n%s: %s.\n", command->name,
+            command->options ? " [OPTION...]" : "", command->usage, command->name,
+            command->summary);
+    fputs(command->help, out);
+    if (command->options) {
+        fputs("\nOptions:\n", out);
+        cli_print_options(out, command->options);
+    }
+    fputs("\nOptions of every command:\n", out);
+    cli_print_options(out, CLI_GLOBAL);
+    print_exits(out);
+}
+
+void cli_print_functions(FILE *out)
+{
+    fputs("Functions for swap. The value itself is the first argument and is left out:\n"
+          "`avout swap NAME conj 5` makes the value (conj value 5).\n\n",
+          out);
+    const avout_function_info *function;
+    for (size_t i = 0; (function = avout_function_at(i)); i++) {
+        char left[60];
+        snprintf(left, sizeof left, "%s %s", function->name, function->arguments);
+        fprintf(out, "  %-32s %s\n", left, function->summary);
+    }
+}
+
+/* ---- near names ------------------------------------------------------------------------------ */
+
+enum { NEAR_LENGTH = 24 };
+
+/* Damerau's distance (a swap of neighbours counts one), over three rows of the usual table. */
+static size_t distance_between(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b);
+    if (n > NEAR_LENGTH || m > NEAR_LENGTH) return NEAR_LENGTH;
+    size_t rows[3][NEAR_LENGTH + 1];
+    size_t *before = rows[0], *above = rows[1], *row = rows[2];
+    for (size_t j = 0; j <= m; j++) above[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
+            if (above[j] + 1 < best) best = above[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
+            row[j] = best;
+        }
+        size_t *free_row = before;
+        before = above;
+        above = row;
+        row = free_row;
+    }
+    return above[m];
+}
+
+void cli_near(cli_nearest *nearest, const char *candidate)
+{
+    size_t length = strlen(nearest->word);
+    size_t distance = distance_between(nearest->word, candidate);
+    /* One mistake in short words, two in longer ones; or the beginning of the word. */
+    size_t allowed = length < 3 ? 1 : 2;
+    bool begins = length >= 2 && !strncmp(nearest->word, candidate, length);
+    if (!begins && (distance > allowed || distance >= length)) return;
+    if (begins) distance = 1;
+    if (nearest->best && distance >= nearest->distance) return;
+    nearest->best = candidate;
+    nearest->distance = distance;
+}
