@@ -1,5 +1,11 @@
 /* EDN: values as text. The complete format; where it leaves a choice, clojure.edn of 1.11 decides.
- * Any thread; nothing blocks. */
+ * Any thread; nothing blocks.
+ *
+ * What differs from Clojure, and why: metadata is read, checked and dropped, as values have none;
+ * characters may be any code point, not only those up to U+FFFF; half a surrogate pair and control
+ * characters in names are refused; #inst keeps the text it was written with; a tag that is not known
+ * is kept. Names, keys and values of discarded forms are checked like all others. Lines end with
+ * \n, \r or both. What nests counts for the depth: collections, tags, #_ and ^. */
 #ifndef AVOUT_EDN_H
 #define AVOUT_EDN_H
 
