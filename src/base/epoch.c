@@ -22,8 +22,8 @@ static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static avout__link registry = {&registry, &registry};
 static pthread_mutex_t retired_lock = PTHREAD_MUTEX_INITIALIZER;
 static avout__retired *oldest, *newest; /* in the order retired */
-static uint32_t since_advance;
-enum { ADVANCE_EVERY = 64 };
+
+_Atomic uint32_t avout__epoch_waiting;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t thread_key;
@@ -134,17 +134,22 @@ void avout__epoch_retire(avout__retired *retired, void (*destroy)(avout__retired
     pthread_once(&once, initialise);
     retired->destroy = destroy;
     retired->next = NULL;
-    avout__retired *ripe = NULL;
     pthread_mutex_lock(&retired_lock);
     retired->epoch = atomic_load(&avout__epoch_now);
     if (newest) newest->next = retired;
     else oldest = retired;
     newest = retired;
-    if (++since_advance >= ADVANCE_EVERY) {
-        since_advance = 0;
-        try_advance();
-        ripe = take_ripe();
-    }
+    pthread_mutex_unlock(&retired_lock);
+    atomic_fetch_add_explicit(&avout__epoch_waiting, 1, memory_order_relaxed);
+}
+
+void avout__epoch_collect(void)
+{
+    pthread_once(&once, initialise);
+    atomic_store_explicit(&avout__epoch_waiting, 0, memory_order_relaxed);
+    pthread_mutex_lock(&retired_lock);
+    try_advance();
+    avout__retired *ripe = take_ripe();
     pthread_mutex_unlock(&retired_lock);
     destroy_all(ripe);
 }

@@ -8,6 +8,7 @@
 #define AVOUT_BASE_EPOCH_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
@@ -54,10 +55,22 @@ typedef struct avout__retired {
     uint64_t epoch;
 } avout__retired;
 
-/* Hands over memory that can no longer be reached by new readers; `destroy` is called, on some
- * thread that retires or drains, when the last reader that could see it is gone. Never blocks on
- * readers. Any thread, inside a guard too. */
+/* Hands over memory that can no longer be reached by new readers, to be destroyed when the last reader
+ * that could see it is gone. Calls nothing and never blocks on readers. Any thread, inside a guard
+ * and under locks too. */
 void avout__epoch_retire(avout__retired *retired, void (*destroy)(avout__retired *retired));
+
+/* Enough was retired since the last collection to make one worth its while. */
+enum { AVOUT__EPOCH_DUE = 64 };
+extern _Atomic uint32_t avout__epoch_waiting;
+static inline bool avout__epoch_due(void)
+{
+    return atomic_load_explicit(&avout__epoch_waiting, memory_order_relaxed) >= AVOUT__EPOCH_DUE;
+}
+
+/* Destroys what nobody can see any more; waits for nobody. `destroy` functions run here, and with
+ * them what the user has put into values: not under a lock, not on a delivery thread. */
+void avout__epoch_collect(void);
 
 /* Waits until everything retired before the call is destroyed. Not inside a guard. */
 void avout__epoch_drain(void);

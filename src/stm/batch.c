@@ -430,7 +430,7 @@ static void settle_records(avout__batch *batch, avout_txn *txn)
         avout__record *written = txn->entries[i].written;
         if (!written) continue;
         written->fate = AVOUT__FATE_SETTLED;
-        avout__record_unref(written->under);
+        avout__record_drop(written->under);
         written->under = NULL;
         avout__record_drop_bytes(written);
         /* One that another of the batch wrote over was never seen in the store. */
@@ -479,7 +479,7 @@ static void commit_with(avout__batch *batch, const avout_reply *reply, avout_poi
         avout__link_remove(&txn->link);
         stm->statistics.commits += txn->has_writes;
         avout__txn_finish(txn, AVOUT__CONFIRMED);
-        avout__txn_unref(txn);
+        avout__txn_drop(txn);
     }
     batch_free(batch);
 }

@@ -181,7 +181,7 @@ static judgement judge_blind(avout__entry *entry, avout__record *head)
     if (head == entry->base) return VALID;
     if (!head || (entry->flags & AVOUT__ENTRY_COMMUTE) || head->kind != entry->base->kind)
         return RECOMPUTE;
-    avout__record_unref(entry->base);
+    avout__record_drop(entry->base);
     entry->base = avout__record_ref(head);
     return VALID;
 }

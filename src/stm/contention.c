@@ -80,7 +80,7 @@ static void enter(avout__queue *queue, queue_state state)
         queue->entry[0] = queue->before[0] = '\0';
     } else if (!avout__link_linked(&queue->link)) {
         avout__list_append(&stm->queues, &queue->link);
-        avout__notifier_poke(stm); /* it looks after the times */
+        avout__keeper_wake(stm); /* it looks after the times */
     }
     if (state == TURN) queue->groups = 0;
 }

@@ -20,12 +20,13 @@ void avout__stm_unlock(avout__stm *stm)
     avout__link finished;
     avout__list_init(&finished);
     avout__list_splice(&finished, &stm->finished);
+    if (avout__store_delivering && avout__epoch_due()) avout__keeper_wake(stm);
     pthread_mutex_unlock(&stm->lock);
     while (!avout__list_empty(&finished)) {
         avout_txn *txn = AVOUT__LINK_OF(finished.next, avout_txn, link);
         avout__link_remove(&txn->link);
         avout__latch_open(&txn->latch);
-        avout__txn_unref(txn);
+        avout__txn_drop(txn);
     }
 }
 
@@ -88,6 +89,7 @@ avout_status avout__stm_open(avout__stm **out, const char *url, const avout_opti
     avout__stm *stm = stm_new(options);
     if (!stm) return AVOUT_ENOMEM;
     avout_status status = avout__notifier_start(stm);
+    if (!status) status = avout__keeper_start(stm);
     if (!status) status = open_store(stm, url, options);
     if (!status) {
         *out = stm;
@@ -97,6 +99,7 @@ avout_status avout__stm_open(avout__stm **out, const char *url, const avout_opti
     char detail[512];
     snprintf(detail, sizeof detail, "%s", avout_error_detail());
     if (stm->store) avout__store_close(stm->store);
+    avout__keeper_stop(stm);
     avout__notifier_stop(stm);
     avout__stm_unref(stm);
     return avout__fail_text(status, detail);
@@ -175,5 +178,6 @@ void avout__stm_close(avout__stm *stm)
     abandon_rest(stm);
     avout__executor_stop(stm);
     avout__notifier_stop(stm);
+    avout__keeper_stop(stm);
     avout__epoch_drain();
 }

@@ -14,7 +14,7 @@ static void past_free(avout__past *past)
 {
     avout__link_remove(&past->link);
     avout__link_remove(&past->oldest);
-    avout__record_unref(past->record);
+    avout__record_drop(past->record);
     avout__free(past);
 }
 
@@ -194,7 +194,7 @@ static void drop_under(avout_txn *txn)
     for (size_t i = 0; i < txn->count; i++) {
         avout__record *written = txn->entries[i].written;
         if (!written) continue;
-        avout__record_unref(written->under);
+        avout__record_drop(written->under);
         written->under = NULL;
     }
 }
@@ -207,7 +207,7 @@ static void finish_list(avout__link *failed, avout__verdict verdict)
         avout__link_remove(&txn->link);
         drop_under(txn);
         avout__txn_finish(txn, verdict);
-        avout__txn_unref(txn);
+        avout__txn_drop(txn);
     }
 }
 
@@ -238,7 +238,7 @@ void avout__txn_fail(avout_txn *txn, avout__verdict verdict, avout_status status
     txn->contended = contended;
     drop_under(txn);
     avout__txn_finish(txn, verdict);
-    avout__txn_unref(txn);
+    avout__txn_drop(txn);
     finish_list(&others, AVOUT__AGAIN);
 }
 

@@ -4,7 +4,6 @@
 #include "stm/stm.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -118,18 +117,6 @@ static void tell_event(avout__notifier *notifier, avout__stm *stm)
     avout__stm_lock(stm);
 }
 
-/* While there are turns it looks after them, a few times within the shortest time that counts. */
-static void wait_for_more(avout__notifier *notifier, avout__stm *stm)
-{
-    if (!avout__turns_tick(stm)) {
-        pthread_cond_wait(&notifier->wake, &stm->lock);
-        return;
-    }
-    int64_t until_ns = avout__deadline_in_ms(2);
-    struct timespec until = {(time_t)(until_ns / 1000000000), (long)(until_ns % 1000000000)};
-    pthread_cond_timedwait(&notifier->wake, &stm->lock, &until);
-}
-
 static void *notifier_main(void *payload)
 {
     avout__stm *stm = payload;
@@ -143,7 +130,7 @@ static void *notifier_main(void *payload)
         } else if (!avout__list_empty(&notifier->cells)) {
             tell_cell(notifier, AVOUT__LINK_OF(notifier->cells.next, avout__cell_extra, notify));
         } else {
-            wait_for_more(notifier, stm);
+            pthread_cond_wait(&notifier->wake, &stm->lock);
         }
     }
     while (!avout__list_empty(&notifier->cells)) avout__link_remove(notifier->cells.next);
@@ -155,11 +142,7 @@ avout_status avout__notifier_start(avout__stm *stm)
 {
     avout__notifier *notifier = avout__calloc(1, sizeof *notifier);
     if (!notifier) return AVOUT_ENOMEM;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&notifier->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&notifier->wake, NULL);
     pthread_cond_init(&notifier->called, NULL);
     avout__list_init(&notifier->cells);
     stm->notifier = notifier;
@@ -187,11 +170,6 @@ void avout__notifier_stop(avout__stm *stm)
     pthread_cond_destroy(&notifier->wake);
     pthread_cond_destroy(&notifier->called);
     avout__free(notifier);
-}
-
-void avout__notifier_poke(avout__stm *stm)
-{
-    if (stm->notifier) pthread_cond_signal(&stm->notifier->wake);
 }
 
 bool avout__notifier_is_me(avout__stm *stm)

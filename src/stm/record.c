@@ -37,14 +37,33 @@ avout__record *avout__record_new(avout__record_kind kind, avout_value value, avo
     return record;
 }
 
-void avout__record_unref(avout__record *record)
+static void record_free(avout__record *record)
 {
-    if (!record) return;
-    if (atomic_fetch_sub_explicit(&record->refs, 1, memory_order_acq_rel) != 1) return;
     avout_release((avout_value){atomic_load_explicit(&record->value, memory_order_relaxed)});
     avout__free(atomic_load_explicit(&record->blob, memory_order_relaxed));
     avout__record_unref(record->under);
     avout__free(record);
+}
+
+static bool was_last(avout__record *record)
+{
+    return atomic_fetch_sub_explicit(&record->refs, 1, memory_order_acq_rel) == 1;
+}
+
+void avout__record_unref(avout__record *record)
+{
+    if (record && was_last(record)) record_free(record);
+}
+
+static void record_collected(avout__retired *retired)
+{
+    record_free((avout__record *)(void *)retired);
+}
+
+/* The link cannot be in use: what the cell retired counted as a reference. */
+void avout__record_drop(avout__record *record)
+{
+    if (record && was_last(record)) avout__epoch_retire(&record->retired, record_collected);
 }
 
 static void record_destroy(avout__retired *retired)

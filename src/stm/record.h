@@ -64,6 +64,9 @@ static inline avout__record *avout__record_ref(avout__record *record)
     return record;
 }
 void avout__record_unref(avout__record *record); /* NULL is accepted */
+/* The same under the engine's lock and on the delivery thread, where values must not be let go: if it
+ * was the last reference, that is left to the next collection. */
+void avout__record_drop(avout__record *record);
 
 /* Gives up the cell's reference after a grace period (R1). */
 void avout__record_retire(avout__record *record);

@@ -150,6 +150,7 @@ typedef enum avout__verdict {
 enum { AVOUT__INLINE_ENTRIES = 3 };
 
 struct avout_txn {
+    avout__retired retired; /* first: see avout__txn_drop */
     avout__stm *stm;
     _Atomic uint32_t refs; /* the caller, and pending or the batch */
     avout_isolation isolation;
@@ -259,6 +260,7 @@ struct avout__stm {
     char client_id[33];
 
     struct avout__notifier *notifier; /* watches and session events (notify.c) */
+    struct avout__keeper *keeper;     /* turns, memory (keeper.c) */
     struct avout__executor *executor; /* asynchronous transactions (async.c); NULL until used */
 
     avout_options options;       /* callbacks only */
@@ -367,6 +369,9 @@ avout_status avout__cell_deref(avout_value *value, avout__cell *cell, int64_t de
 
 avout_status avout__txn_new(avout_txn **txn, avout__stm *stm, const avout_call_options *options);
 void avout__txn_unref(avout_txn *txn);
+/* The same under the lock and on the delivery thread, where neither cells nor the user's values may
+ * be let go: if it was the last reference, that is left to the next collection. */
+void avout__txn_drop(avout_txn *txn);
 /* Forgets the run: entries, hooks, flags. */
 void avout__txn_reset(avout_txn *txn);
 /* The past is no longer needed: leaves stm->active. The second with the lock held. */
@@ -451,7 +456,6 @@ avout_status avout__notifier_start(avout__stm *stm);
 void avout__notifier_stop(avout__stm *stm);
 void avout__notify_cell(avout__cell *cell);                     /* lock held */
 void avout__notify_session(avout__stm *stm, avout_event event); /* lock held */
-void avout__notifier_poke(avout__stm *stm); /* lock held: there are turns to look after */
 bool avout__notifier_is_me(avout__stm *stm);
 avout_status avout__watch_add(avout__cell *cell, const char *key, avout_watch_fn watch,
                               void *payload, void (*destroy)(void *payload));
@@ -460,6 +464,12 @@ void avout__extra_free(avout__cell *cell); /* watches, validator; without the lo
 avout_status avout__validator_set(avout__cell *cell, avout_validator_fn validator, void *payload,
                                   void (*destroy)(void *payload));
 avout_status avout__validator_check(avout__cell *cell, avout_value value);
+
+/* ---- keeper.c: the client's housekeeping ----------------------------------------------------------------- */
+
+avout_status avout__keeper_start(avout__stm *stm);
+void avout__keeper_stop(avout__stm *stm);
+void avout__keeper_wake(avout__stm *stm); /* lock held */
 
 /* ---- async.c: asynchronous transactions ----------------------------------------------------------------------------------------- */
 

@@ -108,9 +108,9 @@ void avout__txn_reset(avout_txn *txn)
     txn->phase = AVOUT__RUNNING;
 }
 
-void avout__txn_unref(avout_txn *txn)
+static void txn_destroy(avout__retired *retired)
 {
-    if (atomic_fetch_sub(&txn->refs, 1) != 1) return;
+    avout_txn *txn = (avout_txn *)(void *)retired;
     avout__txn_reset(txn);
     if (txn->entries != txn->inline_entries) avout__free(txn->entries);
     avout__free(txn->hooks);
@@ -118,6 +118,16 @@ void avout__txn_unref(avout_txn *txn)
     avout__stm *stm = txn->stm;
     avout__free(txn);
     avout__stm_unref(stm);
+}
+
+void avout__txn_unref(avout_txn *txn)
+{
+    if (atomic_fetch_sub(&txn->refs, 1) == 1) txn_destroy(&txn->retired);
+}
+
+void avout__txn_drop(avout_txn *txn)
+{
+    if (atomic_fetch_sub(&txn->refs, 1) == 1) avout__epoch_retire(&txn->retired, txn_destroy);
 }
 
 /* ---- entries ------------------------------------------------------------------------------------------------------ */
@@ -611,6 +621,7 @@ avout_status avout__txn_run(avout_txn *txn, avout_txn_fn body, void *payload)
         if (status) break;
     }
     avout__txn_end_run(txn);
+    if (avout__epoch_due()) avout__epoch_collect();
     if (!status) avout__txn_run_hooks(txn);
     return status;
 }

@@ -49,6 +49,7 @@ TEST(readers_never_see_freed_memory)
     for (int i = 0; i < CHANGES; i++) {
         cell *old = atomic_exchange(&current, make());
         avout__epoch_retire(&old->retired, destroy);
+        if (avout__epoch_due()) avout__epoch_collect();
     }
     atomic_store(&stop, 1);
     for (int i = 0; i < READERS; i++) pthread_join(threads[i], NULL);
@@ -61,10 +62,16 @@ TEST(nothing_is_destroyed_while_a_guard_is_held)
 {
     avout__epoch_enter();
     avout__epoch_enter();
-    for (int i = 0; i < 1000; i++) avout__epoch_retire(&make()->retired, destroy);
+    for (int i = 0; i < 1000; i++) {
+        avout__epoch_retire(&make()->retired, destroy);
+        avout__epoch_collect();
+    }
     CHECK_INT(0, destroyed);
     avout__epoch_leave();
-    for (int i = 0; i < 1000; i++) avout__epoch_retire(&make()->retired, destroy);
+    for (int i = 0; i < 1000; i++) {
+        avout__epoch_retire(&make()->retired, destroy);
+        avout__epoch_collect();
+    }
     CHECK_INT(0, destroyed);
     avout__epoch_leave();
     avout__epoch_drain();

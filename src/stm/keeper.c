@@ -1,0 +1,88 @@
+/* Housekeeping: one thread per client that looks after turns which are over (contention.c) and frees
+ * what the delivery thread has retired: freeing runs the destructors of boxes, user code that must not
+ * run there or under a lock (I9). It waits for nobody and calls no other user code, so that a watch
+ * that takes long delays none of this. */
+#include "stm/stm.h"
+
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/banned.h"
+
+/* A few times within the shortest time that counts for turns. */
+#define TICK_MS 2
+
+typedef struct avout__keeper {
+    pthread_t thread;
+    pthread_cond_t wake;
+    bool stop;
+} avout__keeper;
+
+static void collect(avout__stm *stm)
+{
+    avout__stm_unlock(stm);
+    avout__epoch_collect();
+    avout__stm_lock(stm);
+}
+
+static void tick_later(avout__keeper *keeper, avout__stm *stm)
+{
+    int64_t until_ns = avout__deadline_in_ms(TICK_MS);
+    struct timespec until = {(time_t)(until_ns / 1000000000), (long)(until_ns % 1000000000)};
+    pthread_cond_timedwait(&keeper->wake, &stm->lock, &until);
+}
+
+static void *keeper_main(void *payload)
+{
+    avout__stm *stm = payload;
+    avout__keeper *keeper = stm->keeper;
+    avout__stm_lock(stm);
+    while (!keeper->stop) {
+        if (avout__epoch_due()) collect(stm);
+        else if (avout__turns_tick(stm)) tick_later(keeper, stm);
+        else pthread_cond_wait(&keeper->wake, &stm->lock);
+    }
+    avout__stm_unlock(stm);
+    return NULL;
+}
+
+avout_status avout__keeper_start(avout__stm *stm)
+{
+    avout__keeper *keeper = avout__calloc(1, sizeof *keeper);
+    if (!keeper) return AVOUT_ENOMEM;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&keeper->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    stm->keeper = keeper;
+    int error = pthread_create(&keeper->thread, NULL, keeper_main, stm);
+    if (!error) return AVOUT_OK;
+    stm->keeper = NULL;
+    pthread_cond_destroy(&keeper->wake);
+    avout__free(keeper);
+    return avout__fail_errno(AVOUT_ESYSTEM, error, "starting a thread");
+}
+
+void avout__keeper_wake(avout__stm *stm)
+{
+    if (stm->keeper) pthread_cond_signal(&stm->keeper->wake);
+}
+
+void avout__keeper_stop(avout__stm *stm)
+{
+    avout__keeper *keeper = stm->keeper;
+    if (!keeper) return;
+    avout__stm_lock(stm);
+    keeper->stop = true;
+    pthread_cond_signal(&keeper->wake);
+    avout__stm_unlock(stm);
+    pthread_join(keeper->thread, NULL);
+    avout__stm_lock(stm);
+    stm->keeper = NULL;
+    avout__stm_unlock(stm);
+    pthread_cond_destroy(&keeper->wake);
+    avout__free(keeper);
+}
