@@ -173,11 +173,12 @@ void avout__stm_close(avout__stm *stm)
     wake_everybody(stm);
     avout__stm_unlock(stm);
     await_landing(stm);
+    /* It still submits requests: it must have ended before the store is gone. */
+    avout__keeper_stop(stm);
     avout__slots_remove(stm);
     avout__store_close(stm->store);
     abandon_rest(stm);
     avout__executor_stop(stm);
     avout__notifier_stop(stm);
-    avout__keeper_stop(stm);
     avout__epoch_drain();
 }
