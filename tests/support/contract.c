@@ -19,6 +19,7 @@ void contract_add(test_case *test)
 void contract_reach(const contract_adapter *reached)
 {
     adapter = reached;
+    url = NULL;
 }
 
 void contract_use(const contract_adapter *used)

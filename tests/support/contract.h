@@ -23,7 +23,7 @@ typedef struct contract_adapter {
 } contract_adapter;
 
 void contract_use(const contract_adapter *adapter);
-/* Makes contract_open open its stores, without the suite. */
+/* Makes contract_open open its stores, from now on, without the suite. */
 void contract_reach(const contract_adapter *adapter);
 
 #define CONTRACT(name) CONTRACT_WITHIN(name, 60)
