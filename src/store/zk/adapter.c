@@ -89,6 +89,7 @@ static avout_status make(avout__zk **out, const char *address, const avout_optio
     avout__list_init(&zk->outstanding);
     avout__list_init(&zk->waiting);
     avout__list_init(&zk->kept);
+    pthread_mutex_init(&zk->gate, NULL);
     pthread_mutex_init(&zk->delivery, NULL);
     pthread_mutex_init(&zk->lock, NULL);
     pthread_condattr_t monotonic;
@@ -114,6 +115,7 @@ static void unmake(avout__zk *zk)
     pthread_cond_destroy(&zk->changed);
     pthread_mutex_destroy(&zk->lock);
     pthread_mutex_destroy(&zk->delivery);
+    pthread_mutex_destroy(&zk->gate);
     avout__free(zk);
 }
 

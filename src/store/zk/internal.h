@@ -18,7 +18,7 @@
  * supervisor takes it for requests that were never sent and, when the zhandle is closed (its threads
  * have ended then), for what the library left unanswered.
  *
- * Locks: delivery before lock. `lock` is held while requests are given to the library, which makes
+ * Locks: gate, delivery, lock, link.lock, in this order. `lock` is held while requests are given to the library, which makes
  * each submit() one run on the wire; no callback is ever called under it. submit, info and unwatch
  * take only `lock`, so callbacks may call them.
  *
@@ -60,7 +60,7 @@ typedef struct avout__zk {
     int log_slot;
     pthread_t supervisor;
 
-    pthread_mutex_t delivery;
+    pthread_mutex_t gate, delivery;
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* monotonic clock; supervisor, open and close wait on it */

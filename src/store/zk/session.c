@@ -17,9 +17,13 @@
 #include "store/store.h"
 #include "base/banned.h"
 
+/* Whoever waits for its turn holds the gate, so that the one who has it cannot come back first: a
+ * mutex alone goes to the thread that is running. */
 void avout__zk_take_delivery(avout__zk *zk)
 {
+    pthread_mutex_lock(&zk->gate);
     pthread_mutex_lock(&zk->delivery);
+    pthread_mutex_unlock(&zk->gate);
     avout__store_delivering = true;
 }
 

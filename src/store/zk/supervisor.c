@@ -31,12 +31,30 @@ static bool wait_until(avout__zk *zk, int64_t deadline_ns)
     return pthread_cond_timedwait(&zk->changed, &zk->lock, &until) != ETIMEDOUT;
 }
 
-/* `lock` held. */
+/* `lock` held at entry and exit. */
+static void answer_refused(avout__zk *zk)
+{
+    pthread_mutex_unlock(&zk->lock);
+    avout__zk_take_delivery(zk);
+    avout__zk_deliver_refused(zk);
+    avout__zk_give_delivery(zk);
+    pthread_mutex_lock(&zk->lock);
+}
+
+/* Waits, and answers meanwhile what is submitted without a connection. With `drained`, only until
+ * nothing sent is unanswered. `lock` held at entry and exit. */
+static void idle_until(avout__zk *zk, int64_t deadline_ns, bool drained)
+{
+    while (!zk->closing && !(drained && !zk->in_flight) && avout__now_ns() < deadline_ns)
+        if (avout__zk_refused_first(zk)) answer_refused(zk);
+        else wait_until(zk, deadline_ns);
+}
+
+/* `lock` held at entry and exit. */
 static void sleep_jittered(avout__zk *zk, int64_t base_ms)
 {
     int64_t ms = base_ms / 2 + (int64_t)(avout__random64() % (uint64_t)(base_ms + 1));
-    int64_t deadline_ns = avout__deadline_in_ms(ms ? ms : 1);
-    while (!zk->closing && wait_until(zk, deadline_ns)) {}
+    idle_until(zk, avout__deadline_in_ms(ms ? ms : 1), false);
 }
 
 /* ---- one library handle after the other ------------------------------------------------------------ */
@@ -77,8 +95,7 @@ static bool open_handle(avout__zk *zk)
  * was never written. `lock` held at entry and exit. */
 static void close_ended(avout__zk *zk)
 {
-    int64_t deadline_ns = avout__deadline_in_ms(DRAIN_MS);
-    while (zk->in_flight && !zk->closing && wait_until(zk, deadline_ns)) {}
+    idle_until(zk, avout__deadline_in_ms(DRAIN_MS), true);
     if (zk->closing) return;
     zhandle_t *zh = zk->zh;
     bool lost = zk->lost_due;
@@ -124,7 +141,7 @@ static void break_connection(avout__zk *zk)
     pthread_mutex_lock(&zk->lock);
 }
 
-/* Waits for something to do. `lock` held. */
+/* Answers what was refused, or waits for something to do. `lock` held at entry and exit. */
 static void attend(avout__zk *zk, int64_t *quiet_until_ns)
 {
     int64_t limit_ns = oldest_limit_ns(zk);
@@ -133,6 +150,10 @@ static void attend(avout__zk *zk, int64_t *quiet_until_ns)
         break_connection(zk);
         /* The connection takes a moment to end; one call is enough for it. */
         *quiet_until_ns = avout__now_ns() + zk->negotiated_ms * 1000000 / 2;
+        return;
+    }
+    if (avout__zk_refused_first(zk)) {
+        answer_refused(zk);
         return;
     }
     zk->supervisor_idle = limit_ns == AVOUT__NEVER;
@@ -147,13 +168,7 @@ void *avout__zk_supervise(void *context)
     pthread_mutex_lock(&zk->lock);
     open_handle(zk);
     while (!zk->closing) {
-        if (avout__zk_refused_first(zk)) {
-            pthread_mutex_unlock(&zk->lock);
-            avout__zk_take_delivery(zk);
-            avout__zk_deliver_refused(zk);
-            avout__zk_give_delivery(zk);
-            pthread_mutex_lock(&zk->lock);
-        } else if (zk->phase == ZK_ENDED) {
+        if (zk->phase == ZK_ENDED) {
             bool failed = zk->attempt_failed;
             close_ended(zk);
             /* Many clients lose their sessions at one time: they do not come back at one time. */

@@ -184,6 +184,7 @@ void avout__zk_unwatch(avout_store *store, const char *path)
 static void call_done(zk_entry *entry, const avout_reply *reply)
 {
     if (entry->done) entry->done(reply, entry->payload);
+    entry->link = (avout__link){NULL, NULL};
     if (entry->kept) avout__list_append(&entry->zk->kept, &entry->link);
     else avout__free(entry);
 }
@@ -196,63 +197,82 @@ static void call_refused(zk_entry *entry)
     call_done(entry, &reply);
 }
 
+/* Moves the refused ones that nothing unanswered is before into `batch`. `lock` held. */
+static void take_refused(avout__zk *zk, avout__link *batch)
+{
+    avout__list_init(batch);
+    while (avout__zk_refused_first(zk)) {
+        avout__link *link = zk->outstanding.next;
+        avout__link_remove(link);
+        avout__list_append(batch, link);
+    }
+}
+
+/* Only what was there when the batch was taken: whoever submits in a loop while there is no
+ * connection must not keep this thread from its other duties. */
+static void call_batch(avout__link *batch)
+{
+    AVOUT__LIST_EACH(link, batch) call_refused(AVOUT__LINK_OF(link, zk_entry, link));
+}
+
 void avout__zk_deliver_refused(avout__zk *zk)
 {
-    for (;;) {
-        pthread_mutex_lock(&zk->lock);
-        zk_entry *entry = avout__zk_refused_first(zk) ? first_of(&zk->outstanding) : NULL;
-        if (entry) avout__link_remove(&entry->link);
-        pthread_mutex_unlock(&zk->lock);
-        if (!entry) return;
-        call_refused(entry);
-    }
+    avout__link batch;
+    pthread_mutex_lock(&zk->lock);
+    take_refused(zk, &batch);
+    pthread_mutex_unlock(&zk->lock);
+    call_batch(&batch);
 }
 
 void avout__zk_answer(zk_entry *entry, avout_reply *reply)
 {
     avout__zk *zk = entry->zk;
+    avout__link before, behind;
     avout__zk_take_delivery(zk);
     if (entry->kept) {
         avout__zk_give_delivery(zk);
         return;
     }
-    avout__zk_deliver_refused(zk);
     pthread_mutex_lock(&zk->lock);
+    take_refused(zk, &before);
     avout__link_remove(&entry->link);
     zk->in_flight--;
     bool closing = zk->closing;
     pthread_mutex_unlock(&zk->lock);
+    call_batch(&before);
     if (closing && (reply->status == AVOUT_ECONNECTION || reply->status == AVOUT_ESESSION))
         reply->status = AVOUT_ECLOSED;
     call_done(entry, reply);
     pthread_mutex_lock(&zk->lock);
     send_waiting(zk);
+    take_refused(zk, &behind);
     /* close and the supervisor wait for the last one */
     if (!zk->in_flight && (zk->closing || zk->phase == ZK_ENDED))
         pthread_cond_broadcast(&zk->changed);
     pthread_mutex_unlock(&zk->lock);
-    avout__zk_deliver_refused(zk);
+    call_batch(&behind);
     avout__zk_give_delivery(zk);
 }
 
 void avout__zk_deliver_rest(avout__zk *zk, avout_status status, bool maybe_done)
 {
-    for (;;) {
-        pthread_mutex_lock(&zk->lock);
-        avout__zk_refuse_waiting(zk, status, NULL);
-        zk_entry *entry = first_of(&zk->outstanding);
-        if (entry) avout__link_remove(&entry->link);
-        bool sent = entry && entry->state == ZK_SENT;
-        if (sent) zk->in_flight--;
-        pthread_mutex_unlock(&zk->lock);
-        if (!entry) break;
-        if (!sent) {
+    avout__link rest;
+    avout__list_init(&rest);
+    pthread_mutex_lock(&zk->lock);
+    avout__zk_refuse_waiting(zk, status, NULL);
+    avout__list_splice(&rest, &zk->outstanding);
+    zk->in_flight = 0;
+    pthread_mutex_unlock(&zk->lock);
+    AVOUT__LIST_EACH(link, &rest)
+    {
+        zk_entry *entry = AVOUT__LINK_OF(link, zk_entry, link);
+        if (entry->state == ZK_SENT) {
+            avout_reply reply = {.status = status, .failed_op = SIZE_MAX};
+            reply.maybe_done = maybe_done && entry->kind == AVOUT_REQUEST_MULTI;
+            call_done(entry, &reply);
+        } else {
             call_refused(entry);
-            continue;
         }
-        avout_reply reply = {.status = status, .failed_op = SIZE_MAX};
-        reply.maybe_done = maybe_done && entry->kind == AVOUT_REQUEST_MULTI;
-        call_done(entry, &reply);
     }
     AVOUT__LIST_EACH(link, &zk->kept) avout__free(AVOUT__LINK_OF(link, zk_entry, link));
     avout__list_init(&zk->kept);
