@@ -41,7 +41,8 @@ static void *keeper_main(void *payload)
     avout__stm_lock(stm);
     while (!keeper->stop) {
         if (avout__epoch_due()) collect(stm);
-        else if (avout__turns_tick(stm)) tick_later(keeper, stm);
+        /* Turns speak to the store, which is closed before this thread ends. */
+        else if (!atomic_load(&stm->closed) && avout__turns_tick(stm)) tick_later(keeper, stm);
         else pthread_cond_wait(&keeper->wake, &stm->lock);
     }
     avout__stm_unlock(stm);
