@@ -48,6 +48,7 @@ LANG_SOURCES := $(sort $(wildcard src/lang/*.c))
 CLI_SOURCES := $(sort $(wildcard src/cli/*.c))
 BENCH_SOURCES := $(sort $(wildcard bench/*.c))
 EXAMPLE_SOURCES := $(sort $(wildcard examples/*.c))
+DEMO_SOURCES := $(sort $(wildcard examples/demo/*.c))
 FUZZ_SOURCES := $(sort $(wildcard fuzz/*_fuzz.c))
 SUPPORT_SOURCES := $(sort $(wildcard tests/support/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/*/*_test.c))
@@ -83,8 +84,7 @@ SHARED := $(OUT)/lib/libavout.so.$(VERSION)
 COMMAND := $(if $(wildcard src/cli/main.c),$(OUT)/bin/avout)
 DEMO := $(OUT)/bin/avout-demo
 BENCH := $(if $(BENCH_SOURCES),$(OUT)/bin/avout-bench)
-EXAMPLES := $(patsubst %.c,$(OUT)/%,$(filter-out examples/demo.c,$(EXAMPLE_SOURCES))) \
-            $(if $(filter examples/demo.c,$(EXAMPLE_SOURCES)),$(DEMO))
+EXAMPLES := $(EXAMPLE_SOURCES:%.c=$(OUT)/%) $(DEMO)
 RUNNER := $(BUILD)/run-tests
 SERVICE := $(if $(SERVICE_SOURCE),$(BUILD)/zookeeper-server)
 
@@ -156,7 +156,7 @@ $(BUILD)/$(1)/fuzz/%_fuzz: $(BUILD)/$(1)/fuzz/%_fuzz.o $(BUILD)/$(1)/tests/run/r
 	$$(call link,$(1))
 $(BUILD)/$(1)/examples/%: $(BUILD)/$(1)/examples/%.o $(BUILD)/$(1)/libavout.a
 	$$(call link,$(1))
-$(BUILD)/$(1)/bin/avout-demo: $(BUILD)/$(1)/examples/demo.o $(BUILD)/$(1)/libavout.a
+$(BUILD)/$(1)/bin/avout-demo: $(DEMO_SOURCES:%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/libavout.a
 	$$(call link,$(1))
 $(BUILD)/$(1)/bin/avout-bench: $(BENCH_SOURCES:%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/libavout.a
 	$$(call link,$(1))
