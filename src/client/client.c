@@ -73,10 +73,8 @@ void avout_close(avout_client *client)
     if (!client) return;
     avout__stm *stm = client->stm;
     if (avout__notifier_is_me(stm) || avout__executor_is_me(stm)) {
-        if (stm->options.on_log)
-            stm->options.on_log(AVOUT_LOG_ERROR,
-                                "avout_close was called by a callback of the client: nothing done",
-                                stm->options.on_log_payload);
+        avout__notify_log(stm, AVOUT_LOG_ERROR,
+                          "avout_close was called by a callback of the client: nothing done");
         return;
     }
     avout__stm_close(stm);

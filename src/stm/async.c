@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "base/banned.h"
 
 typedef struct avout__job_waiter {
@@ -266,12 +267,12 @@ static avout_status executor_start(avout__stm *stm)
     avout__list_init(&executor->every);
     executor->next_deadline_ns = AVOUT__NEVER;
     stm->executor = executor;
-    int error = pthread_create(&executor->thread, NULL, executor_main, stm);
-    if (!error) return AVOUT_OK;
+    avout_status status = avout__thread_start(&executor->thread, executor_main, stm);
+    if (!status) return AVOUT_OK;
     stm->executor = NULL;
     pthread_cond_destroy(&executor->wake);
     avout__free(executor);
-    return avout__fail_errno(AVOUT_ESYSTEM, error, "starting a thread");
+    return status;
 }
 
 avout_status avout__executor_submit(avout__job *job)

@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/error.h"
+#include "base/thread.h"
 #include "base/banned.h"
 
 /* A few times within the shortest time that counts for turns. */
@@ -59,12 +59,12 @@ avout_status avout__keeper_start(avout__stm *stm)
     pthread_cond_init(&keeper->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     stm->keeper = keeper;
-    int error = pthread_create(&keeper->thread, NULL, keeper_main, stm);
-    if (!error) return AVOUT_OK;
+    avout_status status = avout__thread_start(&keeper->thread, keeper_main, stm);
+    if (!status) return AVOUT_OK;
     stm->keeper = NULL;
     pthread_cond_destroy(&keeper->wake);
     avout__free(keeper);
-    return avout__fail_errno(AVOUT_ESYSTEM, error, "starting a thread");
+    return status;
 }
 
 void avout__keeper_wake(avout__stm *stm)

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "base/banned.h"
 
 struct avout__watch {
@@ -28,7 +29,13 @@ typedef struct avout__validator {
     void (*destroy)(void *payload);
 } avout__validator;
 
-enum { EVENTS = 64 };
+enum { EVENTS = 64, LINES = 256 };
+
+typedef struct log_line {
+    avout__link link;
+    avout_log_level level;
+    char text[];
+} log_line;
 
 typedef struct avout__notifier {
     pthread_t thread;
@@ -37,6 +44,8 @@ typedef struct avout__notifier {
     avout__link cells;     /* of avout__cell_extra.notify */
     avout_event events[EVENTS];
     uint32_t first, count;
+    avout__link lines; /* of log_line */
+    uint32_t line_count, lines_lost;
     bool stop;
 } avout__notifier;
 
@@ -117,6 +126,22 @@ static void tell_event(avout__notifier *notifier, avout__stm *stm)
     avout__stm_lock(stm);
 }
 
+static void tell_line(avout__notifier *notifier, avout__stm *stm)
+{
+    log_line *line = AVOUT__LINK_OF(notifier->lines.next, log_line, link);
+    avout__link_remove(&line->link);
+    notifier->line_count--;
+    uint32_t lost = notifier->lines_lost;
+    notifier->lines_lost = 0;
+    avout__stm_unlock(stm);
+    char missing[64];
+    snprintf(missing, sizeof missing, "%u lines before this one are lost", lost);
+    if (lost) stm->options.on_log(AVOUT_LOG_WARNING, missing, stm->options.on_log_payload);
+    stm->options.on_log(line->level, line->text, stm->options.on_log_payload);
+    avout__free(line);
+    avout__stm_lock(stm);
+}
+
 static void *notifier_main(void *payload)
 {
     avout__stm *stm = payload;
@@ -125,6 +150,8 @@ static void *notifier_main(void *payload)
     for (;;) {
         if (notifier->count) {
             tell_event(notifier, stm);
+        } else if (notifier->line_count) {
+            tell_line(notifier, stm);
         } else if (notifier->stop) {
             break;
         } else if (!avout__list_empty(&notifier->cells)) {
@@ -145,14 +172,15 @@ avout_status avout__notifier_start(avout__stm *stm)
     pthread_cond_init(&notifier->wake, NULL);
     pthread_cond_init(&notifier->called, NULL);
     avout__list_init(&notifier->cells);
+    avout__list_init(&notifier->lines);
     stm->notifier = notifier;
-    int error = pthread_create(&notifier->thread, NULL, notifier_main, stm);
-    if (!error) return AVOUT_OK;
+    avout_status status = avout__thread_start(&notifier->thread, notifier_main, stm);
+    if (!status) return AVOUT_OK;
     stm->notifier = NULL;
     pthread_cond_destroy(&notifier->wake);
     pthread_cond_destroy(&notifier->called);
     avout__free(notifier);
-    return avout__fail_errno(AVOUT_ESYSTEM, error, "starting a thread");
+    return status;
 }
 
 void avout__notifier_stop(avout__stm *stm)
@@ -185,6 +213,28 @@ void avout__notify_cell(avout__cell *cell)
     if (avout__link_linked(&extra->notify)) return;
     avout__list_append(&notifier->cells, &extra->notify);
     pthread_cond_signal(&notifier->wake);
+}
+
+void avout__notify_log(avout__stm *stm, avout_log_level level, const char *message)
+{
+    if (!stm->options.on_log) return;
+    size_t size = strlen(message) + 1;
+    log_line *line = avout__alloc(sizeof *line + size);
+    avout__stm_lock(stm);
+    avout__notifier *notifier = stm->notifier;
+    if (line && notifier && notifier->line_count < LINES) {
+        line->link = (avout__link){NULL, NULL};
+        line->level = level;
+        memcpy(line->text, message, size);
+        avout__list_append(&notifier->lines, &line->link);
+        notifier->line_count++;
+        pthread_cond_signal(&notifier->wake);
+        line = NULL;
+    } else if (notifier) {
+        notifier->lines_lost++;
+    }
+    avout__stm_unlock(stm);
+    avout__free(line);
 }
 
 /* Events beyond the ring's size push out the oldest: the last one is what counts. */

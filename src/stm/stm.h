@@ -456,6 +456,8 @@ avout_status avout__notifier_start(avout__stm *stm);
 void avout__notifier_stop(avout__stm *stm);
 void avout__notify_cell(avout__cell *cell);                     /* lock held */
 void avout__notify_session(avout__stm *stm, avout_event event); /* lock held */
+/* Without the lock; from any thread. */
+void avout__notify_log(avout__stm *stm, avout_log_level level, const char *message);
 bool avout__notifier_is_me(avout__stm *stm);
 avout_status avout__watch_add(avout__cell *cell, const char *key, avout_watch_fn watch,
                               void *payload, void (*destroy)(void *payload));

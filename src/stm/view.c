@@ -400,8 +400,7 @@ static void on_session(avout_event event, void *payload)
 
 static void on_log(avout_log_level level, const char *message, void *payload)
 {
-    avout__stm *stm = payload;
-    if (stm->options.on_log) stm->options.on_log(level, message, stm->options.on_log_payload);
+    avout__notify_log(payload, level, message);
 }
 
 const avout_listener avout__view_listener = {on_node, on_session, on_log, NULL};

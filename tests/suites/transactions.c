@@ -1,7 +1,10 @@
 /* What the public operations promise, one by one. */
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "support/suite.h"
 
@@ -694,5 +697,24 @@ TEST(a_value_that_cannot_fit_is_refused_with_size_and_limit)
     CHECK_CONTAINS("73400", avout_error_detail());
     CHECK_CONTAINS("limit", avout_error_detail());
     free(text);
+    world_close(&w);
+}
+
+TEST(the_programs_signals_are_not_for_the_librarys_threads)
+{
+    sigset_t usr1, pending;
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    world w;
+    world_open(&w);
+    counted c = {0};
+    w.answer = 5;
+    CHECK_OK(avout_dosync_async(w.client, set_then_fail, &w, NULL, dosync_finished, &c));
+    while (!atomic_load(&c.finished)) sched_yield();
+    CHECK(!pthread_sigmask(SIG_BLOCK, &usr1, NULL));
+    /* It would end the process if any other thread took it. */
+    CHECK(!kill(getpid(), SIGUSR1));
+    CHECK(!sigpending(&pending));
+    CHECK(sigismember(&pending, SIGUSR1));
     world_close(&w);
 }

@@ -1,11 +1,11 @@
 #include "store/lmdb/lmdb.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "store/lmdb/handle.h"
 #include "base/banned.h"
 
@@ -83,17 +83,6 @@ static avout_status start_position(avout__lmdb_handle *handle)
     return status;
 }
 
-/* The program's signals are not for our thread. */
-static avout_status start_thread(avout__lmdb_handle *handle)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&handle->thread, NULL, avout__lmdb_delivery, handle);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error ? avout__fail_errno(AVOUT_ESYSTEM, error, "cannot start a thread") : AVOUT_OK;
-}
-
 /* A fork sees the session's files open and known to its handler, or not open. */
 static avout_status open_session(avout__lmdb_handle *handle, const avout__lmdb_directory *directory)
 {
@@ -151,7 +140,7 @@ static avout_status lmdb_open(avout_store **store, const char *address,
     }
     avout__lmdb_directory_close(&directory);
     if (!status) status = start_position(handle);
-    if (!status) status = start_thread(handle);
+    if (!status) status = avout__thread_start(&handle->thread, avout__lmdb_delivery, handle);
     if (status) {
         release(handle);
         return status;

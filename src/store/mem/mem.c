@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "store/mem/world.h"
 #include "store/store.h"
 #include "base/banned.h"
@@ -182,11 +183,8 @@ static avout_status world_new(mem_world **out, const char *name)
     world->max_request = AVOUT__MEM_MAX_REQUEST;
     world->name = avout__strdup(name);
     if (!world->name || avout__mem_tree_init(world)) goto failed;
-    int error = pthread_create(&world->thread, NULL, serve_all, world);
-    if (error) {
-        status = avout__fail_errno(AVOUT_ESYSTEM, error, "mem:%s: starting a thread", name);
-        goto failed;
-    }
+    status = avout__thread_start(&world->thread, serve_all, world);
+    if (status) goto failed;
     *out = world;
     return AVOUT_OK;
 failed:
@@ -308,17 +306,17 @@ static avout_status mem_open(avout_store **store, const char *address, const avo
     }
     handle->next_sequence = 1; /* behind CONNECTED */
     pthread_mutex_lock(&world->lock);
-    int error = pthread_create(&handle->thread, NULL, deliver_all, handle);
-    if (!error) {
+    avout_status started = avout__thread_start(&handle->thread, deliver_all, handle);
+    if (!started) {
         handle->index = world->next_index++;
         handle->session = world->next_session++;
         avout__list_append(&world->handles, &handle->link);
     }
     pthread_mutex_unlock(&world->lock);
-    if (error) {
+    if (started) {
         handle_free(handle);
         world_put(world);
-        return avout__fail_errno(AVOUT_ESYSTEM, error, "mem:%s: starting a thread", address);
+        return started;
     }
     *store = &handle->store;
     return AVOUT_OK;

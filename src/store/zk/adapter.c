@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "store/store.h"
 #include "base/banned.h"
 
@@ -122,12 +122,7 @@ static void unmake(avout__zk *zk)
 /* The library's threads inherit the mask: the process's signals are the business of its own. */
 static avout_status start_supervisor(avout__zk *zk)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int number = pthread_create(&zk->supervisor, NULL, avout__zk_supervise, zk);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return number ? avout__fail_errno(AVOUT_ESYSTEM, number, "ZooKeeper: thread") : AVOUT_OK;
+    return avout__thread_start(&zk->supervisor, avout__zk_supervise, zk);
 }
 
 static bool wait_changed(avout__zk *zk, int64_t deadline_ns)
