@@ -8,15 +8,18 @@
  *            lost twice, or others wait          reply: not the first
  *     IDLE -----------------------------> JOINING --------------------> WAITING
  *      ^                                     |                            |  |
- *      |                                     | reply: first     the one   |  | no turn for
- *      |                                     v                before left |  | BYPASS_MS
+ *      |                                     | reply: first     the one   |  | cannot get
+ *      |                                     v                before left |  | a place
  *      +------ leaves: used up, or idle --- TURN <------------------------+  v
  *      +------------------------------------------------------------------ BYPASS
  *
- * The queue is advice: what keeps the state right is the version check of the commit. So a client
- * that waits too long (the one before it is stopped, and the embedded store's sessions outlive that)
- * goes on without its turn, and nobody starves. A turn is worth several groups. Who waits does not
- * refetch the cell for its transactions: what it would read is about to change.
+ * The queue is advice: what keeps the state right is the version check of the commit. So it may be
+ * corrected by anybody. Who is first for longer than a turn can last is not using it: its process is
+ * stopped (and the embedded store's sessions outlive that) or dead (and its session is not), or the
+ * reply that told it of its entry was lost. Those who wait delete its entry, and nobody starves.
+ *
+ * A turn is worth several groups. Who waits does not refetch the cell for its transactions: what it
+ * would read is about to change.
  *
  * A transaction over several such cells takes their turns in the order of their names, the next one
  * only when it has the one before, and keeps what it has while it waits. */
@@ -33,8 +36,14 @@ enum {
     TURN_GROUPS = 16, /* what a turn is worth while others wait ... */
     TURN_MS = 30,     /* ... or this long */
     IDLE_MS = 3,      /* a turn that nobody uses ends: callers come back within this time or not */
-    BYPASS_MS = 400,
+    HELD_MS = 100,    /* who is first for longer than this and ... */
+    HELD_TRIPS = 8,   /* ... as many round trips is taken out of the queue; */
+    HELD_MAX = 4,     /* when that does not help either, so many times as long: without a turn */
+    JOIN_MS = 400,    /* without an answer: without a turn */
 };
+
+#define ENTRY_NAME "q-"
+enum { ENTRY_NAME_SIZE = 32 };
 
 typedef enum queue_state { IDLE, JOINING, WAITING, TURN, BYPASS } queue_state;
 
@@ -49,6 +58,11 @@ struct avout__queue {
     uint32_t groups;  /* written in this turn */
     int64_t since_ns; /* of the state */
     int64_t used_ns;  /* last group of this turn */
+    int64_t asked_ns; /* when the list on its way was sent */
+    int64_t trip_ns;  /* how long the last one took */
+    int64_t first_ns; /* since when `first` is the first */
+    char first[ENTRY_NAME_SIZE];
+    bool replaces; /* the join on its way deletes the entry before it */
     char entry[AVOUT__PATH_MAX + 24];
     char before[AVOUT__PATH_MAX + 24]; /* the entry that is watched; "" none */
 };
@@ -77,18 +91,20 @@ static void enter(avout__queue *queue, queue_state state)
         avout__link_remove(&queue->link);
         queue->life++;
         queue->losses = 0;
-        queue->entry[0] = queue->before[0] = '\0';
+        queue->entry[0] = queue->before[0] = queue->first[0] = '\0';
     } else if (!avout__link_linked(&queue->link)) {
         avout__list_append(&stm->queues, &queue->link);
         avout__keeper_wake(stm); /* it looks after the times */
     }
-    if (state == TURN) queue->groups = 0;
+    if (state == TURN) queue->groups = queue->losses = 0;
 }
 
-static void turn_begins(avout__queue *queue)
+/* From now on it may write, or try to. Nobody has fetched the cell while it waited, and there may be
+ * runs that wait for that. */
+static void wait_ends(avout__queue *queue, queue_state state)
 {
     avout__cell *cell = queue->cell;
-    enter(queue, TURN);
+    enter(queue, state);
     if (!atomic_load_explicit(&cell->live, memory_order_relaxed)) avout__fetch(cell);
     avout__send_ready(cell->stm);
 }
@@ -128,19 +144,28 @@ static const char *last_segment(const char *path)
     return strrchr(path, '/') + 1;
 }
 
-/* The name right before ours, or NULL if ours is the first. *found: ours is there. Names are of one
- * length, so their order is their sequence numbers'. */
-static const char *name_before(const avout_reply *reply, const char *mine, bool *found)
+/* What a list says. Names are of one length, so their order is their sequence numbers'; children of
+ * other kinds are not ours to judge. */
+typedef struct line {
+    const char *first;
+    const char *before; /* right before ours; NULL: ours is the first */
+    bool found;         /* ours is there */
+    size_t length;
+} line;
+
+static line line_of(const avout_reply *reply, const char *mine)
 {
-    const char *before = NULL;
-    *found = false;
+    line seen = {0};
     for (size_t i = 0; i < reply->name_count; i++) {
         const char *name = reply->names[i];
+        if (strncmp(name, ENTRY_NAME, strlen(ENTRY_NAME))) continue;
         int order = strcmp(name, mine);
-        if (order == 0) *found = true;
-        if (order < 0 && (!before || strcmp(name, before) > 0)) before = name;
+        if (order == 0) seen.found = true;
+        if (order < 0 && (!seen.before || strcmp(name, seen.before) > 0)) seen.before = name;
+        if (!seen.first || strcmp(name, seen.first) < 0) seen.first = name;
+        seen.length++;
     }
-    return before;
+    return seen;
 }
 
 static void before_seen(const avout_reply *reply, void *payload)
@@ -155,7 +180,8 @@ static void watch_before(avout__queue *queue, const char *name)
 {
     avout__stm *stm = queue->cell->stm;
     char path[AVOUT__PATH_MAX];
-    avout__layout_path(path, queue->cell->name);
+    size_t length = avout__layout_path(path, queue->cell->name);
+    if (*queue->before && !strcmp(queue->before + length + 1, name)) return; /* it is watched */
     snprintf(queue->before, sizeof queue->before, "%s/%s", path, name);
     queue_order *order = order_new(queue);
     avout_request request = {.kind = AVOUT_REQUEST_GET,
@@ -166,24 +192,51 @@ static void watch_before(avout__queue *queue, const char *name)
     if (order && stm->store->ops->submit(stm->store, &request, 1)) order_cancel(order);
 }
 
+static int64_t held_ns(const avout__queue *queue)
+{
+    return HELD_MS * (int64_t)1000000 + HELD_TRIPS * queue->trip_ns;
+}
+
+/* Whoever is first in the queue has been it for longer than a turn can last. */
+static void take_out(avout__queue *queue)
+{
+    avout__stm *stm = queue->cell->stm;
+    char path[AVOUT__PATH_MAX], entry[AVOUT__PATH_MAX + ENTRY_NAME_SIZE];
+    avout__layout_path(path, queue->cell->name);
+    snprintf(entry, sizeof entry, "%s/%s", path, queue->first);
+    avout_op op = {.kind = AVOUT_OP_DELETE, .path = entry, .version = AVOUT_VERSION_ANY};
+    avout_request request = {
+        .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = avout__reply_ignored};
+    (void)stm->store->ops->submit(stm->store, &request, 1);
+}
+
+static void wait_behind(avout__queue *queue, const line *seen)
+{
+    int64_t now = avout__now_ns();
+    if (queue->state == JOINING) enter(queue, WAITING);
+    if (strncmp(queue->first, seen->first, sizeof queue->first - 1)) {
+        snprintf(queue->first, sizeof queue->first, "%s", seen->first);
+        queue->first_ns = now;
+    } else if (now - queue->first_ns >= held_ns(queue)) {
+        take_out(queue);
+    }
+    watch_before(queue, seen->before);
+}
+
 static void entries_listed(const avout_reply *reply, void *payload)
 {
     queue_order *order = payload;
     avout__queue *queue = reply_begin(order);
-    if (queue) queue->listing = false;
+    if (queue) {
+        queue->listing = false;
+        queue->trip_ns = avout__now_ns() - queue->asked_ns;
+    }
     if (queue && !reply->status && (queue->state == WAITING || queue->state == JOINING)) {
-        bool found;
-        const char *before = name_before(reply, last_segment(queue->entry), &found);
-        queue->others_wait = reply->name_count > 1;
-        if (!found) {
-            enter(queue, IDLE); /* the session it belonged to is gone */
-        } else if (!before) {
-            turn_begins(queue);
-        } else {
-            if (queue->state == JOINING) enter(queue, WAITING);
-            watch_before(queue, before);
-        }
-        if (!found) avout__send_ready(order->cell->stm);
+        line seen = line_of(reply, last_segment(queue->entry));
+        queue->others_wait = seen.length > 1;
+        if (!seen.found) wait_ends(queue, IDLE); /* gone with its session, or taken out */
+        else if (seen.before) wait_behind(queue, &seen);
+        else wait_ends(queue, TURN);
     }
     reply_end(order);
 }
@@ -203,22 +256,31 @@ static void list_entries(avout__queue *queue)
     queue_order *order = order_new(queue);
     if (!order) return;
     avout_request request = list_request(order, path);
-    if (stm->store->ops->submit(stm->store, &request, 1)) order_cancel(order);
-    else queue->listing = true;
+    if (stm->store->ops->submit(stm->store, &request, 1)) {
+        order_cancel(order);
+        return;
+    }
+    queue->listing = true;
+    queue->asked_ns = avout__now_ns();
 }
 
 /* ---- joining and leaving --------------------------------------------------------------------------------------------- */
+
+static void join(avout__queue *queue, const char *old_entry);
 
 static void joined(const avout_reply *reply, void *payload)
 {
     queue_order *order = payload;
     avout__queue *queue = reply_begin(order);
     if (queue && queue->state == JOINING) {
-        if (!reply->status && reply->result_count && reply->results[reply->result_count - 1].path)
+        if (!reply->status && reply->result_count && reply->results[reply->result_count - 1].path) {
             snprintf(queue->entry, sizeof queue->entry, "%s",
                      reply->results[reply->result_count - 1].path);
-        else enter(queue, BYPASS); /* without a place in the queue: try as it is */
-        if (queue->state == BYPASS) avout__send_ready(order->cell->stm);
+        } else if (reply->status == AVOUT_ENOTFOUND && queue->replaces) {
+            join(queue, NULL); /* somebody took the old one out */
+        } else {
+            wait_ends(queue, BYPASS); /* without a place in the queue: try as it is */
+        }
     }
     reply_end(order);
 }
@@ -230,7 +292,7 @@ static void join(avout__queue *queue, const char *old_entry)
     char path[AVOUT__PATH_MAX], entry[AVOUT__PATH_MAX + 8];
     if (!stm->connected) return;
     avout__layout_path(path, queue->cell->name);
-    snprintf(entry, sizeof entry, "%s/q-", path);
+    snprintf(entry, sizeof entry, "%s/" ENTRY_NAME, path);
     avout_op ops[2] = {
         {.kind = AVOUT_OP_DELETE, .path = old_entry, .version = AVOUT_VERSION_ANY},
         {.kind = AVOUT_OP_CREATE, .path = entry, .ephemeral = true, .sequential = true}};
@@ -253,6 +315,8 @@ static void join(avout__queue *queue, const char *old_entry)
         return;
     }
     queue->listing = true;
+    queue->asked_ns = avout__now_ns();
+    queue->replaces = replaces;
     enter(queue, JOINING);
 }
 
@@ -321,8 +385,12 @@ void avout__turn_lost(avout__cell *cell)
     }
     avout__queue *queue = queue_of(cell);
     if (!queue) return;
-    queue->losses++;
-    if (queue->state == IDLE && queue->losses >= LOSSES) join(queue, NULL);
+    if (++queue->losses < LOSSES) return;
+    if (queue->state == IDLE) join(queue, NULL);
+    if (queue->state != TURN) return;
+    /* Who has the turn does not lose twice: it was taken out, and another has it by now. */
+    queue->others_wait = true;
+    leave(queue);
 }
 
 void avout__turn_won(avout__cell *cell, const avout_stat *stat)
@@ -343,6 +411,7 @@ void avout__turn_won(avout__cell *cell, const avout_stat *stat)
     switch (queue->state) {
     case IDLE: queue->losses = others ? LOSSES : 0; break;
     case TURN:
+        queue->losses = 0;
         if (others &&
             (queue->groups >= TURN_GROUPS || now - queue->since_ns > (int64_t)TURN_MS * 1000000))
             leave(queue);
@@ -370,28 +439,30 @@ void avout__turn_event(avout__stm *stm, const char *path)
     }
 }
 
+static bool waits_in_vain(const avout__queue *queue, int64_t now)
+{
+    if (queue->state == JOINING) return now - queue->since_ns >= JOIN_MS * (int64_t)1000000;
+    return queue->state == WAITING && now - queue->first_ns >= HELD_MAX * held_ns(queue);
+}
+
 bool avout__turns_tick(avout__stm *stm)
 {
     int64_t now = avout__now_ns();
-    bool changed = false;
     AVOUT__LIST_EACH(link, &stm->queues)
     {
         avout__queue *queue = AVOUT__LINK_OF(link, avout__queue, link);
-        int64_t age_ms = (now - queue->since_ns) / 1000000;
         int64_t idle_ms = (now - queue->used_ns) / 1000000;
         if (!stm->connected) continue;
         if (queue->state == TURN && idle_ms >= IDLE_MS && !in_demand(queue->cell)) {
             leave(queue);
         } else if (queue->state == BYPASS && idle_ms >= IDLE_MS && !in_demand(queue->cell)) {
             leave(queue);
-        } else if ((queue->state == WAITING || queue->state == JOINING) && age_ms >= BYPASS_MS) {
-            enter(queue, BYPASS);
-            if (!atomic_load_explicit(&queue->cell->live, memory_order_relaxed))
-                avout__fetch(queue->cell);
-            changed = true;
+        } else if (waits_in_vain(queue, now)) {
+            wait_ends(queue, BYPASS);
+        } else if (queue->state == WAITING && now - queue->first_ns >= held_ns(queue)) {
+            list_entries(queue);
         }
     }
-    if (changed) avout__send_ready(stm);
     return !avout__list_empty(&stm->queues);
 }
 
