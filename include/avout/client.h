@@ -66,7 +66,7 @@ AVOUT_API avout_status avout_ls(avout_value *names, avout_client *client, const 
 AVOUT_API avout_status avout_destroy(avout_client *client, const char *name);
 
 /* Between enter and leave what avout_atom_peek and avout_ref_peek return stays valid. Guards nest,
- * belong to the thread, never block and cost about a nanosecond; while one is held memory is not
+ * belong to the thread and never block; while one is held memory is not
  * given back, so hold it for moments, not across waits. */
 AVOUT_API void avout_guard_enter(void);
 AVOUT_API void avout_guard_leave(void);
