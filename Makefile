@@ -109,7 +109,8 @@ help:
 	@echo 'VARIANT=asan or VARIANT=tsan with any of them: the build with sanitizers'
 
 # Nothing is compiled before what is missing has been installed, for the goals that promise it.
-NEEDS := $(if $(filter test,$(MAKECMDGOALS)),test,$(if $(filter demo,$(MAKECMDGOALS)),build))
+NEEDS := $(firstword $(foreach goal,test bench,$(filter $(goal),$(MAKECMDGOALS))) \
+           $(if $(filter demo,$(MAKECMDGOALS)),build))
 dependencies:
 	@sh scripts/install-dependencies.sh $(NEEDS)
 FIRST := $(if $(NEEDS),dependencies)

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what is missing to build (`build`) or to build and test (`test`), from Debian's packages.
+# Installs what is missing to build (`build`), to build and test (`test`) or to build and measure
+# (`bench`), from Debian's packages.
 # Silent, and no question to apt, when everything is there.
 set -eu
 
@@ -27,10 +28,12 @@ if [ "$what" = test ]; then
     need g++ command -v g++
     need pkg-config command -v pkg-config
     need binutils command -v nm
+    need clang-format command -v clang-format
+fi
+if [ "$what" = test ] || [ "$what" = bench ]; then
     need default-jre-headless command -v java
     need zookeeper test -r /usr/share/java/zookeeper.jar
     need clojure command -v clojure
-    need clang-format command -v clang-format
 fi
 [ -n "$missing" ] || exit 0
 

@@ -32,6 +32,7 @@ asked() { dependencies test && cat "$scratch/asked" && grep -q "install.* $1\$" 
 
 check silent_when_nothing_is_missing_to_build silent build
 check silent_when_nothing_is_missing_to_test silent test
+check silent_when_nothing_is_missing_to_measure silent bench
 
 rm "$tools/clojure"
 check building_needs_less silent build

@@ -1,0 +1,48 @@
+/* What is measured. Each function prints the row or rows of one name. */
+#ifndef BENCH_ROWS_H
+#define BENCH_ROWS_H
+
+#include "avout.h"
+#include "measure.h"
+#include "server.h"
+
+typedef struct bench {
+    double seconds;        /* of measuring, a row */
+    const char *zookeeper; /* a running server's URL; NULL: the benchmark's own */
+    server *server;        /* NULL until bench_server */
+    char program[512];     /* this program, to be run again as a worker */
+} bench;
+
+/* The server, started and warmed up by the first row that wants it. */
+server *bench_server(bench *b);
+/* A client on that server (under a root of its own), and on an embedded store in the temporary
+ * directory. */
+avout_client *bench_zk_client(bench *b);
+avout_client *bench_embedded_client(const char *name);
+void bench_zk_url(bench *b, char *url, size_t size);
+void bench_embedded_url(const char *name, char *url, size_t size);
+
+/* Sides shared by rows. */
+uint64_t swaps(void *atom, double seconds); /* inc, one at a time */
+enum { MANY_THREADS = 64 };
+uint64_t swaps_in_threads(void *atom, double seconds); /* of the one atom, in MANY_THREADS */
+
+void row_swap(bench *b);               /* rows_zk.c */
+void row_dosync(bench *b);             /* rows_zk.c */
+void row_requests(bench *b);           /* rows_zk.c */
+void row_one_ref(bench *b);            /* rows_zk.c */
+void row_many_refs(bench *b);          /* rows_zk.c */
+void row_processes(bench *b);          /* rows_processes.c */
+void row_deref(bench *b);              /* rows_deref.c */
+void row_embedded_swap(bench *b);      /* rows_embedded.c */
+void row_embedded_one_ref(bench *b);   /* rows_embedded.c */
+void row_embedded_processes(bench *b); /* rows_processes.c */
+void row_edn(bench *b);                /* rows_edn.c */
+void row_values(bench *b);             /* rows_values.c */
+void row_open(bench *b);               /* rows_open.c */
+void row_embedded_open(bench *b);      /* rows_open.c */
+
+/* The process that row_processes starts: arguments URL, name, number of threads. */
+int worker_main(int count, char **arguments);
+
+#endif
