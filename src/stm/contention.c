@@ -328,15 +328,30 @@ static void left(const avout_reply *reply, void *payload)
     reply_end(order);
 }
 
-/* Whether local transactions want to write the cell now. */
+/* Whether the transaction could use the cell's turn now: it writes it, and waits for no turn that comes
+ * before it. */
+static bool wants_turn(const avout_txn *txn, const avout__cell *cell)
+{
+    bool writes = false;
+    for (size_t i = 0; i < txn->count; i++) {
+        const avout__entry *entry = &txn->entries[i];
+        if (!entry->written) continue;
+        if (entry->cell == cell) writes = true;
+        else if (avout__turn_waits(entry->cell) && strcmp(entry->cell->name, cell->name) < 0)
+            return false;
+    }
+    return writes;
+}
+
+/* Whether local transactions can write the cell now. One that waits for an earlier turn does not count:
+ * a turn outlives the transaction it was taken for, and kept for one that waits it could be what the
+ * other side waits for. */
 static bool in_demand(const avout__cell *cell)
 {
     if (cell->in_flight) return true;
     AVOUT__LIST_EACH(link, &cell->stm->pending)
     {
-        const avout_txn *txn = AVOUT__LINK_OF(link, avout_txn, link);
-        for (size_t i = 0; i < txn->count; i++)
-            if (txn->entries[i].cell == cell && txn->entries[i].written) return true;
+        if (wants_turn(AVOUT__LINK_OF(link, avout_txn, link), cell)) return true;
     }
     return false;
 }
