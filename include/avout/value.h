@@ -273,7 +273,12 @@ AVOUT_API avout_status avout_merge(avout_value *map, avout_value other);
 /* Changes *value by the function of that name ("inc", "conj", "assoc-in", "merge", "+", ...) with
  * `count` more arguments, as Clojure's (f value arg...). `update-in` takes the name of its function
  * as a symbol. The arguments are borrowed. AVOUT_ENOTFOUND for an unknown name, AVOUT_EINVAL for a
- * wrong number of arguments, else the function's own. */
+ * wrong number of arguments, else the function's own.
+ *
+ * The answers are Clojure's, but where Clojure takes a wrong type as it comes: an index is an integer
+ * (1.5 is none); merge is for maps and nil; a type is wrong also when its value is empty, false or
+ * alone ((conj {} ()), (keys []), (disj false 1), (+ nil) are errors). Division with a FLOAT is IEEE's,
+ * by 0.0 too; nth with a default takes any index; characters are code points; update takes a name. */
 AVOUT_API avout_status avout_apply(const char *name, avout_value *value, size_t count,
                                    const avout_value *arguments);
 

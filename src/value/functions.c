@@ -118,6 +118,7 @@ static avout_status call_dissoc(avout_value *value, const call *c)
 
 static avout_status call_merge(avout_value *value, const call *c)
 {
+    if (!c->count) return avout_merge(value, AVOUT__NIL);
     return fold(value, c, avout_merge);
 }
 
