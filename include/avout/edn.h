@@ -56,9 +56,12 @@ AVOUT_API void avout_edn_free(char *text);
 AVOUT_API avout_status avout_edn_pretty(char **text, size_t *length, avout_value value,
                                         size_t width);
 
-/* As JSON (RFC 8259): keywords, symbols, ratios, chars, big numbers beyond 2^53, tagged values and
- * map keys become strings (EDN's text where they are not strings); lists, vectors and sets arrays;
- * nil, ##NaN and infinities null. Lossy, for scripts. Same result rules as avout_edn_text. */
+/* As JSON (RFC 8259), for scripts: keywords become strings without their colon ("name", "space/name"),
+ * as keys of maps too; symbols, ratios, chars, integers beyond 2^53, long decimals, tagged values, bytes
+ * and all other keys the string of their EDN text; lists, vectors and sets arrays; nil, ##NaN and
+ * infinities null. A keyword keeps its colon where the same map has the string without it as a key;
+ * other keys may come out alike ({1 :a, "1" :b}), and then both are written. Lossy. Same result rules
+ * as avout_edn_text. */
 AVOUT_API avout_status avout_json_text(char **text, size_t *length, avout_value value);
 
 AVOUT_END

@@ -9,7 +9,7 @@ static const cli_command commands[] = {
      "point in time; if one of them does not exist nothing is printed.\n"
      "\n"
      "  avout get /app/config\n"
-     "  avout get --json /app/config | jq '.[\":port\"]'\n"
+     "  avout get --json /app/config | jq .port\n"
      "  avout get --strict /bank/ann /bank/bob\n",
      CLI_OUTPUT | CLI_STRICT, 1, -1, cli_get},
     {"reset", "NAME EDN", "set a value, creating the name if it is absent",

@@ -1,5 +1,5 @@
-/* Values as JSON (RFC 8259), for scripts. What JSON has no word for becomes the string of its EDN
- * text: nothing is dropped, though types are. */
+/* Values as JSON (RFC 8259), for scripts. Keywords become the string of their name, what else JSON has
+ * no word for the string of its EDN text: nothing is dropped, though types are. */
 #include "edn/writer.h"
 
 #include "base/banned.h"
@@ -106,6 +106,22 @@ static avout_status write_number(edn_json *json, avout_value value, avout_type t
     return write_edn(json, value);
 }
 
+static bool has_string_key(avout_value map)
+{
+    avout_iterator it = avout_value_iterate(map);
+    while (avout_iterator_next(&it))
+        if (avout_value_type(it.key) == AVOUT_TYPE_STRING) return true;
+    return false;
+}
+
+static avout_status open_collection(edn_json *json, avout_value collection, avout_type type)
+{
+    edn_open *frame = avout__edn_stack_push(&json->stack, collection, type);
+    if (!frame) return AVOUT_ENOMEM;
+    frame->has_string_key = type == AVOUT_TYPE_MAP && has_string_key(collection);
+    return edn_write_char(&json->out, type == AVOUT_TYPE_MAP ? '{' : '[');
+}
+
 static avout_status begin(edn_json *json, avout_value value)
 {
     avout_type type = avout_value_type(value);
@@ -118,16 +134,14 @@ static avout_status begin(edn_json *json, avout_value value)
     case AVOUT_TYPE_RATIO:
     case AVOUT_TYPE_FLOAT:
     case AVOUT_TYPE_DECIMAL: return write_number(json, value, type);
-    case AVOUT_TYPE_STRING: return write_text(json, value);
+    case AVOUT_TYPE_STRING:
+    case AVOUT_TYPE_KEYWORD: return write_text(json, value);
     case AVOUT_TYPE_LIST:
     case AVOUT_TYPE_VECTOR:
     case AVOUT_TYPE_SET:
-    case AVOUT_TYPE_MAP:
-        if (!avout__edn_stack_push(&json->stack, value, type)) return AVOUT_ENOMEM;
-        return edn_write_char(&json->out, type == AVOUT_TYPE_MAP ? '{' : '[');
+    case AVOUT_TYPE_MAP: return open_collection(json, value, type);
     case AVOUT_TYPE_CHAR:
     case AVOUT_TYPE_SYMBOL:
-    case AVOUT_TYPE_KEYWORD:
     case AVOUT_TYPE_TAGGED:
     case AVOUT_TYPE_BYTES: return write_edn(json, value);
     case AVOUT_TYPE_BOX: return AVOUT_ENOPRINT;
@@ -135,10 +149,28 @@ static avout_status begin(edn_json *json, avout_value value)
     return AVOUT_EINVAL;
 }
 
-static avout_status write_key(edn_json *json, avout_value key)
+/* Whether the map of `frame` has the keyword's name as a string, too. */
+static avout_status is_taken(bool *taken, const edn_open *frame, avout_value keyword)
 {
-    avout_status status =
-        avout_value_type(key) == AVOUT_TYPE_STRING ? write_text(json, key) : write_edn(json, key);
+    const char *name = "";
+    size_t length = 0;
+    avout_value_to_text(&name, &length, keyword);
+    avout_value string = avout_string_n(name, length);
+    if (avout_is_none(string)) return avout_none_status();
+    avout_status status = avout_value_contains(taken, frame->iterator.collection, string);
+    avout_release(string);
+    return status;
+}
+
+/* Of a keyword and a string that would both be the same name, the keyword keeps its colon. */
+static avout_status write_key(edn_json *json, const edn_open *frame)
+{
+    avout_value key = frame->iterator.key;
+    avout_type type = avout_value_type(key);
+    avout_status status = AVOUT_OK;
+    bool plain = type == AVOUT_TYPE_STRING || type == AVOUT_TYPE_KEYWORD, taken = false;
+    if (type == AVOUT_TYPE_KEYWORD && frame->has_string_key) status = is_taken(&taken, frame, key);
+    if (!status) status = plain && !taken ? write_text(json, key) : write_edn(json, key);
     return status ? status : edn_write_char(&json->out, ':');
 }
 
@@ -152,7 +184,7 @@ static avout_status step(edn_json *json)
     }
     avout_value item = frame->iterator.item;
     avout_status status = frame->count++ ? edn_write_char(&json->out, ',') : AVOUT_OK;
-    if (!status && map) status = write_key(json, frame->iterator.key);
+    if (!status && map) status = write_key(json, frame);
     return status ? status : begin(json, item);
 }
 

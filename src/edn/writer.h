@@ -71,7 +71,8 @@ typedef struct edn_open {
     size_t count; /* items begun */
     /* pretty.c's: where its lines begin, how many items it has, what must fit behind its last. */
     size_t indent, items, behind;
-    bool filling; /* the last item was short and shares its line */
+    bool filling;        /* the last item was short and shares its line */
+    bool has_string_key; /* json.c's: a map with a key that keywords could be taken for */
 } edn_open;
 
 enum { EDN_FEW_OPEN = 8 };

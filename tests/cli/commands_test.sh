@@ -13,7 +13,7 @@ values()
 {
     says reset_creates 0 '' reset /t/a '{:b 1, :c ["x" nil]}'
     says get 0 '{:b 1, :c ["x" nil]}' get /t/a
-    says get_json 0 '{":b":1,":c":["x",null]}' get --json /t/a
+    says get_json 0 '{"b":1,"c":["x",null]}' get --json /t/a
     says reset_again 0 '' reset /t/a 7
     says get_several 0 '7
 7' get /t/a /t/a
@@ -59,7 +59,7 @@ swaps()
     says swap_collections 0 '' reset /t/m '{:a {:b [1]}}'
     says swap_assoc_in 0 '{:a {:b [1], :c 5}}' swap /t/m assoc-in '[:a :c]' 5
     says swap_update_in 0 '{:a {:b [1], :c 6}}' swap /t/m update-in '[:a :c]' inc
-    says swap_json 0 '{":a":{":b":[1],":c":7}}' swap --json /t/m update-in '[:a :c]' inc
+    says swap_json 0 '{"a":{"b":[1],"c":7}}' swap --json /t/m update-in '[:a :c]' inc
     says conj_value 0 '' reset /t/v '[1]'
     says swap_conj 0 '[1 5]' swap /t/v conj 5
     check "${where}swap_from_stdin" with_input '[6 7]' said 0 '[1 5 6 7]' swap /t/v into -
@@ -152,7 +152,7 @@ z' ls /l
 ├── b/
 │   └── c
 └── z' tree --no-values /l
-    says tree_json 0 '{"/l/a":"x","/l/b/c":1,"/l/z":":k"}' tree --json /l
+    says tree_json 0 '{"/l/a":"x","/l/b/c":1,"/l/z":"k"}' tree --json /l
     says tree_names_json 0 '["/l/a","/l/b/c","/l/z"]' tree --json --no-values /l
     says rm_for_list 0 '' rm /l/b/c
     says ls_without_removed 0 'a

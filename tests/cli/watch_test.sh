@@ -32,7 +32,7 @@ counts()
 as_json()
 {
     set_to :a && start --json --count 1 /w/a && set_to '{:b "c"}' && ended 0 &&
-        watched '":a"' '{":b":"c"}'
+        watched '"a"' '{"b":"c"}'
 }
 as_raw()
 {
