@@ -430,6 +430,7 @@ static void settle_records(avout__batch *batch, avout_txn *txn)
         avout__record *written = txn->entries[i].written;
         if (!written) continue;
         written->fate = AVOUT__FATE_SETTLED;
+        written->settled = atomic_load_explicit(&batch->stm->tick, memory_order_relaxed);
         avout__record_drop(written->under);
         written->under = NULL;
         avout__record_drop_bytes(written);
@@ -467,9 +468,11 @@ static void commit_with(avout__batch *batch, const avout_reply *reply, avout_poi
         batch->slot->exists = true;
     }
     settle_versions(batch, reply, point);
+    avout__tick_begin(stm);
     show_written(batch, live);
     AVOUT__LIST_EACH(link, &batch->txns)
     settle_records(batch, AVOUT__LINK_OF(link, avout_txn, link));
+    avout__tick_end(stm);
     settle_heads(batch);
     land(batch);
     tell_queue(batch, reply);
@@ -497,9 +500,8 @@ void avout__batch_found_committed(avout__batch *batch, const avout_stat *slot)
     used->exists = true;
 }
 
-/* Takes the transactions back to the front of pending, in order; those whose callers have given up
- * end here, without effect. */
-void avout__batch_return(avout__batch *batch)
+/* Takes the transactions back to the front of pending, in order. */
+static void take_back(avout__batch *batch)
 {
     avout__stm *stm = batch->stm;
     avout__link back;
@@ -510,6 +512,11 @@ void avout__batch_return(avout__batch *batch)
     AVOUT__LIST_EACH(link, &back) AVOUT__LINK_OF(link, avout_txn, link)->phase = AVOUT__PENDING;
     avout__list_splice(&back, &stm->pending);
     avout__list_splice(&stm->pending, &back);
+}
+
+/* Those whose callers have given up end without effect. */
+static void fail_abandoned(avout__stm *stm)
+{
     for (bool found = true; found;) {
         found = false;
         AVOUT__LIST_EACH(link, &stm->pending)
@@ -521,6 +528,13 @@ void avout__batch_return(avout__batch *batch)
             break;
         }
     }
+}
+
+void avout__batch_return(avout__batch *batch)
+{
+    avout__stm *stm = batch->stm;
+    take_back(batch);
+    fail_abandoned(stm);
 }
 
 void avout__batch_abandon(avout__batch *batch, avout_status status, const char *detail)
@@ -574,12 +588,15 @@ static void refuse_cell(avout__batch *batch, avout__cell *cell, avout__verdict v
         avout__list_append(&touched, &txn->link);
     }
     if (verdict == AVOUT__AGAIN) avout__confirmed_lost(cell);
-    avout__batch_return(batch);
+    take_back(batch);
+    /* While they are in no list nothing else may fail: what stands on it would not be found among
+     * them, and the way from their records down to those that stay would be cut. */
     while (!avout__list_empty(&touched)) {
         avout_txn *txn = AVOUT__LINK_OF(touched.prev, avout_txn, link);
         txn->refusals++;
         avout__txn_fail(txn, verdict, status, detail, verdict == AVOUT__AGAIN ? cell : NULL);
     }
+    fail_abandoned(stm);
     if (verdict == AVOUT__AGAIN) {
         stm->statistics.refused++;
         avout__turn_lost(cell);

@@ -140,10 +140,16 @@ static avout_status check_size(avout_txn *txn)
 
 static avout_status prepare(avout_txn *txn)
 {
-    avout_status status = AVOUT_OK;
-    for (size_t i = 0; !status && i < txn->count; i++)
-        if (is_written(&txn->entries[i])) status = prepare_entry(txn, &txn->entries[i]);
-    return status ? status : check_size(txn);
+    for (size_t i = 0; i < txn->count; i++) {
+        avout__entry *entry = &txn->entries[i];
+        if (!is_written(entry)) continue;
+        avout_status status = prepare_entry(txn, entry);
+        if (!status) continue;
+        /* What a commute or a validator refuses comes from the base: it counts as read (I4). */
+        if (entry->base) entry->flags |= AVOUT__ENTRY_READ;
+        return status;
+    }
+    return check_size(txn);
 }
 
 static void drop_writes(avout_txn *txn)
@@ -202,12 +208,13 @@ static judgement judge(avout_txn *txn)
     return worst;
 }
 
-static bool saw_pending(const avout_txn *txn)
+/* Whether something read was pending at tick `snap`, or is now (UINT64_MAX). */
+static bool saw_pending(const avout_txn *txn, uint64_t snap)
 {
     for (size_t i = 0; i < txn->count; i++) {
         const avout__entry *entry = &txn->entries[i];
-        if ((entry->flags & AVOUT__ENTRY_READ) && entry->base->fate != AVOUT__FATE_SETTLED)
-            return true;
+        if (!(entry->flags & AVOUT__ENTRY_READ)) continue;
+        if (entry->base->fate != AVOUT__FATE_SETTLED || entry->base->settled > snap) return true;
     }
     return false;
 }
@@ -254,8 +261,13 @@ static avout__step commit_prepared(avout_status *status, avout_txn *txn, avout_s
     avout__stm *stm = txn->stm;
     avout__step step;
     avout__stm_lock(stm);
-    bool travels = txn->has_writes || txn->strict || saw_pending(txn);
-    judgement judged = travels ? judge(txn) : VALID;
+    /* What was pending when it was read belongs to a later point of the store's history than what was
+     * settled, and others may have changed the latter before that point: even if all is confirmed by
+     * now it is one cut only if it is still the newest. */
+    bool asks = txn->has_writes || txn->strict;
+    bool judges = asks || saw_pending(txn, txn->snap);
+    judgement judged = judges ? judge(txn) : VALID;
+    bool travels = asks || (judges && (judged != VALID || saw_pending(txn, UINT64_MAX)));
     avout_status closed = travels ? closed_now(stm) : AVOUT_OK;
     if (closed) {
         *status = closed;
@@ -287,12 +299,15 @@ avout__step avout__txn_commit(avout_status *status, avout_txn *txn, avout_status
         if (step != AVOUT__STEP_RECOMPUTE) return step;
         for (size_t i = 0; i < txn->count; i++)
             if (!(txn->entries[i].flags & AVOUT__ENTRY_READ)) unprepare_entry(&txn->entries[i]);
+        if (avout__now_ns() < txn->deadline_ns) continue;
+        *status = avout__txn_too_late();
+        return AVOUT__STEP_FINAL;
     }
 }
 
 avout__step avout__txn_recommit(avout_status *status, avout_txn *txn)
 {
-    if (txn->result) return AVOUT__STEP_AGAIN;
+    if (txn->result || avout__now_ns() >= txn->deadline_ns) return AVOUT__STEP_AGAIN;
     avout__stm_lock(txn->stm);
     bool valid = avout__txn_valid(txn);
     avout__stm_unlock(txn->stm);

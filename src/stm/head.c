@@ -121,15 +121,14 @@ void avout__confirmed_set(avout__cell *cell, avout__record *record, bool live)
     avout__record *old = cell->last;
     avout__record *shown = live ? record : NULL;
     bool pending = head_pending(cell);
+    /* Who has seen live must not find an older head at an even tick (I6). */
+    avout__tick_begin(stm);
     avout__cut_begin(stm);
     atomic_store_explicit(&cell->live, shown, memory_order_release);
     cell->last = record;
     avout__cut_end(stm);
-    if (!pending) {
-        avout__tick_begin(stm);
-        avout__head_set(cell, shown);
-        avout__tick_end(stm);
-    }
+    if (!pending) avout__head_set(cell, shown);
+    avout__tick_end(stm);
     if (old != record) avout__record_retire(old);
     if (live) {
         avout__wake_waiters(cell);

@@ -50,6 +50,7 @@ struct avout__record {
     int64_t version;
     avout_point point;
     uint64_t from, until; /* ticks during which it was head: [from, until) */
+    uint64_t settled;     /* the tick at which it was confirmed; 0: it came from the store */
 };
 
 avout__blob *avout__blob_new(const void *bytes, size_t length);

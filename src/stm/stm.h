@@ -410,6 +410,8 @@ avout__step avout__txn_commit(avout_status *status, avout_txn *txn, avout_status
 avout__step avout__txn_verdict(avout_status *status, avout_txn *txn, avout_status result);
 /* After the verdict AGAIN: commits once more without the body if all it read is still current. */
 avout__step avout__txn_recommit(avout_status *status, avout_txn *txn);
+/* AVOUT_ETIMEOUT: conflicts until the deadline. */
+avout_status avout__txn_too_late(void);
 /* Prepares the next run; not AVOUT_OK: no more runs. */
 avout_status avout__txn_again(avout_txn *txn);
 avout_txn *avout__txn_current(avout__stm *stm); /* the one whose body runs on this thread */

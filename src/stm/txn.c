@@ -62,13 +62,19 @@ avout_status avout__txn_new(avout_txn **out, avout__stm *stm, const avout_call_o
     return AVOUT_OK;
 }
 
+static void commutes_drop(avout__commute *commutes)
+{
+    while (commutes) {
+        avout__commute *next = commutes->next;
+        avout__free(commutes);
+        commutes = next;
+    }
+}
+
 static void commutes_free(avout__entry *entry)
 {
-    while (entry->commutes) {
-        avout__commute *next = entry->commutes->next;
-        avout__free(entry->commutes);
-        entry->commutes = next;
-    }
+    commutes_drop(entry->commutes);
+    entry->commutes = NULL;
 }
 
 static void entry_release(avout__entry *entry)
@@ -267,21 +273,31 @@ static avout_status read_base(avout_txn *txn, avout__entry *entry)
 }
 
 /* A commuted ref that is read becomes an altered one: what was read is what the changes build on. */
-static avout_status settle_commutes(avout_txn *txn, avout__entry *entry)
+static avout_status settle_commutes(avout__entry **at, avout_txn *txn)
 {
+    avout__entry *entry = *at;
+    avout__cell *cell = entry->cell;
     avout_value value;
-    avout_status status =
-        avout__record_value(&value, entry->base, entry->cell->container, entry->cell->name);
+    avout_status status = avout__record_value(&value, entry->base, cell->container, cell->name);
     if (status) return status;
     avout_value changed = avout_share(value);
-    for (avout__commute *commute = entry->commutes; !status && commute; commute = commute->next)
+    /* They may use the transaction, which may move the entries, and this very ref. */
+    avout__commute *commutes = entry->commutes;
+    entry->commutes = NULL;
+    entry->flags &= (uint8_t)~AVOUT__ENTRY_COMMUTE;
+    for (avout__commute *commute = commutes; !status && commute; commute = commute->next)
         status = commute->change(&changed, commute->payload);
+    if (!status && avout_is_none(changed)) status = avout_none_status();
+    *at = entry = avout__txn_find(txn, cell);
+    commutes_free(entry);
     if (status) {
         avout_release(changed);
+        entry->commutes = commutes;
+        entry->flags |= AVOUT__ENTRY_COMMUTE;
         return status;
     }
-    (void)txn;
-    commutes_free(entry);
+    commutes_drop(commutes);
+    avout_release(entry->value);
     entry->value = changed;
     entry->flags = (uint8_t)((entry->flags & ~AVOUT__ENTRY_COMMUTE) | AVOUT__ENTRY_WRITE);
     return AVOUT_OK;
@@ -302,8 +318,8 @@ avout_status avout__txn_read(avout__entry **out, avout_txn *txn, avout__cell *ce
             entry_release(entry);
             txn->count--;
         }
-        if (!status && (entry->flags & AVOUT__ENTRY_COMMUTE)) status = settle_commutes(txn, entry);
     }
+    if (!status && (entry->flags & AVOUT__ENTRY_COMMUTE)) status = settle_commutes(&entry, txn);
     if (!status) *out = entry;
     return status;
 }
@@ -395,15 +411,27 @@ typedef struct savepoint {
     struct saved {
         avout_value value;
         uint8_t flags;
-        size_t commutes;
+        avout__commute *commutes; /* a copy: reading the ref uses the list up */
     } * entries;
 } savepoint;
 
-static size_t commute_count(const avout__entry *entry)
+static avout_status commutes_copy(avout__commute **copy, const avout__commute *commutes)
 {
-    size_t count = 0;
-    for (avout__commute *commute = entry->commutes; commute; commute = commute->next) count++;
-    return count;
+    for (*copy = NULL; commutes; commutes = commutes->next, copy = &(*copy)->next) {
+        *copy = avout__alloc(sizeof **copy);
+        if (!*copy) return AVOUT_ENOMEM;
+        **copy = (avout__commute){NULL, commutes->change, commutes->payload};
+    }
+    return AVOUT_OK;
+}
+
+static void savepoint_release(savepoint *point)
+{
+    for (size_t i = 0; i < point->count; i++) {
+        avout_release(point->entries[i].value);
+        commutes_drop(point->entries[i].commutes);
+    }
+    avout__free(point->entries);
 }
 
 static avout_status savepoint_set(savepoint *point, avout_txn *txn)
@@ -411,49 +439,33 @@ static avout_status savepoint_set(savepoint *point, avout_txn *txn)
     *point = (savepoint){txn->count, txn->hook_count, txn->has_writes, NULL};
     point->entries = avout__calloc(txn->count ? txn->count : 1, sizeof *point->entries);
     if (!point->entries) return AVOUT_ENOMEM;
-    for (size_t i = 0; i < txn->count; i++) {
+    avout_status status = AVOUT_OK;
+    for (size_t i = 0; !status && i < txn->count; i++) {
         point->entries[i].value = avout_share(txn->entries[i].value);
         point->entries[i].flags = txn->entries[i].flags;
-        point->entries[i].commutes = commute_count(&txn->entries[i]);
+        status = commutes_copy(&point->entries[i].commutes, txn->entries[i].commutes);
     }
-    return AVOUT_OK;
-}
-
-static void savepoint_release(savepoint *point)
-{
-    for (size_t i = 0; i < point->count; i++) avout_release(point->entries[i].value);
-    avout__free(point->entries);
-}
-
-static void cut_commutes(avout__entry *entry, size_t keep)
-{
-    avout__commute **at = &entry->commutes;
-    while (*at && keep--) at = &(*at)->next;
-    while (*at) {
-        avout__commute *gone = *at;
-        *at = gone->next;
-        avout__free(gone);
-    }
+    if (status) savepoint_release(point);
+    return status;
 }
 
 enum { WRITE_FLAGS = AVOUT__ENTRY_WRITE | AVOUT__ENTRY_DESTROY | AVOUT__ENTRY_CREATE };
 
-/* What was read since stays read: the decision to go back came from it. Commutes that became a write
- * meanwhile stay one with the value they gave. */
+/* What was read since stays read: the decision to go back came from it. So a ref that is commuted
+ * again may have been read as well: its commutes then build on what was read. */
 static void savepoint_return(savepoint *point, avout_txn *txn)
 {
     for (size_t i = 0; i < txn->count; i++) {
         avout__entry *entry = &txn->entries[i];
-        bool old = i < point->count;
-        uint8_t flags = old ? point->entries[i].flags : 0;
-        if (old && (flags & AVOUT__ENTRY_COMMUTE) && !(entry->flags & AVOUT__ENTRY_COMMUTE)) {
-            txn->doomed = true; /* their list is gone: run again; rare and right */
-            continue;
-        }
-        cut_commutes(entry, old ? point->entries[i].commutes : 0);
+        struct saved none = {AVOUT_NONE, 0, NULL}, *saved = &none;
+        if (i < point->count) saved = &point->entries[i];
+        uint8_t flags = saved->flags;
+        commutes_free(entry);
+        entry->commutes = saved->commutes;
+        saved->commutes = NULL;
         avout_release(entry->value);
-        entry->value = old ? point->entries[i].value : AVOUT_NONE;
-        if (old) point->entries[i].value = AVOUT_NONE;
+        entry->value = saved->value;
+        saved->value = AVOUT_NONE;
         uint8_t kept = (uint8_t)(entry->flags & ~(WRITE_FLAGS | AVOUT__ENTRY_COMMUTE));
         entry->flags = (uint8_t)(kept | (flags & (WRITE_FLAGS | AVOUT__ENTRY_COMMUTE)));
     }
@@ -470,7 +482,7 @@ avout_status avout__txn_or_else(avout_txn *txn, avout_txn_fn first, void *first_
     status = first(txn, first_payload);
     if (status == AVOUT_BLOCK && !txn->doomed) {
         savepoint_return(&point, txn);
-        status = txn->doomed ? AVOUT_RETRY : second(txn, second_payload);
+        status = second(txn, second_payload);
     }
     savepoint_release(&point);
     return txn->doomed ? AVOUT_RETRY : status;
@@ -579,18 +591,20 @@ static avout_status give_up(avout_txn *txn, avout_status result)
         return avout_fail(status, "the store did not answer before the deadline; the change may or "
                                   "may not have taken effect");
     if (status) return avout_fail(status, "the store did not answer before the deadline");
-    if (avout__txn_verdict(&status, txn, result) == AVOUT__STEP_AGAIN)
-        return avout_fail(AVOUT_ETIMEOUT, "conflicts until the deadline; nothing was changed");
+    if (avout__txn_verdict(&status, txn, result) == AVOUT__STEP_AGAIN) return avout__txn_too_late();
     return status;
+}
+
+avout_status avout__txn_too_late(void)
+{
+    return avout_fail(AVOUT_ETIMEOUT, "conflicts until the deadline; nothing was changed");
 }
 
 static avout_status retries_used_up(avout_txn *txn)
 {
     if (txn->max_retries && txn->runs > txn->max_retries)
         return avout_fail(AVOUT_ERETRIES, "gave up after %u runs because of conflicts", txn->runs);
-    if (txn->runs % 8 == 0 && avout__now_ns() >= txn->deadline_ns)
-        return avout_fail(AVOUT_ETIMEOUT, "conflicts until the deadline; nothing was changed");
-    return AVOUT_OK;
+    return avout__now_ns() >= txn->deadline_ns ? avout__txn_too_late() : AVOUT_OK;
 }
 
 avout_status avout__txn_again(avout_txn *txn)
