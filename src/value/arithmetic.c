@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "value/decimal.h"
+#include "value/describe.h"
 #include "value/integer.h"
 #include "value/number.h"
 #include "value/object.h"
@@ -187,7 +188,7 @@ static avout_status check_two(const char *function, avout_value a, avout_value b
     if (!a.bits || !b.bits) return avout__none_given();
     if (avout_value_is_number(a) && avout_value_is_number(b)) return AVOUT_OK;
     return avout_fail(AVOUT_ETYPE, "%s: expected numbers, got %s and %s", function,
-                      avout_type_name(avout_value_type(a)), avout_type_name(avout_value_type(b)));
+                      avout__describe(a).text, avout__describe(b).text);
 }
 
 static avout_status change(const char *function, operation op, avout_value *number,
@@ -237,9 +238,19 @@ avout_status avout_dec_fn(avout_value *value, void *payload)
     return avout_dec(value);
 }
 
+avout_status avout__add(const char *function, avout_value *number, avout_value other)
+{
+    return change(function, ADD, number, other);
+}
+
 avout_status avout_add(avout_value *number, avout_value other)
 {
     return change("add", ADD, number, other);
+}
+
+avout_status avout__sub(const char *function, avout_value *number, avout_value other)
+{
+    return change(function, SUB, number, other);
 }
 
 avout_status avout_sub(avout_value *number, avout_value other)
@@ -247,9 +258,19 @@ avout_status avout_sub(avout_value *number, avout_value other)
     return change("sub", SUB, number, other);
 }
 
+avout_status avout__mul(const char *function, avout_value *number, avout_value other)
+{
+    return change(function, MUL, number, other);
+}
+
 avout_status avout_mul(avout_value *number, avout_value other)
 {
     return change("mul", MUL, number, other);
+}
+
+avout_status avout__div(const char *function, avout_value *number, avout_value other)
+{
+    return change(function, DIV, number, other);
 }
 
 avout_status avout_div(avout_value *number, avout_value other)
@@ -283,12 +304,12 @@ avout_status avout_mod(avout_value *number, avout_value other)
     return st;
 }
 
-static avout_status negated(avout_value *out, avout_value number)
+static avout_status negated(const char *function, avout_value *out, avout_value number)
 {
     avout_value unscaled;
     avout_status st;
     switch (rank_of(number)) {
-    case INT: return ints("negate", SUB, out, avout__small(0), number);
+    case INT: return ints(function, SUB, out, avout__small(0), number);
     case BIG: return avout__integer_negate(out, number, AVOUT__BIG);
     case RATIO: return avout__ratio_negate(out, number);
     case DECIMAL:
@@ -298,12 +319,17 @@ static avout_status negated(avout_value *out, avout_value number)
     }
 }
 
-avout_status avout_negate(avout_value *number)
+avout_status avout__negate(const char *function, avout_value *number)
 {
     avout_value result;
-    avout_status st = check_one("negate", *number);
-    if (!st) st = negated(&result, *number);
+    avout_status st = check_one(function, *number);
+    if (!st) st = negated(function, &result, *number);
     return st ? st : avout_put(number, result);
+}
+
+avout_status avout_negate(avout_value *number)
+{
+    return avout__negate("negate", number);
 }
 
 /* ---- makes --------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
  * collection's own file. */
 #include "value/sequence.h"
 
+#include "value/describe.h"
 #include "base/banned.h"
 
 /* Ends a change: what was not taken over is released. */
@@ -115,7 +116,8 @@ static avout_status vector_assoc(const char *function, avout_value *vector, avou
     if (!avout__index(&index, key)) return avout__fail_type(function, "an index", key);
     if (index < count) return avout__vector_set(vector, index, item);
     if (index == count) return avout__vector_conj(vector, item);
-    return avout_fail(AVOUT_ERANGE, "%s: index is outside of 0 to %zu", function, count);
+    return avout_fail(AVOUT_ERANGE, "%s: index %s is outside of 0 to %zu", function,
+                      avout__describe(key).text, count);
 }
 
 static avout_status assoc_to(const char *function, avout_value *collection, avout_value key,

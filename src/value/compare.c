@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "value/decimal.h"
+#include "value/describe.h"
 #include "value/integer.h"
 #include "value/number.h"
 #include "value/object.h"
@@ -120,8 +121,8 @@ avout_status avout__number_compare(int *order, avout_value a, avout_value b)
 
 static avout_status fail_order(avout_value a, avout_value b)
 {
-    return avout_fail(AVOUT_ETYPE, "compare: %s and %s have no order",
-                      avout_type_name(avout_value_type(a)), avout_type_name(avout_value_type(b)));
+    return avout_fail(AVOUT_ETYPE, "compare: %s and %s have no order", avout__describe(a).text,
+                      avout__describe(b).text);
 }
 
 avout_status avout_value_compare(int *order, avout_value a, avout_value b)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "value/build.h"
+#include "value/number.h"
 #include "base/banned.h"
 
 /* update may name update: how often, before it is nonsense that would only use up the stack. */
@@ -21,6 +22,7 @@ typedef struct call {
 typedef avout_status (*function)(avout_value *value, const call *c);
 typedef avout_status (*change0)(avout_value *value);
 typedef avout_status (*change1)(avout_value *value, avout_value argument);
+typedef avout_status (*number_change)(const char *function, avout_value *number, avout_value other);
 
 static avout_status apply(const char *name, avout_value *value, size_t count,
                           const avout_value *arguments, int depth);
@@ -40,11 +42,17 @@ static avout_status fold(avout_value *value, const call *c, change1 change)
     return AVOUT_OK;
 }
 
-/* (+ x) and (* x) are x, which must be a number. */
-static avout_status fold_numbers(avout_value *value, const call *c, change1 change)
+/* The same for + - * /, whose errors bear those names. (+ x) and (* x) are x, a number. */
+static avout_status fold_numbers(avout_value *value, const call *c, number_change change)
 {
     if (!avout_value_is_number(*value)) return avout__fail_type(c->name, "a number", *value);
-    return fold(value, c, change);
+    avout_value result = avout__retain(*value);
+    avout_status status = AVOUT_OK;
+    for (size_t i = 0; i < c->count && !status; i++)
+        status = change(c->name, &result, avout__retain(c->arguments[i]));
+    if (!status) return avout__become(value, result);
+    avout__release(result);
+    return status;
 }
 
 /* ---- numbers --------------------------------------------------------------------------------- */
@@ -63,24 +71,24 @@ static avout_status call_dec(avout_value *value, const call *c)
 
 static avout_status call_add(avout_value *value, const call *c)
 {
-    return fold_numbers(value, c, avout_add);
+    return fold_numbers(value, c, avout__add);
 }
 
 static avout_status call_sub(avout_value *value, const call *c)
 {
-    return c->count ? fold(value, c, avout_sub) : avout_negate(value);
+    return c->count ? fold_numbers(value, c, avout__sub) : avout__negate(c->name, value);
 }
 
 static avout_status call_mul(avout_value *value, const call *c)
 {
-    return fold_numbers(value, c, avout_mul);
+    return fold_numbers(value, c, avout__mul);
 }
 
 static avout_status call_div(avout_value *value, const call *c)
 {
-    if (c->count) return fold(value, c, avout_div);
+    if (c->count) return fold_numbers(value, c, avout__div);
     avout_value one = avout_int(1);
-    avout_status status = avout_div(&one, avout__retain(*value));
+    avout_status status = avout__div(c->name, &one, avout__retain(*value));
     return status ? status : avout__become(value, one);
 }
 

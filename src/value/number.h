@@ -43,6 +43,13 @@ avout_status avout__number_to_double(double *result, avout_value number);
 /* Both are numbers. */
 avout_status avout__number_compare(int *order, avout_value a, avout_value b);
 
+/* avout_add and the like under the name of the function the caller called (arithmetic.c). */
+avout_status avout__add(const char *function, avout_value *number, avout_value other);
+avout_status avout__sub(const char *function, avout_value *number, avout_value other);
+avout_status avout__mul(const char *function, avout_value *number, avout_value other);
+avout_status avout__div(const char *function, avout_value *number, avout_value other);
+avout_status avout__negate(const char *function, avout_value *number);
+
 extern const avout__type_hooks avout__ratio_hooks;
 
 #endif

@@ -2,6 +2,7 @@
 #include "value/object.h"
 
 #include "base/alloc.h"
+#include "value/describe.h"
 
 #include "base/banned.h"
 
@@ -122,5 +123,5 @@ const char *avout_type_name(avout_type type)
 avout_status avout__fail_type(const char *function, const char *expected, avout_value got)
 {
     return avout_fail(AVOUT_ETYPE, "%s: expected %s, got %s", function, expected,
-                      avout_type_name(avout_value_type(got)));
+                      avout__describe(got).text);
 }

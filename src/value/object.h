@@ -235,7 +235,7 @@ avout_value avout__none(avout_status status);
  * failed maker set it; when none has failed, a detail of its own. */
 avout_status avout__none_given(void);
 
-/* AVOUT_ETYPE, "inc: expected a number, got string". */
+/* AVOUT_ETYPE, `inc: expected a number, got "abc" (string)`. */
 avout_status avout__fail_type(const char *function, const char *expected, avout_value got);
 
 /* Releases `count` values that were to be consumed. */

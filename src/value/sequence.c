@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "value/build.h"
+#include "value/describe.h"
 #include "base/banned.h"
 
 /* ---- elements -------------------------------------------------------------------------------- */
@@ -138,7 +139,8 @@ static avout_status nth(avout_value *collection, avout_value key)
     if (item.bits) return avout__become(collection, avout__retain(item));
     avout_status status = avout_value_count(&count, value);
     if (status) return status;
-    return avout_fail(AVOUT_ERANGE, "nth: index is out of range, there are %zu elements", count);
+    return avout_fail(AVOUT_ERANGE, "nth: index %s is out of range, there are %zu elements",
+                      avout__describe(key).text, count);
 }
 
 avout_status avout_nth(avout_value *collection, avout_value index)

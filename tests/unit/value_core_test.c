@@ -37,7 +37,7 @@ TEST(scalars_go_in_and_come_out)
     CHECK_STATUS(AVOUT_ERANGE, avout_none_status());
     CHECK(avout_is_none(avout_char(0x110000)));
     CHECK_STATUS(AVOUT_ETYPE, avout_value_to_char(&point, avout_int(5)));
-    CHECK_TEXT("to_char: expected a char, got int", avout_error_detail());
+    CHECK_TEXT("to_char: expected a char, got 5 (int)", avout_error_detail());
     CHECK_INT(0x10ffff, point);
 }
 

@@ -421,14 +421,14 @@ TEST(errors_name_the_function_and_the_types)
 {
     avout_value text = avout_string("five");
     CHECK_STATUS(AVOUT_ETYPE, avout_inc(&text));
-    CHECK_TEXT("inc: expected a number, got string", avout_error_detail());
+    CHECK_TEXT("inc: expected a number, got \"five\" (string)", avout_error_detail());
     CHECK_STATUS(AVOUT_ETYPE, avout_negate(&text));
-    CHECK_TEXT("negate: expected a number, got string", avout_error_detail());
+    CHECK_TEXT("negate: expected a number, got \"five\" (string)", avout_error_detail());
     avout_value five = avout_int(5);
     CHECK_STATUS(AVOUT_ETYPE, avout_add(&five, avout_share(text)));
-    CHECK_TEXT("add: expected numbers, got int and string", avout_error_detail());
+    CHECK_TEXT("add: expected numbers, got 5 (int) and \"five\" (string)", avout_error_detail());
     CHECK_STATUS(AVOUT_ETYPE, avout_mod(&five, text)); /* consumed all the same */
-    CHECK_TEXT("mod: expected numbers, got int and string", avout_error_detail());
+    CHECK_TEXT("mod: expected numbers, got 5 (int) and \"five\" (string)", avout_error_detail());
     avout_value most = avout_int(INT64_MAX);
     CHECK_STATUS(AVOUT_ERANGE, avout_inc(&most));
     CHECK_TEXT("inc: integer overflow", avout_error_detail());

@@ -80,7 +80,7 @@ TEST(instants_are_those_that_clojure_takes)
     CHECK(avout_is_none(avout_tagged("inst", avout_string_n("2020\0", 5))));
     CHECK(avout_is_none(avout_tagged("inst", avout_int(2020))));
     CHECK_STATUS(AVOUT_ETYPE, avout_none_status());
-    CHECK_TEXT("inst: expected a string, got int", avout_error_detail());
+    CHECK_TEXT("inst: expected a string, got 2020 (int)", avout_error_detail());
     CHECK_INT(0, avout_memory_blocks());
 }
 
