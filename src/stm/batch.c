@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/banned.h"
 
@@ -333,26 +334,55 @@ static bool needs_store(const avout__batch *batch)
     return false;
 }
 
+static void send(avout__stm *stm, avout__batch *batch, avout__slot *slot)
+{
+    avout__list_append(&stm->batches, &batch->link);
+    for (size_t i = 0; i < batch->count; i++) batch->cells[i].cell->in_flight = batch;
+    if (!needs_store(batch)) {
+        avout__batch_committed(batch, NULL);
+        return;
+    }
+    if (needs_slot(batch)) {
+        batch->slot = slot;
+        slot->busy = true;
+    }
+    batch->sent_ns = avout__now_ns();
+    avout_status status = batch_submit(batch);
+    if (status) avout__batch_abandon(batch, status, avout_error_detail());
+    else stm->statistics.multis++;
+}
+
+/* Without a connection only what needs no store; without a free slot nothing: the next reply brings
+ * one, and local transactions that wait for none of those in flight are not here (see send_joined). */
 void avout__send_ready(avout__stm *stm)
 {
+    if (stm->gathering.on) return;
     while (!avout__list_empty(&stm->pending)) {
-        avout__slot *slot = stm->connected ? avout__slot_take(stm) : NULL;
-        avout__batch *batch = gather(stm, slot != NULL);
+        avout__slot *slot = avout__slot_take(stm);
+        if (stm->connected && !slot) return;
+        avout__batch *batch = gather(stm, stm->connected);
         if (!batch) return;
-        avout__list_append(&stm->batches, &batch->link);
-        for (size_t i = 0; i < batch->count; i++) batch->cells[i].cell->in_flight = batch;
-        if (!needs_store(batch)) {
-            avout__batch_committed(batch, NULL);
-            continue;
-        }
-        if (needs_slot(batch)) {
-            batch->slot = slot;
-            slot->busy = true;
-        }
-        avout_status status = batch_submit(batch);
-        if (status) avout__batch_abandon(batch, status, avout_error_detail());
-        else stm->statistics.multis++;
+        send(stm, batch, slot);
     }
+}
+
+/* Nothing has changed but that this transaction is pending: it is all that may be ready. */
+void avout__send_joined(avout_txn *txn)
+{
+    avout__stm *stm = txn->stm;
+    bool to_store = false;
+    for (size_t i = 0; i < txn->count; i++) {
+        const avout__entry *entry = &txn->entries[i];
+        if (!entry_counts(entry)) continue;
+        if (entry->cell->in_flight) return;
+        to_store = to_store || entry->cell->container->in_store;
+    }
+    if (to_store) {
+        avout__send_ready(stm);
+        return;
+    }
+    avout__batch *batch = gather(stm, false);
+    if (batch) send(stm, batch, NULL);
 }
 
 /* ---- outcomes -------------------------------------------------------------------------------------------------- */
@@ -633,6 +663,7 @@ static void batch_done(const avout_reply *reply, void *payload)
     avout__stm *stm = batch->stm;
     avout__stm_lock(stm);
     if (!reply->status) {
+        avout__gather_measured(stm, batch->sent_ns);
         avout__batch_committed(batch, reply);
     } else if (reply->maybe_done && batch->slot) {
         batch->unclear = true;
@@ -644,6 +675,8 @@ static void batch_done(const avout_reply *reply, void *payload)
     } else {
         refused(batch, reply);
     }
-    avout__send_ready(stm);
+    bool gathers = avout__gather_begin(stm);
+    if (!gathers) avout__send_ready(stm);
     avout__stm_unlock(stm);
+    if (gathers) avout__gather_end(stm);
 }

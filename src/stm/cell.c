@@ -169,6 +169,12 @@ void avout__cell_unref(avout__cell *cell)
         if (atomic_compare_exchange_weak(&cell->refs, &refs, refs - 1)) return;
     avout__stm *stm = cell->stm;
     avout__stm_lock(stm);
+    if (avout__store_delivering && atomic_load(&cell->refs) == 1) {
+        avout__list_append(&stm->orphans, &cell->orphan);
+        avout__keeper_wake(stm);
+        avout__stm_unlock(stm);
+        return;
+    }
     if (atomic_fetch_sub(&cell->refs, 1) != 1) {
         avout__stm_unlock(stm);
         return;
@@ -183,6 +189,21 @@ void avout__cell_unref(avout__cell *cell)
     if (extra) { avout__extra_free(cell); }
     avout__free(cell);
     avout__stm_unref(stm);
+}
+
+void avout__orphans_free(avout__stm *stm)
+{
+    for (;;) {
+        avout__stm_lock(stm);
+        avout__cell *cell = NULL;
+        if (!avout__list_empty(&stm->orphans)) {
+            cell = AVOUT__LINK_OF(stm->orphans.next, avout__cell, orphan);
+            avout__link_remove(&cell->orphan);
+        }
+        avout__stm_unlock(stm);
+        if (!cell) return;
+        avout__cell_unref(cell);
+    }
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------- */

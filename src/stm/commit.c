@@ -245,7 +245,8 @@ static void join(avout_txn *txn)
     txn->contended = NULL;
     atomic_fetch_add(&txn->refs, 1); /* given up by who finishes it */
     avout__list_append(&stm->pending, &txn->link);
-    avout__send_ready(stm);
+    avout__gather_arrived(stm);
+    avout__send_joined(txn);
 }
 
 static avout_status closed_now(avout__stm *stm)

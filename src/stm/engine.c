@@ -20,6 +20,7 @@ void avout__stm_unlock(avout__stm *stm)
     avout__link finished;
     avout__list_init(&finished);
     avout__list_splice(&finished, &stm->finished);
+    stm->gathering.callers = 0;
     if (avout__store_delivering && avout__epoch_due()) avout__keeper_wake(stm);
     pthread_mutex_unlock(&stm->lock);
     while (!avout__list_empty(&finished)) {
@@ -56,8 +57,8 @@ static avout__stm *stm_new(const avout_options *options)
     stm->options = *options;
     stm->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     stm->max_staleness_ms = options->max_staleness_ms;
-    avout__link *lists[] = {&stm->armed, &stm->pending,  &stm->batches,  &stm->active,
-                            &stm->past,  &stm->finished, &stm->sleepers, &stm->queues};
+    avout__link *lists[] = {&stm->armed,    &stm->pending,  &stm->batches, &stm->active, &stm->past,
+                            &stm->finished, &stm->sleepers, &stm->queues,  &stm->orphans};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) avout__list_init(lists[i]);
     snprintf(stm->client_id, sizeof stm->client_id, "%016llx%016llx",
              (unsigned long long)avout__random64(), (unsigned long long)avout__random64());
@@ -180,5 +181,6 @@ void avout__stm_close(avout__stm *stm)
     abandon_rest(stm);
     avout__executor_stop(stm);
     avout__notifier_stop(stm);
+    avout__orphans_free(stm);
     avout__epoch_drain();
 }

@@ -162,6 +162,7 @@ void avout__txn_finish(avout_txn *txn, avout__verdict verdict)
     }
     atomic_fetch_add(&txn->refs, 1);
     avout__list_append(&txn->stm->finished, &txn->link);
+    txn->stm->gathering.callers++;
 }
 
 static bool stands_on_dead(const avout_txn *txn)
@@ -255,6 +256,7 @@ static bool stands_on_stale(const avout_txn *txn, const avout__cell *cell)
 void avout__pending_fail_stale(avout__cell *cell)
 {
     avout__stm *stm = cell->stm;
+    bool failed = false;
     for (bool found = true; found;) {
         found = false;
         AVOUT__LIST_EACH(link, &stm->pending)
@@ -262,8 +264,9 @@ void avout__pending_fail_stale(avout__cell *cell)
             avout_txn *txn = AVOUT__LINK_OF(link, avout_txn, link);
             if (!stands_on_stale(txn, cell)) continue;
             avout__txn_fail(txn, AVOUT__AGAIN, AVOUT_RETRY, NULL, NULL);
-            found = true; /* the list may have lost others too */
+            found = failed = true; /* the list may have lost others too */
             break;
         }
     }
+    if (failed) avout__send_ready(stm); /* others may have waited behind them */
 }

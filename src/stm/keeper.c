@@ -24,6 +24,7 @@ static void collect(avout__stm *stm)
 {
     avout__stm_unlock(stm);
     avout__epoch_collect();
+    avout__orphans_free(stm);
     avout__stm_lock(stm);
 }
 
@@ -40,7 +41,7 @@ static void *keeper_main(void *payload)
     avout__keeper *keeper = stm->keeper;
     avout__stm_lock(stm);
     while (!keeper->stop) {
-        if (avout__epoch_due()) collect(stm);
+        if (avout__epoch_due() || !avout__list_empty(&stm->orphans)) collect(stm);
         /* Turns speak to the store, which is closed before this thread ends. */
         else if (!atomic_load(&stm->closed) && avout__turns_tick(stm)) tick_later(keeper, stm);
         else pthread_cond_wait(&keeper->wake, &stm->lock);

@@ -94,6 +94,7 @@ struct avout__cell {
     uint32_t name_length;
     avout__cell *next; /* in its bucket */
     avout__link waiters;
+    avout__link orphan;     /* in stm->orphans: the keeper is to give up a reference */
     avout__link armed_link; /* in stm->armed, oldest use first */
     avout__cell_extra *extra;
     char name[]; /* "" for local cells */
@@ -216,11 +217,23 @@ struct avout__batch {
     uint64_t number;
     avout__slot *slot; /* NULL: nothing is written in the store */
     size_t slot_op;
+    int64_t sent_ns;
     bool unclear; /* the connection broke: to be fenced */
     bool fencing;
 };
 
 enum { AVOUT__SLOTS = 4 };
+
+/* See gather.c. Under the lock but for `arrived`. */
+typedef struct avout__gathering {
+    bool on;
+    uint32_t callers;  /* transactions in stm->finished */
+    uint32_t expected; /* commits to wait for */
+    _Atomic uint32_t arrived;
+    uint32_t returns; /* how many of the expected came, on average */
+    uint32_t skipped;
+    int64_t round_ns; /* what a batch takes, on average */
+} avout__gathering;
 
 struct avout__stm {
     avout_store *store;
@@ -249,10 +262,12 @@ struct avout__stm {
     avout__link pending;
     avout__link batches;
     avout__link queues;      /* of cells that wait for a turn or have it (contention.c) */
+    avout__link orphans;     /* cells whose last reference was the delivery thread's */
     avout__link sleepers;    /* of avout__waiter: blocked transactions, to be woken at close */
     _Atomic uint32_t landed; /* counts batches that ended; a futex word for close */
-    avout__link finished;    /* transactions whose callers unlock will wake */
-    avout__link active;      /* transactions that may need the past, by snap */
+    avout__gathering gathering;
+    avout__link finished; /* transactions whose callers unlock will wake */
+    avout__link active;   /* transactions that may need the past, by snap */
     avout__link past;
     size_t past_count;
     uint64_t scans, batch_number;
@@ -360,7 +375,10 @@ static inline avout__cell *avout__cell_ref(avout__cell *cell)
     atomic_fetch_add_explicit(&cell->refs, 1, memory_order_relaxed);
     return cell;
 }
-void avout__cell_unref(avout__cell *cell);                        /* not with the lock held */
+/* Not with the lock held. On the delivery thread the last one is left to the keeper: watches and the
+ * validator go with the cell, and their payloads are the user's. */
+void avout__cell_unref(avout__cell *cell);
+void avout__orphans_free(avout__stm *stm);
 avout__cell *avout__cell_find(avout__stm *stm, const char *path); /* by node path; lock held */
 avout__cell_extra *avout__cell_extra_get(avout__cell *cell);      /* lock held; NULL: no memory */
 avout_status avout__cell_deref(avout_value *value, avout__cell *cell, int64_t deadline_ns);
@@ -423,6 +441,8 @@ void avout__txn_run_hooks(avout_txn *txn);
 
 /* Sends what can be sent. Lock held. */
 void avout__send_ready(avout__stm *stm);
+/* The same right after this transaction has joined pending. */
+void avout__send_joined(avout_txn *txn);
 /* The outcome of a batch is known. Lock held; frees the batch. */
 void avout__batch_committed(avout__batch *batch, const avout_reply *reply);
 void avout__batch_found_committed(avout__batch *batch, const avout_stat *slot);
@@ -468,6 +488,15 @@ void avout__extra_free(avout__cell *cell); /* watches, validator; without the lo
 avout_status avout__validator_set(avout__cell *cell, avout_validator_fn validator, void *payload,
                                   void (*destroy)(void *payload));
 avout_status avout__validator_check(avout__cell *cell, avout_value value);
+
+/* ---- gather.c: lock held, but for end ------------------------------------------------------------------ */
+
+/* Whether sending is to be held back for the callers that are about to be woken. Who began it calls end
+ * after waking them, without the lock. */
+bool avout__gather_begin(avout__stm *stm);
+void avout__gather_arrived(avout__stm *stm);
+void avout__gather_end(avout__stm *stm);
+void avout__gather_measured(avout__stm *stm, int64_t sent_ns);
 
 /* ---- keeper.c: the client's housekeeping ----------------------------------------------------------------- */
 

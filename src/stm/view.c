@@ -181,7 +181,6 @@ static void fetched(avout__fetch_order *order, const avout_reply *reply, bool ex
     case AVOUT_ESESSION: cell->wanted = true; break;
     default: fetch_failed(cell, reply->status);
     }
-    avout__send_ready(stm);
     avout__stm_unlock(stm);
     avout__cell_unref(cell);
     avout__free(order);
