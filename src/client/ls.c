@@ -64,7 +64,7 @@ avout_status avout_ls(avout_value *names, avout_client *client, const char *dire
     avout_request request = {.kind = AVOUT_REQUEST_LIST, .path = path};
     avout__reply reply = AVOUT__REPLY_INIT;
     status =
-        avout__store_call(&reply, stm->store, &request, avout__deadline_in_ms(stm->timeout_ms));
+        avout__store_call(&reply, &stm->door, &request, avout__deadline_in_ms(stm->timeout_ms));
     if (!status) status = collect(names, &reply.is);
     else if (status == AVOUT_ENOTFOUND)
         avout_fail(status, "%s: there is no atom or ref below it", directory);

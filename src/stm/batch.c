@@ -310,7 +310,7 @@ static avout_status batch_submit(avout__batch *batch)
                                                                 .done = batch_done,
                                                                 .payload = batch};
         draft_gets(&draft, batch);
-        status = stm->store->ops->submit(stm->store, draft.requests, draft.request_count);
+        status = avout__submit(stm, draft.requests, draft.request_count);
         for (size_t i = 1; status && i < draft.request_count; i++)
             avout__fetch_order_cancel(draft.requests[i].payload);
     }
@@ -569,6 +569,7 @@ void avout__batch_return(avout__batch *batch)
 
 void avout__batch_abandon(avout__batch *batch, avout_status status, const char *detail)
 {
+    avout__stm *stm = batch->stm;
     char reason[512];
     snprintf(reason, sizeof reason, "%s", detail ? detail : avout_status_text(status));
     avout__link failed;
@@ -578,9 +579,15 @@ void avout__batch_abandon(avout__batch *batch, avout_status status, const char *
     batch_free(batch);
     /* All of them end with this status, not only the first of those that build on each other: so
      * their records die last to first, when nothing stands on them any more. */
-    while (!avout__list_empty(&failed))
-        avout__txn_fail(AVOUT__LINK_OF(failed.prev, avout_txn, link), AVOUT__FAILED, status, reason,
-                        NULL);
+    while (!avout__list_empty(&failed)) {
+        avout_txn *txn = AVOUT__LINK_OF(failed.prev, avout_txn, link);
+        /* Who only read has changed nothing, whatever became of the others. */
+        if (status != AVOUT_UNKNOWN || txn->has_writes)
+            avout__txn_fail(txn, AVOUT__FAILED, status, reason, NULL);
+        else if (atomic_load(&stm->closed))
+            avout__txn_fail(txn, AVOUT__FAILED, AVOUT_ECLOSED, "the client was closed", NULL);
+        else avout__txn_fail(txn, AVOUT__AGAIN, AVOUT_RETRY, NULL, NULL);
+    }
 }
 
 /* ---- refusals ---------------------------------------------------------------------------------------------------- */
@@ -641,8 +648,7 @@ static void refused(avout__batch *batch, const avout_reply *reply)
                     reply->status == AVOUT_ENOTFOUND;
     if (batch->slot && reply->failed_op == batch->slot_op && conflict) {
         /* Somebody removed our slot, or a fence of an earlier life got there: begin a new one. */
-        batch->slot->exists = false;
-        batch->slot->index += AVOUT__SLOTS;
+        avout__slot_renew(batch->slot);
         avout__batch_return(batch);
         return;
     }

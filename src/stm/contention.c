@@ -189,7 +189,7 @@ static void watch_before(avout__queue *queue, const char *name)
                              .path = queue->before,
                              .done = before_seen,
                              .payload = order};
-    if (order && stm->store->ops->submit(stm->store, &request, 1)) order_cancel(order);
+    if (order && avout__submit(stm, &request, 1)) order_cancel(order);
 }
 
 static int64_t held_ns(const avout__queue *queue)
@@ -207,7 +207,7 @@ static void take_out(avout__queue *queue)
     avout_op op = {.kind = AVOUT_OP_DELETE, .path = entry, .version = AVOUT_VERSION_ANY};
     avout_request request = {
         .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = avout__reply_ignored};
-    (void)stm->store->ops->submit(stm->store, &request, 1);
+    (void)avout__submit(stm, &request, 1);
 }
 
 static void wait_behind(avout__queue *queue, const line *seen)
@@ -256,7 +256,7 @@ static void list_entries(avout__queue *queue)
     queue_order *order = order_new(queue);
     if (!order) return;
     avout_request request = list_request(order, path);
-    if (stm->store->ops->submit(stm->store, &request, 1)) {
+    if (avout__submit(stm, &request, 1)) {
         order_cancel(order);
         return;
     }
@@ -309,7 +309,7 @@ static void join(avout__queue *queue, const char *old_entry)
                                   .done = joined,
                                   .payload = create},
                                  list_request(list, path)};
-    if (stm->store->ops->submit(stm->store, requests, 2)) {
+    if (avout__submit(stm, requests, 2)) {
         order_cancel(create);
         order_cancel(list);
         return;
@@ -372,7 +372,7 @@ static void leave(avout__queue *queue)
     avout_op op = {.kind = AVOUT_OP_DELETE, .path = entry, .version = AVOUT_VERSION_ANY};
     avout_request request = {
         .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = left, .payload = order};
-    if (stm->store->ops->submit(stm->store, &request, 1)) order_cancel(order);
+    if (avout__submit(stm, &request, 1)) order_cancel(order);
 }
 
 /* ---- what batch.c and view.c say, lock held ------------------------------------------------------------------------------ */
@@ -491,7 +491,7 @@ void avout__turn_free(avout__cell *cell)
         avout_op op = {.kind = AVOUT_OP_DELETE, .path = queue->entry, .version = AVOUT_VERSION_ANY};
         avout_request request = {
             .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = avout__reply_ignored};
-        (void)stm->store->ops->submit(stm->store, &request, 1);
+        (void)avout__submit(stm, &request, 1);
     }
     avout__link_remove(&queue->link);
     avout__free(queue);

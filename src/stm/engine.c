@@ -31,6 +31,26 @@ void avout__stm_unlock(avout__stm *stm)
     }
 }
 
+avout_status avout__submit(avout__stm *stm, const avout_request *requests, size_t count)
+{
+    if (stm->shut) return avout_fail(AVOUT_ECLOSED, "the client is closed");
+    return stm->store->ops->submit(stm->store, requests, count);
+}
+
+/* Callers that wait hold no lock, and the store may be closed and freed between two of their calls. */
+static avout_status door_submit(avout_store *door, const avout_request *requests, size_t count)
+{
+    avout__stm *stm = (avout__stm *)(void *)((char *)door - offsetof(avout__stm, door));
+    avout__stm_lock(stm);
+    avout_status status = atomic_load(&stm->closed)
+                              ? avout_fail(AVOUT_ECLOSED, "the client is closed")
+                              : avout__submit(stm, requests, count);
+    avout__stm_unlock(stm);
+    return status;
+}
+
+static const avout_store_ops door_ops = {.submit = door_submit};
+
 void avout__stm_ref(avout__stm *stm)
 {
     atomic_fetch_add_explicit(&stm->refs, 1, memory_order_relaxed);
@@ -54,6 +74,7 @@ static avout__stm *stm_new(const avout_options *options)
     pthread_mutex_init(&stm->lock, NULL);
     avout__forks_watch();
     stm->forks = atomic_load(&avout__forks);
+    stm->door.ops = &door_ops;
     stm->options = *options;
     stm->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     stm->max_staleness_ms = options->max_staleness_ms;
@@ -177,6 +198,9 @@ void avout__stm_close(avout__stm *stm)
     /* It still submits requests: it must have ended before the store is gone. */
     avout__keeper_stop(stm);
     avout__slots_remove(stm);
+    avout__stm_lock(stm);
+    stm->shut = true;
+    avout__stm_unlock(stm);
     avout__store_close(stm->store);
     abandon_rest(stm);
     avout__executor_stop(stm);

@@ -138,7 +138,7 @@ avout_status avout__layout_parents(avout__stm *stm, const char *name, int64_t de
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         avout_status status;
-        do status = create_node(stm->store, path, "", deadline_ns);
+        do status = create_node(&stm->door, path, "", deadline_ns);
         while (try_again(status, deadline_ns));
         if (status) return status;
         *slash = '/';

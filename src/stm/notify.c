@@ -102,14 +102,16 @@ static void call_watch(avout__notifier *notifier, avout__cell *cell, avout__watc
     avout__stm_lock(stm);
 }
 
+/* One watch at a time: a cell that changes all the time must not keep the others waiting. */
 static void tell_cell(avout__notifier *notifier, avout__cell_extra *extra)
 {
     avout__cell *cell = extra->cell;
     avout__stm *stm = cell->stm;
     avout__link_remove(&extra->notify);
     avout__cell_ref(cell);
-    for (avout__watch *watch; !notifier->stop && (watch = behind(cell));)
-        call_watch(notifier, cell, watch);
+    avout__watch *watch = behind(cell);
+    if (watch) call_watch(notifier, cell, watch);
+    if (behind(cell)) avout__notify_cell(cell);
     avout__stm_unlock(stm);
     avout__cell_unref(cell);
     avout__stm_lock(stm);

@@ -14,7 +14,7 @@
  *
  *   "NUMBER"   the batch is committed, at the slot's point
  *   "!NUMBER"  it is not and never will be; it travels again
- *   no node    the client was stopped for longer than slots are kept: AVOUT_UNKNOWN
+ *   no node    though there was one: the client was stopped for longer than slots are kept: AVOUT_UNKNOWN
  *
  * This is the settling of a transaction's status by whoever needs to know it, as in Percolator (Peng
  * and Dabek, 2010), with the slot as the primary.
@@ -30,7 +30,7 @@
 
 /* Far beyond any session timeout. */
 #define SLOT_KEPT_MS ((int64_t)7 * 24 * 3600 * 1000)
-enum { SWEEP_MAX = 16 };
+enum { SWEEP_MAX = 16, VERSION_MAX = 1 << 30 };
 
 void avout__slot_path(char *path, size_t size, avout__stm *stm, const avout__slot *slot)
 {
@@ -39,9 +39,20 @@ void avout__slot_path(char *path, size_t size, avout__stm *stm, const avout__slo
 
 avout__slot *avout__slot_take(avout__stm *stm)
 {
-    for (int i = 0; i < AVOUT__SLOTS; i++)
-        if (!stm->slots[i].busy) return &stm->slots[i];
+    for (int i = 0; i < AVOUT__SLOTS; i++) {
+        avout__slot *slot = &stm->slots[i];
+        if (slot->busy) continue;
+        /* Long before its version comes round to -1, which would mean "any". */
+        if (slot->exists && slot->version >= VERSION_MAX) avout__slot_renew(slot);
+        return slot;
+    }
     return NULL;
+}
+
+void avout__slot_renew(avout__slot *slot)
+{
+    slot->exists = slot->doubted = false;
+    slot->index += AVOUT__SLOTS;
 }
 
 /* ---- the fence -------------------------------------------------------------------------------------------------- */
@@ -65,9 +76,8 @@ static void fence_read(const avout_reply *reply, void *payload)
         batch->slot->exists = true;
         batch->slot->version = reply->stat.version;
         avout__batch_return(batch);
-    } else if (reply->status == AVOUT_ENOTFOUND) {
-        batch->slot->exists = false;
-        batch->slot->index += AVOUT__SLOTS;
+    } else if (reply->status == AVOUT_ENOTFOUND && batch->slot->exists) {
+        avout__slot_renew(batch->slot);
         avout__batch_abandon(
             batch, AVOUT_UNKNOWN,
             "the client was out of touch for so long that its commit record is gone");
@@ -86,6 +96,7 @@ static avout_status fence(avout__batch *batch)
 {
     avout__stm *stm = batch->stm;
     avout__slot *slot = batch->slot;
+    slot->doubted = slot->doubted || !slot->exists;
     char path[64 + sizeof AVOUT__SLOTS_PATH], text[32];
     avout__slot_path(path, sizeof path, stm, slot);
     snprintf(text, sizeof text, "!%llu", (unsigned long long)batch->number);
@@ -97,7 +108,7 @@ static avout_status fence(avout__batch *batch)
     avout_request requests[2] = {
         {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = avout__reply_ignored},
         {.kind = AVOUT_REQUEST_GET, .path = path, .done = fence_read, .payload = batch}};
-    return stm->store->ops->submit(stm->store, requests, 2);
+    return avout__submit(stm, requests, 2);
 }
 
 void avout__slots_settle(avout__stm *stm)
@@ -129,7 +140,7 @@ void avout__slots_remove(avout__stm *stm)
         avout__stm_lock(stm);
         avout__slot slot = stm->slots[i];
         avout__slot_path(path, sizeof path, stm, &slot);
-        bool removable = slot.exists && !slot.busy && stm->connected;
+        bool removable = slot.exists && !slot.doubted && !slot.busy && stm->connected;
         avout__stm_unlock(stm);
         if (removable) remove_slot(stm->store, path, slot.version, deadline_ns);
     }

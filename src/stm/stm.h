@@ -204,6 +204,7 @@ typedef struct avout__batch_cell {
 typedef struct avout__slot {
     bool busy;
     bool exists;
+    bool doubted; /* its creation was fenced: if it went, a late multi could create it */
     int64_t version;
     uint32_t index;
 } avout__slot;
@@ -237,6 +238,8 @@ typedef struct avout__gathering {
 
 struct avout__stm {
     avout_store *store;
+    avout_store door;      /* to the same, for avout__store_call: shut when the client is closed */
+    bool shut;             /* the store is gone, or going */
     _Atomic uint32_t refs; /* the client, and each cell */
     pthread_mutex_t lock;
     _Atomic uint64_t tick; /* see E2 */
@@ -291,6 +294,9 @@ void avout__stm_close(avout__stm *stm);
 
 void avout__stm_ref(avout__stm *stm);
 void avout__stm_unref(avout__stm *stm);
+
+/* The store's submit; AVOUT_ECLOSED once it is being closed. Lock held. */
+avout_status avout__submit(avout__stm *stm, const avout_request *requests, size_t count);
 
 /* AVOUT_OK, AVOUT_ECLOSED or AVOUT_EFORK. */
 avout_status avout__stm_usable(avout__stm *stm);
@@ -450,6 +456,8 @@ void avout__batch_return(avout__batch *batch); /* certainly without effect: trav
 void avout__batch_abandon(avout__batch *batch, avout_status status, const char *detail);
 void avout__slot_path(char *path, size_t size, avout__stm *stm, const avout__slot *slot);
 avout__slot *avout__slot_take(avout__stm *stm);
+/* Goes on with another node: this one cannot be relied on any more. */
+void avout__slot_renew(avout__slot *slot);
 /* Fences the batches whose outcome is unclear. Lock held, connected. */
 void avout__slots_settle(avout__stm *stm);
 /* Removes this client's slots, as far as they are not needed, waiting a second at most. */

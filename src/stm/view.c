@@ -252,8 +252,8 @@ static void fetch_with(avout__cell *cell, avout_request_kind kind, bool sync)
     avout_request requests[2] = {
         {.kind = AVOUT_REQUEST_SYNC, .path = AVOUT__ROOT, .done = avout__reply_ignored}};
     avout__fetch_order_fill(&requests[1], order, path, kind == AVOUT_REQUEST_EXISTS);
-    avout_status status = sync ? stm->store->ops->submit(stm->store, requests, 2)
-                               : stm->store->ops->submit(stm->store, requests + 1, 1);
+    avout_status status =
+        sync ? avout__submit(stm, requests, 2) : avout__submit(stm, requests + 1, 1);
     if (!status) return;
     avout__fetch_order_cancel(order);
     fetch_failed(cell, status);

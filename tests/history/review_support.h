@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "stm/handles.h"
+#include "store/store.h"
 #include "store/mem/mem.h"
 #include "support/suite.h"
 
