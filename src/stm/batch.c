@@ -142,6 +142,7 @@ static avout__batch *batch_new(avout__stm *stm)
 static void batch_free(avout__batch *batch)
 {
     avout__link_remove(&batch->link);
+    if (batch->stm->suspect == batch) batch->stm->suspect = NULL;
     if (batch->slot) batch->slot->busy = false;
     atomic_fetch_add(&batch->stm->landed, 1);
     if (atomic_load(&batch->stm->closed)) avout__futex_wake(&batch->stm->landed, INT32_MAX, false);
@@ -411,18 +412,31 @@ static void settle_versions(avout__batch *batch, const avout_reply *reply, avout
     }
 }
 
+/* Whether what is known of the cell is not older than what the batch wrote: its outcome was unclear
+ * for a while. */
+static bool overtaken(const avout__batch_cell *written)
+{
+    const avout__record *last = written->cell->last, *ours = written->written;
+    if (!last || last->kind == AVOUT__RECORD_ABSENT) return false;
+    return last->point && ours->point ? last->point >= ours->point : last->version >= ours->version;
+}
+
 /* All that was written is taken out of sight before any new state shows (I2). */
 static void show_written(avout__batch *batch, bool live)
 {
     avout__stm *stm = batch->stm;
     avout__cut_begin(stm);
     for (size_t i = 0; i < batch->count; i++)
-        if (batch->cells[i].written)
+        if (batch->cells[i].written && !(batch->unclear && overtaken(&batch->cells[i])))
             atomic_store_explicit(&batch->cells[i].cell->live, NULL, memory_order_seq_cst);
     for (size_t i = 0; i < batch->count; i++) {
         avout__record *record = batch->cells[i].written;
         avout__cell *cell = batch->cells[i].cell;
         if (!record) continue;
+        if (batch->unclear && overtaken(&batch->cells[i])) {
+            avout__record_retire(record);
+            continue;
+        }
         avout__record *old = cell->last;
         cell->last = record;
         if (live || !cell->container->in_store)
@@ -432,23 +446,32 @@ static void show_written(avout__batch *batch, bool live)
     avout__cut_end(stm);
 }
 
-/* Heads that are no longer pending and not live must not be read. */
+/* Heads that are no longer pending and not live must not be read. The tick does not move when all is
+ * as it was: then nobody needs to look again at what was read. */
+static void settle_head(avout__cell *cell)
+{
+    avout__stm *stm = cell->stm;
+    avout__record *head = atomic_load_explicit(&cell->head, memory_order_relaxed);
+    if (cell->top && cell->top->fate == AVOUT__FATE_SETTLED) cell->top = NULL;
+    if (cell->top ? head == cell->top
+                  : head == atomic_load_explicit(&cell->live, memory_order_relaxed))
+        return;
+    avout__tick_begin(stm);
+    avout__head_recover(cell);
+    avout__tick_end(stm);
+}
+
 static void settle_heads(avout__batch *batch)
 {
-    avout__stm *stm = batch->stm;
     for (size_t i = 0; i < batch->count; i++) {
         avout__cell *cell = batch->cells[i].cell;
         if (!batch->cells[i].written) continue;
+        settle_head(cell);
+        if (cell->last != batch->cells[i].written) avout__pending_fail_stale(cell);
         if (atomic_load_explicit(&cell->live, memory_order_relaxed)) {
             avout__wake_waiters(cell);
             avout__notify_cell(cell);
             continue;
-        }
-        avout__record *head = atomic_load_explicit(&cell->head, memory_order_relaxed);
-        if (head && head->fate == AVOUT__FATE_SETTLED) {
-            avout__tick_begin(stm);
-            avout__head_set(cell, NULL);
-            avout__tick_end(stm);
         }
         avout__fetch(cell);
     }
@@ -461,6 +484,7 @@ static void settle_records(avout__batch *batch, avout_txn *txn)
         if (!written) continue;
         written->fate = AVOUT__FATE_SETTLED;
         written->settled = atomic_load_explicit(&batch->stm->tick, memory_order_relaxed);
+        written->veiled = false;
         avout__record_drop(written->under);
         written->under = NULL;
         avout__record_drop_bytes(written);
@@ -514,7 +538,9 @@ static void commit_with(avout__batch *batch, const avout_reply *reply, avout_poi
         avout__txn_finish(txn, AVOUT__CONFIRMED);
         avout__txn_drop(txn);
     }
+    bool veiled = batch->veiled;
     batch_free(batch);
+    if (veiled) avout__veils_spread(stm);
 }
 
 void avout__batch_committed(avout__batch *batch, const avout_reply *reply)
@@ -530,9 +556,10 @@ void avout__batch_found_committed(avout__batch *batch, const avout_stat *slot)
     used->exists = true;
 }
 
-/* Takes the transactions back to the front of pending, in order. */
-static void take_back(avout__batch *batch)
+/* Takes the transactions back to the front of pending, in order. Answers whether they were veiled. */
+static bool give_back(avout__batch *batch)
 {
+    bool veiled = batch->veiled;
     avout__stm *stm = batch->stm;
     avout__link back;
     avout__list_init(&back);
@@ -542,11 +569,14 @@ static void take_back(avout__batch *batch)
     AVOUT__LIST_EACH(link, &back) AVOUT__LINK_OF(link, avout_txn, link)->phase = AVOUT__PENDING;
     avout__list_splice(&back, &stm->pending);
     avout__list_splice(&stm->pending, &back);
+    return veiled;
 }
 
-/* Those whose callers have given up end without effect. */
-static void fail_abandoned(avout__stm *stm)
+/* What came back and cannot travel again ends: transactions whose callers have given up, and those
+ * that stand on states that have changed meanwhile. Later ones have to be gone before this. */
+static void look_through(avout__stm *stm, bool veiled)
 {
+    if (veiled) avout__veils_spread(stm);
     for (bool found = true; found;) {
         found = false;
         AVOUT__LIST_EACH(link, &stm->pending)
@@ -558,13 +588,13 @@ static void fail_abandoned(avout__stm *stm)
             break;
         }
     }
+    avout__pending_fail_lost(stm, NULL);
 }
 
 void avout__batch_return(avout__batch *batch)
 {
     avout__stm *stm = batch->stm;
-    take_back(batch);
-    fail_abandoned(stm);
+    look_through(stm, give_back(batch));
 }
 
 void avout__batch_abandon(avout__batch *batch, avout_status status, const char *detail)
@@ -572,6 +602,7 @@ void avout__batch_abandon(avout__batch *batch, avout_status status, const char *
     avout__stm *stm = batch->stm;
     char reason[512];
     snprintf(reason, sizeof reason, "%s", detail ? detail : avout_status_text(status));
+    bool veiled = batch->veiled;
     avout__link failed;
     avout__list_init(&failed);
     avout__list_splice(&failed, &batch->txns);
@@ -588,6 +619,7 @@ void avout__batch_abandon(avout__batch *batch, avout_status status, const char *
             avout__txn_fail(txn, AVOUT__FAILED, AVOUT_ECLOSED, "the client was closed", NULL);
         else avout__txn_fail(txn, AVOUT__AGAIN, AVOUT_RETRY, NULL, NULL);
     }
+    if (veiled) avout__veils_spread(stm);
 }
 
 /* ---- refusals ---------------------------------------------------------------------------------------------------- */
@@ -625,7 +657,7 @@ static void refuse_cell(avout__batch *batch, avout__cell *cell, avout__verdict v
         avout__list_append(&touched, &txn->link);
     }
     if (verdict == AVOUT__AGAIN) avout__confirmed_lost(cell);
-    take_back(batch);
+    bool veiled = give_back(batch);
     /* While they are in no list nothing else may fail: what stands on it would not be found among
      * them, and the way from their records down to those that stay would be cut. */
     while (!avout__list_empty(&touched)) {
@@ -633,7 +665,7 @@ static void refuse_cell(avout__batch *batch, avout__cell *cell, avout__verdict v
         txn->refusals++;
         avout__txn_fail(txn, verdict, status, detail, verdict == AVOUT__AGAIN ? cell : NULL);
     }
-    fail_abandoned(stm);
+    look_through(stm, veiled);
     if (verdict == AVOUT__AGAIN) {
         stm->statistics.refused++;
         avout__turn_lost(cell);
@@ -668,6 +700,7 @@ static void batch_done(const avout_reply *reply, void *payload)
     avout__batch *batch = payload;
     avout__stm *stm = batch->stm;
     avout__stm_lock(stm);
+    if (stm->suspect != batch) avout__batch_doubt(stm);
     if (!reply->status) {
         avout__gather_measured(stm, batch->sent_ns);
         avout__batch_committed(batch, reply);

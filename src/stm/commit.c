@@ -175,7 +175,7 @@ static judgement judge_read(avout_txn *txn, avout__entry *entry, avout__record *
         entry->checked = true;
         return head == entry->base ? VALID : CONFLICT;
     }
-    if (entry->base->fate == AVOUT__FATE_DEAD) return CONFLICT;
+    if (entry->base->fate == AVOUT__FATE_DEAD || entry->base->veiled) return CONFLICT;
     entry->dependent = entry->base->fate == AVOUT__FATE_PENDING;
     return VALID;
 }
@@ -230,6 +230,7 @@ static void show_writes(avout_txn *txn)
         avout__record *record = avout__record_ref(entry->written);
         record->fate = AVOUT__FATE_PENDING;
         record->under = avout__record_ref(entry->base);
+        entry->cell->top = record;
         avout__head_set(entry->cell, record);
     }
     avout__tick_end(stm);

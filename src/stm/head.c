@@ -101,18 +101,10 @@ void avout__head_set(avout__cell *cell, avout__record *record)
 
 void avout__head_recover(avout__cell *cell)
 {
-    avout__record *head = atomic_load_explicit(&cell->head, memory_order_relaxed);
-    while (head && head->fate == AVOUT__FATE_DEAD) head = head->under;
-    if (!head || head->fate == AVOUT__FATE_SETTLED)
-        head = atomic_load_explicit(&cell->live, memory_order_relaxed);
-    avout__head_set(cell, head);
-}
-
-/* Whether local commits lie on top of the confirmed state. */
-static bool head_pending(avout__cell *cell)
-{
-    avout__record *head = atomic_load_explicit(&cell->head, memory_order_relaxed);
-    return head && head->fate == AVOUT__FATE_PENDING;
+    while (cell->top && cell->top->fate == AVOUT__FATE_DEAD) cell->top = cell->top->under;
+    if (cell->top && cell->top->fate == AVOUT__FATE_SETTLED) cell->top = NULL;
+    if (!cell->top) avout__head_set(cell, atomic_load_explicit(&cell->live, memory_order_relaxed));
+    else avout__head_set(cell, cell->top->veiled ? NULL : cell->top);
 }
 
 void avout__confirmed_set(avout__cell *cell, avout__record *record, bool live)
@@ -120,14 +112,13 @@ void avout__confirmed_set(avout__cell *cell, avout__record *record, bool live)
     avout__stm *stm = cell->stm;
     avout__record *old = cell->last;
     avout__record *shown = live ? record : NULL;
-    bool pending = head_pending(cell);
     /* Who has seen live must not find an older head at an even tick (I6). */
     avout__tick_begin(stm);
     avout__cut_begin(stm);
     atomic_store_explicit(&cell->live, shown, memory_order_release);
     cell->last = record;
     avout__cut_end(stm);
-    if (!pending) avout__head_set(cell, shown);
+    if (!cell->top) avout__head_set(cell, shown);
     avout__tick_end(stm);
     if (old != record) avout__record_retire(old);
     if (live) {
@@ -143,7 +134,7 @@ void avout__confirmed_lost(avout__cell *cell)
     avout__cut_begin(stm);
     atomic_store_explicit(&cell->live, NULL, memory_order_release);
     avout__cut_end(stm);
-    if (head_pending(cell)) return;
+    if (cell->top) return;
     avout__tick_begin(stm);
     avout__head_set(cell, NULL);
     avout__tick_end(stm);
@@ -253,20 +244,42 @@ static bool stands_on_stale(const avout_txn *txn, const avout__cell *cell)
     return false;
 }
 
-void avout__pending_fail_stale(avout__cell *cell)
+static bool stands_on_lost(const avout_txn *txn, const avout__cell *cell)
 {
-    avout__stm *stm = cell->stm;
+    for (size_t i = 0; i < txn->count; i++) {
+        const avout__entry *entry = &txn->entries[i];
+        if ((!cell || entry->cell == cell) && entry->base &&
+            entry->base->fate == AVOUT__FATE_SETTLED && (entry->checked || entry->written) &&
+            !atomic_load_explicit(&entry->cell->live, memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+static void pending_fail(avout__stm *stm, const avout__cell *cell,
+                         bool (*stands)(const avout_txn *txn, const avout__cell *cell))
+{
     bool failed = false;
     for (bool found = true; found;) {
         found = false;
         AVOUT__LIST_EACH(link, &stm->pending)
         {
             avout_txn *txn = AVOUT__LINK_OF(link, avout_txn, link);
-            if (!stands_on_stale(txn, cell)) continue;
+            if (!stands(txn, cell)) continue;
             avout__txn_fail(txn, AVOUT__AGAIN, AVOUT_RETRY, NULL, NULL);
             found = failed = true; /* the list may have lost others too */
             break;
         }
     }
     if (failed) avout__send_ready(stm); /* others may have waited behind them */
+}
+
+void avout__pending_fail_stale(avout__cell *cell)
+{
+    pending_fail(cell->stm, cell, stands_on_stale);
+}
+
+void avout__pending_fail_lost(avout__stm *stm, const avout__cell *cell)
+{
+    pending_fail(stm, cell, stands_on_lost);
 }

@@ -44,6 +44,7 @@ struct avout__record {
     _Atomic uint32_t refs;
     uint8_t kind;
     uint8_t fate;
+    bool veiled; /* pending, and perhaps refuted by what is known already: not to be read */
     _Atomic uintptr_t value;   /* bits of an avout_value; 0: not decoded yet */
     avout__blob *_Atomic blob; /* what to decode, or to send; NULL: dropped */
     avout__record *under;      /* pending: what it replaced as head; counted */

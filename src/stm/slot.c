@@ -70,6 +70,7 @@ static void fence_read(const avout_reply *reply, void *payload)
     avout__stm *stm = batch->stm;
     avout__stm_lock(stm);
     batch->fencing = false;
+    if (stm->suspect != batch) avout__batch_doubt(stm);
     if (!reply->status && content_is(reply, "", batch->number)) {
         avout__batch_found_committed(batch, &reply->stat);
     } else if (!reply->status && content_is(reply, "!", batch->number)) {

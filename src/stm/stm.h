@@ -26,6 +26,10 @@
  *  E4  Transactions in `pending` are in the order in which they committed locally. Batches in flight
  *      at the same time share no cell, local and merely read ones included: so whatever a
  *      transaction has read from another is settled before it is sent.
+ *     What stands on a state that is no longer the newest runs again as soon as that is known. Of
+ *     what is in flight it cannot be known at once (our own writes bring events, too); before anything
+ *     newer shows, everything that stands on a batch in doubt is veiled: it is head of nothing until
+ *     the batch is settled. So heads are one confirmed cut with own commits on top of it (I4).
  *  E5  A batch with writes is sent with a write of its number into a slot at the slot's version; the
  *      slot is used again only when that batch's outcome is known (slot.c).
  */
@@ -75,6 +79,7 @@ struct avout__cell {
     avout__stm *stm;
     avout__record *_Atomic live;
     avout__record *_Atomic head;
+    avout__record *top; /* the last local commit that is on its way; NULL: none */
     avout__record *last;
     const avout__container *container;
     _Atomic uint32_t refs;  /* handles and transactions' entries; at 0 the cell leaves the table */
@@ -220,6 +225,7 @@ struct avout__batch {
     size_t slot_op;
     int64_t sent_ns;
     bool unclear; /* the connection broke: to be fenced */
+    bool veiled;  /* E4 */
     bool fencing;
 };
 
@@ -264,6 +270,7 @@ struct avout__stm {
     /* commits */
     avout__link pending;
     avout__link batches;
+    avout__batch *suspect;   /* an event came of what it writes; its reply must be next */
     avout__link queues;      /* of cells that wait for a turn or have it (contention.c) */
     avout__link orphans;     /* cells whose last reference was the delivery thread's */
     avout__link sleepers;    /* of avout__waiter: blocked transactions, to be woken at close */
@@ -331,7 +338,8 @@ static inline void avout__cut_end(avout__stm *stm)
 /* Sets head, keeping the old one for active snapshots, and wakes who waits for the cell. Between
  * tick_begin and tick_end. `record` may be NULL. */
 void avout__head_set(avout__cell *cell, avout__record *record);
-/* The head that remains when dead records are taken off. Between tick_begin and tick_end. */
+/* Takes records that are dead or settled off the top, and sets the head that remains. Between
+ * tick_begin and tick_end. */
 void avout__head_recover(avout__cell *cell);
 /* A confirmed state replaces last; live and, unless local commits are on top, head. Takes over the
  * reference. Does both counters itself. */
@@ -350,6 +358,8 @@ void avout__txn_fail(avout_txn *txn, avout__verdict verdict, avout_status status
                      const char *detail, avout__cell *contended);
 /* The transactions of pending that stand on a base of this cell which is no longer the newest. */
 void avout__pending_fail_stale(avout__cell *cell);
+/* Those that stand on confirmed states that are not live, of this cell or (NULL) of any. */
+void avout__pending_fail_lost(avout__stm *stm, const avout__cell *cell);
 /* Ends a transaction that is in no list any more; its latch opens at avout__stm_unlock. */
 void avout__txn_finish(avout_txn *txn, avout__verdict verdict);
 void avout__wake_waiters(avout__cell *cell);
@@ -464,6 +474,17 @@ void avout__slots_settle(avout__stm *stm);
 void avout__slots_remove(avout__stm *stm);
 /* Removes a few slots of clients that died long ago. */
 void avout__slots_sweep(avout_store *store, int64_t deadline_ns);
+
+/* ---- doubt.c, lock held ---------------------------------------------------------------------------- */
+
+/* Nobody reads any more what stands on any batch in flight, until it is settled. */
+void avout__batches_veil(avout__stm *stm);
+/* After a veiled batch was settled: what stands on no other shows again. */
+void avout__veils_spread(avout__stm *stm);
+/* An event of a cell was delivered, which is not live any more. */
+void avout__batch_event(avout__cell *cell);
+/* Something newer than the reply of the suspect is about to show. */
+void avout__batch_doubt(avout__stm *stm);
 
 /* ---- layout.c: the store's own nodes --------------------------------------------------------------- */
 

@@ -42,7 +42,7 @@ static void disarm(avout__cell *cell)
 
 static bool must_stay_armed(const avout__cell *cell)
 {
-    return cell->in_flight || !avout__list_empty(&cell->waiters) ||
+    return cell->in_flight || cell->top || !avout__list_empty(&cell->waiters) ||
            (cell->extra && !avout__list_empty(&cell->extra->watches));
 }
 
@@ -62,6 +62,7 @@ static void evict(avout__stm *stm)
         }
         disarm(cell);
         avout__confirmed_lost(cell);
+        avout__pending_fail_lost(stm, cell);
         avout__layout_path(path, cell->name);
         if (stm->store->ops->unwatch) stm->store->ops->unwatch(stm->store, path);
     }
@@ -168,6 +169,7 @@ static void fetched(avout__fetch_order *order, const avout_reply *reply, bool ex
     avout__stm *stm = cell->stm;
     avout__stm_lock(stm);
     cell->fetching--;
+    avout__batch_doubt(stm);
     switch (reply->status) {
     case AVOUT_OK:
         cell->failure = AVOUT_OK;
@@ -292,7 +294,8 @@ avout_status avout__cell_wait(avout__cell *cell, bool for_txn, int64_t deadline_
     avout__list_append(&cell->waiters, &mine.waiter.link);
     if (!for_txn) cell->readers++;
     /* Who queues for a turn reads when it has it. */
-    if (!for_txn || !avout__turn_waits(cell)) avout__fetch(cell);
+    bool veiled = for_txn && cell->top; /* the batch's reply will show one */
+    if (!veiled && (!for_txn || !avout__turn_waits(cell))) avout__fetch(cell);
     avout__stm_unlock(stm);
     bool woken = avout__latch_wait(&mine.latch, deadline_ns);
     avout__stm_lock(stm);
@@ -328,6 +331,7 @@ static void on_node(avout_node_event event, const char *path, void *payload)
     if (cell) {
         disarm(cell);
         avout__confirmed_lost(cell);
+        avout__batch_event(cell);
         /* A get that is on its way was not answered before the change: it brings the new state. */
         if (!cell->fetching && in_use(cell)) avout__fetch(cell);
     } else {
@@ -376,10 +380,14 @@ static void on_session(avout_event event, void *payload)
         stm->suspended_ns = avout__now_ns();
         if (stm->max_staleness_ms) atomic_store(&stm->degraded, 1);
         each_cell(stm, suspend_cell);
+        avout__batches_veil(stm);
+        avout__pending_fail_lost(stm, NULL);
         break;
     case AVOUT_EVENT_LOST:
         stm->connected = false;
         each_cell(stm, lose_cell);
+        avout__batches_veil(stm);
+        avout__pending_fail_lost(stm, NULL);
         break;
     case AVOUT_EVENT_RESUMED:
     case AVOUT_EVENT_REESTABLISHED:
