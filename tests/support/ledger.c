@@ -1,5 +1,7 @@
 #include "support/ledger.h"
 
+#include <pthread.h>
+
 static const char *const group_names[LEDGER_GROUPS] = {"/group/0", "/group/1", "/group/2"};
 
 /* ---- opening ----------------------------------------------------------------------------------- */
@@ -210,6 +212,22 @@ int64_t ledger_confirmed(ledger_book *book)
     return sum_confirmed(book->moves) + sum_confirmed(book->swaps);
 }
 
+int64_t ledger_unknown(ledger_book *book)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < LEDGER_WORKERS; i++)
+        sum += atomic_load(&book->moves[i].unknown) + atomic_load(&book->swaps[i].unknown);
+    return sum;
+}
+
+int64_t ledger_refused(ledger_book *book)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < LEDGER_WORKERS; i++)
+        sum += atomic_load(&book->moves[i].refused) + atomic_load(&book->swaps[i].refused);
+    return sum;
+}
+
 static int64_t to_int(avout_value value)
 {
     int64_t number;
@@ -312,6 +330,64 @@ void ledger_look(ledger *all, ledger_book *book, ledger_seen *seen, uint64_t *ra
     default: look_at_point(all, seen);
     }
     atomic_fetch_add(&book->looks, 1);
+}
+
+/* ---- lives --------------------------------------------------------------------------------------- */
+
+typedef struct life {
+    ledger *all;
+    ledger_book *book;
+    int worker;
+} life;
+
+static void *live(void *payload)
+{
+    const life *mine = payload;
+    uint64_t random = crowd_thread_seed();
+    ledger_seen seen = {0, 0};
+    while (!atomic_load(&mine->book->over)) {
+        ledger_work(mine->all, mine->book, mine->worker, &random);
+        if (crowd_random_of(&random, 4) == 0) ledger_look(mine->all, mine->book, &seen, &random);
+    }
+    return NULL;
+}
+
+void ledger_live(ledger_book *book, int worker, int threads, const avout_options *options)
+{
+    enum { THREADS_MAX = 8 };
+    ledger all;
+    life mine = {&all, book, worker};
+    pthread_t ids[THREADS_MAX];
+    CHECK(threads <= THREADS_MAX);
+    ledger_open(&all, options);
+    for (int i = 0; i < threads; i++) CHECK(!pthread_create(&ids[i], NULL, live, &mine));
+    for (int i = 0; i < threads; i++) pthread_join(ids[i], NULL);
+    ledger_close(&all, book);
+}
+
+void ledger_watch(ledger_book *book, const avout_options *options)
+{
+    ledger all;
+    ledger_seen seen = {0, 0};
+    uint64_t random = crowd_thread_seed();
+    ledger_open(&all, options);
+    while (!atomic_load(&book->over)) ledger_look(&all, book, &seen, &random);
+    ledger_close(&all, book);
+}
+
+void ledger_await_progress(ledger_book *book, int count, int seconds, crowd_process *processes,
+                           size_t process_count)
+{
+    int64_t limit = crowd_now_ms() + seconds * 1000;
+    for (int i = 0; i < count; i++) {
+        int64_t before = atomic_load(&book->moves[i].confirmed);
+        while (atomic_load(&book->moves[i].confirmed) < before + 2) {
+            crowd_check(processes, process_count);
+            if (crowd_now_ms() > limit)
+                test_failed(__FILE__, __LINE__, "worker %d does not go on", i);
+            crowd_sleep_ms(5);
+        }
+    }
 }
 
 /* ---- the end --------------------------------------------------------------------------------------- */

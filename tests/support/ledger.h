@@ -56,9 +56,20 @@ typedef struct ledger_seen {
  * lost, nothing that goes back. */
 void ledger_look(ledger *all, ledger_book *book, ledger_seen *seen, uint64_t *random);
 
+/* A process's whole life: opens a client and works on it with so many threads, each looking now and
+ * then, or only looks, until book->over. */
+void ledger_live(ledger_book *book, int worker, int threads, const avout_options *options);
+void ledger_watch(ledger_book *book, const avout_options *options);
+/* Waits until every worker of the first `count` has had another change confirmed; fails the test when
+ * that takes longer. */
+void ledger_await_progress(ledger_book *book, int count, int seconds, crowd_process *processes,
+                           size_t process_count);
+
 /* At the end, when everybody has ended: in a process of its own, with a client of its own. Answers
  * by failing the test. */
 void ledger_audit(ledger_book *book);
 int64_t ledger_confirmed(ledger_book *book);
+int64_t ledger_unknown(ledger_book *book); /* calls that were told they do not know */
+int64_t ledger_refused(ledger_book *book); /* and that nothing happened before their deadline */
 
 #endif
