@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/banned.h"
 
 avout_status avout__update_run(avout__cell *cell, avout_txn_fn body, void *payload,
@@ -137,7 +138,9 @@ avout_status avout__update_deref(avout_value *value, avout__cell *cell, int64_t 
 
 avout_value avout__update_peek(avout__cell *cell)
 {
-    if (atomic_load_explicit(&cell->stm->degraded, memory_order_relaxed)) return AVOUT_NONE;
+    if (atomic_load_explicit(&cell->stm->degraded, memory_order_relaxed) ||
+        atomic_load_explicit(&avout__forks, memory_order_relaxed) != cell->stm->forks)
+        return AVOUT_NONE;
     if (!atomic_load_explicit(&cell->used, memory_order_relaxed))
         atomic_store_explicit(&cell->used, 1, memory_order_relaxed);
     avout__record *record = atomic_load_explicit(&cell->live, memory_order_acquire);
