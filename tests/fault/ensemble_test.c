@@ -8,7 +8,7 @@
 #include "support/ledger.h"
 #include "support/zookeeper.h"
 
-enum { SERVERS = 3, WORKERS = 3, THREADS = 3, SECONDS = 20 };
+enum { SERVERS = 3, WORKERS = 3, THREADS = 3, SECONDS = 14 };
 
 static ledger_book *book;
 static const avout_options options = {.session_timeout_ms = 4000, .timeout_ms = 30000};
