@@ -239,6 +239,7 @@ static void show_writes(avout_txn *txn)
 static void join(avout_txn *txn)
 {
     avout__stm *stm = txn->stm;
+    avout__elder_leave(txn);
     avout__txn_unregister(txn);
     if (txn->has_writes) show_writes(txn);
     txn->latch = (avout__latch)AVOUT__LATCH_INIT;
@@ -262,6 +263,7 @@ static avout__step commit_prepared(avout_status *status, avout_txn *txn, avout_s
 {
     avout__stm *stm = txn->stm;
     avout__step step;
+    if (txn->has_writes) avout__elder_respect(txn);
     avout__stm_lock(stm);
     /* What was pending when it was read belongs to a later point of the store's history than what was
      * settled, and others may have changed the latter before that point: even if all is confirmed by

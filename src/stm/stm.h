@@ -168,6 +168,8 @@ struct avout_txn {
     bool keeps_past; /* has been thrown away before: registers its snapshot */
     bool asynchronous;
     uint32_t runs, recommits, max_retries;
+    uint32_t grants;     /* aging.c: runs as the elder */
+    int64_t again_ns;    /* and when it was first run again; 0: not yet */
     avout_status result; /* what the caller gets once confirmed */
     int64_t deadline_ns;
     uint64_t snap;      /* the tick at which everything read is valid; 0: nothing read yet */
@@ -283,6 +285,11 @@ struct avout__stm {
     uint64_t scans, batch_number;
     avout__slot slots[AVOUT__SLOTS];
     char client_id[33];
+
+    /* aging.c; read without the lock, `elder` as an address only */
+    avout_txn *_Atomic elder;
+    _Atomic int64_t elder_until_ns;
+    _Atomic uint32_t elders; /* a futex word: counts those that are it no more */
 
     struct avout__notifier *notifier; /* watches and session events (notify.c) */
     struct avout__keeper *keeper;     /* turns, memory (keeper.c) */
@@ -452,6 +459,15 @@ avout_txn *avout__txn_current(avout__stm *stm); /* the one whose body runs on th
 avout_txn *avout__txn_enter(avout_txn *txn);    /* returns the one before, for leave */
 void avout__txn_leave(avout_txn *before);
 void avout__txn_run_hooks(avout_txn *txn);
+
+/* ---- aging.c --------------------------------------------------------------------------------------- */
+
+/* Before the next run: makes an old transaction the elder, for whom others wait. */
+void avout__elder_consider(avout_txn *txn);
+/* Its run is over. Lock held. */
+void avout__elder_leave(avout_txn *txn);
+/* Before a commit that changes something: waits while there is an elder, for a bounded time. */
+void avout__elder_respect(avout_txn *txn);
 
 /* ---- batch.c, slot.c ----------------------------------------------------------------------------- */
 

@@ -89,10 +89,12 @@ static void entry_release(avout__entry *entry)
 
 void avout__txn_end_run(avout_txn *txn)
 {
-    if (!txn->registered) return;
-    avout__stm_lock(txn->stm);
+    avout__stm *stm = txn->stm;
+    if (!txn->registered && atomic_load_explicit(&stm->elder, memory_order_relaxed) != txn) return;
+    avout__stm_lock(stm);
     avout__txn_unregister(txn);
-    avout__stm_unlock(txn->stm);
+    avout__elder_leave(txn);
+    avout__stm_unlock(stm);
 }
 
 void avout__txn_unregister(avout_txn *txn)
@@ -523,6 +525,8 @@ static avout_status block(avout_txn *txn)
     block_waiter *waiters = avout__calloc(txn->count + 1, sizeof *waiters);
     if (!waiters) return AVOUT_ENOMEM;
     avout__stm_lock(stm);
+    avout__elder_leave(txn); /* it waits for others */
+    txn->again_ns = 0;
     bool wait = avout__txn_valid(txn) && !atomic_load(&stm->closed);
     block_waiter *closing = &waiters[txn->count];
     *closing = (block_waiter){{.wake = wake_block}, &latch};
@@ -613,7 +617,9 @@ avout_status avout__txn_again(avout_txn *txn)
     txn->keeps_past = true;
     atomic_fetch_add_explicit(&txn->stm->retries, 1, memory_order_relaxed);
     avout__txn_reset(txn);
-    return retries_used_up(txn);
+    avout_status status = retries_used_up(txn);
+    if (!status) avout__elder_consider(txn);
+    return status;
 }
 
 avout_status avout__txn_run(avout_txn *txn, avout_txn_fn body, void *payload)
