@@ -58,6 +58,15 @@ static inline int review_pending(avout_client *client)
     return count;
 }
 
+/* Whether somebody waits for the state of the atom. */
+static inline bool review_awaited(avout_client *client, avout_atom *atom)
+{
+    avout__stm_lock(client->stm);
+    bool awaited = !avout__list_empty(&atom->cell->waiters);
+    avout__stm_unlock(client->stm);
+    return awaited;
+}
+
 static inline bool review_connected(avout_client *client)
 {
     avout__stm_lock(client->stm);
