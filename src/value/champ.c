@@ -7,6 +7,15 @@
 #include "value/collection.h"
 #include "base/banned.h"
 
+#if defined(__x86_64__) && !defined(__POPCNT__)
+bool avout__has_popcnt;
+
+__attribute__((constructor)) static void look_for_popcnt(void)
+{
+    avout__has_popcnt = __builtin_cpu_supports("popcnt");
+}
+#endif
+
 static size_t size_of(uint32_t capacity)
 {
     return sizeof(avout__champ) + capacity * sizeof(avout__champ_slot);

@@ -34,12 +34,24 @@ typedef struct avout__champ {
     avout__champ_slot slots[]; /* entries from the front, children from the back */
 } avout__champ;
 
-/* gcc calls a table-driven function where the target may lack the instruction. */
+#if defined(__x86_64__) && !defined(__POPCNT__)
+extern bool avout__has_popcnt; /* set before main; false is merely slower */
+#endif
+
+/* A lookup counts bits twice a level. The instruction is in nearly every processor of this kind, but
+ * the compiler may not take it for granted, and calls a table-driven function instead. */
 static inline uint32_t avout__popcount(uint32_t bits)
 {
 #if defined(__POPCNT__) || defined(__aarch64__)
     return (uint32_t)__builtin_popcount(bits);
 #else
+#if defined(__x86_64__)
+    if (__builtin_expect(avout__has_popcnt, 1)) {
+        uint32_t count = 0; /* zeroed: some processors wait for the old content */
+        __asm__("popcnt %1, %0" : "+r"(count) : "r"(bits) : "cc");
+        return count;
+    }
+#endif
     bits -= bits >> 1 & 0x55555555;
     bits = (bits & 0x33333333) + (bits >> 2 & 0x33333333);
     return ((bits + (bits >> 4)) & 0x0f0f0f0f) * 0x01010101u >> 24;
