@@ -77,6 +77,9 @@ static bool find_short(shortest *out, double number)
         double scaled = number * tens[k];
         if (scaled >= 1e15) return false;
         uint64_t whole = (uint64_t)(scaled + 0.5);
+        /* Of the right k the quotient and the product were each rounded once: no farther off than
+         * this, which is cheaper to see than the quotient. */
+        if (fabs(scaled - (double)whole) > scaled * 0x1p-51) continue;
         if (whole && (double)whole / tens[k] == number) {
             shortest_from(out, whole, -k);
             return true;
