@@ -86,6 +86,34 @@ void raw_zk_close(raw_zk *zk)
     free(zk);
 }
 
+/* ---- many nodes ------------------------------------------------------------------------------- */
+
+enum { CREATES = 1000, PATH_SIZE = 128 };
+
+static void create_some(raw_zk *zk, const char *directory, int first, int count)
+{
+    zoo_op_t ops[CREATES];
+    zoo_op_result_t results[CREATES];
+    char(*paths)[PATH_SIZE] = need_memory(CREATES * PATH_SIZE);
+    char(*values)[VALUE_SIZE] = need_memory(CREATES * VALUE_SIZE);
+    for (int i = 0; i < count; i++) {
+        snprintf(paths[i], PATH_SIZE, "%s/r%05d", directory, first + i);
+        int length = snprintf(values[i], VALUE_SIZE, "%d", first + i);
+        zoo_create_op_init(&ops[i], paths[i], values[i], length, &ZOO_OPEN_ACL_UNSAFE, 0, NULL, 0);
+    }
+    must(zoo_multi(zk->handle, count, ops, results), directory);
+    free(paths);
+    free(values);
+}
+
+void raw_zk_create_many(raw_zk *zk, const char *directory, int first, int count)
+{
+    for (int i = 0; i < count; i += CREATES)
+        create_some(zk, directory, first + i, count - i < CREATES ? count - i : CREATES);
+}
+
+/* ---- requests --------------------------------------------------------------------------------- */
+
 static int next_value(flight *f)
 {
     return snprintf(f->value, sizeof f->value, "%llu", (unsigned long long)f->done);

@@ -9,6 +9,9 @@ typedef struct raw_zk raw_zk;
 raw_zk *raw_zk_open(const char *address);
 void raw_zk_close(raw_zk *zk);
 
+/* Creates `count` nodes DIRECTORY/rNNNNN from number `first` on, each with its number as text. */
+void raw_zk_create_many(raw_zk *zk, const char *directory, int first, int count);
+
 /* Sides; their payload is the raw_zk. One at a time is an asynchronous call and a wait for its
  * completion. In flight: each completion starts the next. Values are numbers of a few digits, as ours
  * are. */

@@ -92,7 +92,7 @@ void row_edn(bench *b)
 {
     document d = {0};
     document_make(&d);
-    report_speed("EDN read into values and their release, CPU time",
+    report_speed("EDN read into values, with release, CPU time",
                  measure((side){reads, &d}, b->seconds / 4), 300);
     report_speed("EDN print, CPU time", measure((side){prints, &d}, b->seconds / 4), 500);
     avout_release(d.value);
