@@ -21,7 +21,7 @@ double seconds_now(void)
     return seconds_of(CLOCK_MONOTONIC);
 }
 
-static double own_cpu(void)
+double cpu_now(void)
 {
     return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 }
@@ -65,10 +65,10 @@ typedef struct account {
 
 static double slice(account *a, int index, side one, double seconds, pid_t server)
 {
-    double cpu = own_cpu(), server_cpu = cpu_of(server), start = seconds_now();
+    double cpu = cpu_now(), server_cpu = cpu_of(server), start = seconds_now();
     uint64_t operations = one.run(one.payload, seconds);
     double took = seconds_now() - start;
-    a->cpu += own_cpu() - cpu;
+    a->cpu += cpu_now() - cpu;
     a->server_cpu += cpu_of(server) - server_cpu;
     a->operations += operations;
     a->rates[index] = (double)operations / took;
@@ -97,14 +97,15 @@ comparison compare(side raw, side ours, double seconds, pid_t server)
     };
 }
 
-double measure(side one, double seconds)
+double measure(side one, double seconds, const double *aside)
 {
     double rates[PAIRS];
     one.run(one.payload, seconds / PAIRS);
     for (int i = 0; i < PAIRS; i++) {
-        double cpu = own_cpu();
+        double cpu = cpu_now(), before = aside ? *aside : 0;
         uint64_t operations = one.run(one.payload, seconds / PAIRS);
-        rates[i] = (double)operations / (own_cpu() - cpu);
+        double counted = cpu_now() - cpu - (aside ? *aside - before : 0);
+        rates[i] = (double)operations / counted;
     }
     return median(rates, PAIRS);
 }

@@ -7,6 +7,8 @@
 #include <sys/types.h>
 
 double seconds_now(void);
+/* This process's processor time. */
+double cpu_now(void);
 
 /* Works for about `seconds`; answers how many operations it did. */
 typedef uint64_t (*side_fn)(void *payload, double seconds);
@@ -27,8 +29,9 @@ typedef struct comparison {
 comparison compare(side raw, side ours, double seconds, pid_t server);
 
 /* One side only, of work without waits: operations a second of processor time, the median over
- * slices. There is nothing beside it that would suffer as much when others use the machine. */
-double measure(side one, double seconds);
+ * slices. There is nothing beside it that would suffer as much when others use the machine.
+ * *aside (may be NULL) is where the side adds up processor time that does not count. */
+double measure(side one, double seconds, const double *aside);
 
 double median(double *numbers, int count);
 
