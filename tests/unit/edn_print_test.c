@@ -324,6 +324,7 @@ TEST(memory_may_run_out_anywhere)
         "123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
         "123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
         " "
-        ":c #foo 1.5M, :d [a b c d e f g h i j k l m n o p q r s t u v w x y z 1/2 0.1 \\a nil], \"c\" 1}";
+        ":c #foo 1.5M, :d [a b c d e f g h i j k l m n o p q r s t u v w x y z 1/2 0.1 \\a nil], "
+        "\"c\" 1}";
     test_each_allocation_fails(read_and_print, text);
 }
