@@ -251,6 +251,54 @@ TEST(a_commute_never_runs_the_body_again)
     world_close(&w);
 }
 
+/* Overtaken between its change and the commit: the newest value is changed again, the body not run. */
+static avout_status plus_overtaken(avout_value *value, void *payload)
+{
+    world *w = payload;
+    avout_atom *atom;
+    if (w->hooks++ == 0) {
+        CHECK_OK(avout_atom_open(&atom, w->client, "/x"));
+        CHECK_OK(avout_swap(atom, suite_plus, &(int64_t){10}, NULL, NULL, NULL));
+        avout_atom_close(atom);
+    }
+    return suite_plus(value, &suite_one);
+}
+
+static avout_status commute_overtaken(avout_txn *txn, void *payload)
+{
+    world *w = payload;
+    w->runs++;
+    return avout_commute(txn, w->x, plus_overtaken, w);
+}
+
+TEST(a_commute_that_is_overtaken_is_applied_again)
+{
+    world w;
+    world_open(&w);
+    CHECK_OK(avout_dosync(w.client, commute_overtaken, &w, NULL));
+    CHECK_INT(1, w.runs);
+    CHECK_INT(2, w.hooks);
+    CHECK_INT(11, suite_ref_int(w.x));
+    world_close(&w);
+}
+
+TEST(a_strict_read_asks_the_store)
+{
+    world w;
+    world_open(&w);
+    avout_statistics before, after;
+    avout_value value;
+    CHECK_INT(0, suite_ref_int(w.x));
+    avout_client_statistics(w.client, &before);
+    CHECK_OK(avout_ref_deref(&value, w.x));
+    avout_client_statistics(w.client, &after);
+    CHECK_INT(before.multis, after.multis);
+    CHECK_OK(avout_ref_deref_strict(&value, w.x, 0));
+    avout_client_statistics(w.client, &after);
+    CHECK_INT(before.multis + 1, after.multis);
+    world_close(&w);
+}
+
 static avout_status commute_then_read(avout_txn *txn, void *payload)
 {
     world *w = payload;
@@ -597,6 +645,28 @@ TEST(a_watch_is_told_of_the_last_change_in_order)
     suite_close(other);
     world_close(&w);
     CHECK_INT(50, s.last);
+}
+
+static void watch_once(const char *key, avout_value old_value, avout_value new_value, void *payload)
+{
+    (void)key, (void)old_value, (void)new_value;
+    atomic_fetch_add((_Atomic int *)payload, 1);
+}
+
+TEST(every_watch_of_a_ref_is_told)
+{
+    enum { WATCHES = 3 };
+    world w;
+    world_open(&w);
+    _Atomic int told[WATCHES] = {0};
+    char key[] = "0";
+    for (int i = 0; i < WATCHES; i++, key[0]++)
+        CHECK_OK(avout_ref_add_watch(w.y, key, watch_once, &told[i], NULL));
+    CHECK_OK(avout_dosync(w.client, inner, &w, NULL));
+    for (int i = 0; i < WATCHES; i++)
+        while (!atomic_load(&told[i])) sched_yield();
+    world_close(&w);
+    for (int i = 0; i < WATCHES; i++) CHECK_INT(1, told[i]);
 }
 
 /* ---- asynchronous ---------------------------------------------------------------------------------------- */
