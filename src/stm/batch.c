@@ -150,8 +150,8 @@ static void batch_free(avout__batch *batch)
     avout__free(batch);
 }
 
-/* NULL: nothing is ready, or no memory (then it is tried again with the next reply). Without
- * `to_store` only what needs no store is. */
+/* NULL: nothing is ready, or no memory (then it is tried again soon). Without `to_store` only what needs
+ * no store is. */
 static avout__batch *gather(avout__stm *stm, bool to_store)
 {
     avout__batch *batch = NULL;
@@ -166,9 +166,8 @@ static avout__batch *gather(avout__stm *stm, bool to_store)
             block_cells(txn, scan);
             continue;
         }
-        if (!batch && !(batch = batch_new(stm))) return NULL;
-        if (batch_add(batch, txn)) {
-            block_cells(txn, scan);
+        if ((!batch && !(batch = batch_new(stm))) || batch_add(batch, txn)) {
+            avout__try_later(stm);
             break;
         }
         bytes += more;
@@ -226,11 +225,13 @@ static void draft_write(multi_draft *draft, const avout__batch_cell *cell, const
     avout_op op = {.kind = AVOUT_OP_SET, .path = path, .version = cell->base->version};
     avout__record_bytes(cell->written, &op.bytes, &op.length);
     if (cell->base->kind == AVOUT__RECORD_ABSENT) op.kind = AVOUT_OP_CREATE;
-    draft_op(draft, op);
     if (op.kind == AVOUT_OP_SET && op.version == -2) {
+        avout_op step = op; /* nobody sees its bytes: none are sent */
+        step.length = 0;
+        draft_op(draft, step);
         op.version = AVOUT_VERSION_ANY; /* which is what it is now, inside the multi */
-        draft_op(draft, op);
     }
+    draft_op(draft, op);
 }
 
 static void draft_check(multi_draft *draft, const avout__batch_cell *cell, const char *path)
@@ -439,7 +440,8 @@ static void show_written(avout__batch *batch, bool live)
         }
         avout__record *old = cell->last;
         cell->last = record;
-        if (live || !cell->container->in_store)
+        /* Without the get behind it nobody would tell of its next change. */
+        if ((live && cell->fetching) || !cell->container->in_store)
             atomic_store_explicit(&cell->live, record, memory_order_release);
         avout__record_retire(old);
     }

@@ -1,7 +1,7 @@
-/* Housekeeping: one thread per client that looks after turns which are over (contention.c) and frees
- * what the delivery thread has retired: freeing runs the destructors of boxes, user code that must not
- * run there or under a lock (I9). It waits for nobody and calls no other user code, so that a watch
- * that takes long delays none of this. */
+/* Housekeeping: one thread per client that looks after turns which are over (contention.c), tries again
+ * what failed without anybody waiting for it, and frees what the delivery thread has retired: freeing
+ * runs the destructors of boxes, user code that must not run there or under a lock (I9). It waits for
+ * nobody and calls no other user code, so that a watch that takes long delays none of this. */
 #include "stm/stm.h"
 
 #include <time.h>
@@ -13,6 +13,7 @@
 
 /* A few times within the shortest time that counts for turns. */
 #define TICK_MS 2
+#define RETRY_MS 50
 
 typedef struct avout__keeper {
     pthread_t thread;
@@ -28,9 +29,28 @@ static void collect(avout__stm *stm)
     avout__stm_lock(stm);
 }
 
-static void tick_later(avout__keeper *keeper, avout__stm *stm)
+void avout__try_later(avout__stm *stm)
 {
-    int64_t until_ns = avout__deadline_in_ms(TICK_MS);
+    if (stm->retry_ns) return;
+    stm->retry_ns = avout__deadline_in_ms(RETRY_MS);
+    avout__keeper_wake(stm);
+}
+
+static void try_again(avout__stm *stm)
+{
+    if (!stm->retry_ns || avout__now_ns() < stm->retry_ns) return;
+    stm->retry_ns = 0;
+    if (stm->connected) avout__resume(stm); /* else the connection's return does it */
+}
+
+/* Waits until there is something to do. */
+static void rest(avout__keeper *keeper, avout__stm *stm, bool turns)
+{
+    if (!turns && !stm->retry_ns) {
+        pthread_cond_wait(&keeper->wake, &stm->lock);
+        return;
+    }
+    int64_t until_ns = turns ? avout__deadline_in_ms(TICK_MS) : stm->retry_ns;
     struct timespec until = {(time_t)(until_ns / 1000000000), (long)(until_ns % 1000000000)};
     pthread_cond_timedwait(&keeper->wake, &stm->lock, &until);
 }
@@ -41,10 +61,13 @@ static void *keeper_main(void *payload)
     avout__keeper *keeper = stm->keeper;
     avout__stm_lock(stm);
     while (!keeper->stop) {
-        if (avout__epoch_due() || !avout__list_empty(&stm->orphans)) collect(stm);
-        /* Turns speak to the store, which is closed before this thread ends. */
-        else if (!atomic_load(&stm->closed) && avout__turns_tick(stm)) tick_later(keeper, stm);
-        else pthread_cond_wait(&keeper->wake, &stm->lock);
+        if (avout__epoch_due() || !avout__list_empty(&stm->orphans)) {
+            collect(stm);
+        } else {
+            try_again(stm);
+            /* A client that is being closed takes no turns any more. */
+            rest(keeper, stm, !atomic_load(&stm->closed) && avout__turns_tick(stm));
+        }
     }
     avout__stm_unlock(stm);
     return NULL;

@@ -14,7 +14,8 @@
  *
  *   "NUMBER"   the batch is committed, at the slot's point
  *   "!NUMBER"  it is not and never will be; it travels again
- *   no node    though there was one: the client was stopped for longer than slots are kept: AVOUT_UNKNOWN
+ *   no node    though there was one: the client was stopped for longer than slots are kept, AVOUT_UNKNOWN;
+ *              the same where a stranger has written
  *
  * This is the settling of a transaction's status by whoever needs to know it, as in Percolator (Peng
  * and Dabek, 2010), with the slot as the primary.
@@ -64,6 +65,15 @@ static bool content_is(const avout_reply *reply, const char *mark, uint64_t numb
     return reply->length == strlen(text) && !memcmp(reply->bytes, text, reply->length);
 }
 
+/* What the slot should hold, one way or the other, is not there: removed because the client was stopped
+ * for longer than slots are kept, or written by a stranger. */
+static bool slot_is_gone(const avout__slot *slot, const avout_reply *reply)
+{
+    if (!slot->exists) return !reply->status;
+    return reply->status == AVOUT_ENOTFOUND ||
+           (!reply->status && reply->stat.version != slot->version);
+}
+
 static void fence_read(const avout_reply *reply, void *payload)
 {
     avout__batch *batch = payload;
@@ -77,17 +87,16 @@ static void fence_read(const avout_reply *reply, void *payload)
         batch->slot->exists = true;
         batch->slot->version = reply->stat.version;
         avout__batch_return(batch);
-    } else if (reply->status == AVOUT_ENOTFOUND && batch->slot->exists) {
+    } else if (slot_is_gone(batch->slot, reply)) {
         avout__slot_renew(batch->slot);
-        avout__batch_abandon(
-            batch, AVOUT_UNKNOWN,
-            "the client was out of touch for so long that its commit record is gone");
+        avout__batch_abandon(batch, AVOUT_UNKNOWN,
+                             "the client's commit record was removed or overwritten");
     } else if (atomic_load(&stm->closed)) {
         avout__batch_abandon(batch, AVOUT_UNKNOWN,
                              "the client was closed before the outcome was known");
     } else if (stm->connected) {
         /* Neither: the fence itself failed (no space, a loaded server). Nothing is lost but time. */
-        avout__slots_settle(stm);
+        avout__try_later(stm);
     }
     avout__send_ready(stm);
     avout__stm_unlock(stm);
@@ -119,8 +128,12 @@ void avout__slots_settle(avout__stm *stm)
         avout__batch *batch = AVOUT__LINK_OF(link, avout__batch, link);
         if (!batch->unclear || batch->fencing) continue;
         batch->fencing = true;
-        if (fence(batch)) batch->fencing = false; /* no memory: with the next session event */
-        else stm->statistics.fences++;
+        if (!fence(batch)) {
+            stm->statistics.fences++;
+            continue;
+        }
+        batch->fencing = false;
+        avout__try_later(stm);
     }
 }
 

@@ -291,6 +291,7 @@ struct avout__stm {
     _Atomic int64_t elder_until_ns;
     _Atomic uint32_t elders; /* a futex word: counts those that are it no more */
 
+    int64_t retry_ns;                 /* when what failed is tried again; 0: nothing did */
     struct avout__notifier *notifier; /* watches and session events (notify.c) */
     struct avout__keeper *keeper;     /* turns, memory (keeper.c) */
     struct avout__executor *executor; /* asynchronous transactions (async.c); NULL until used */
@@ -314,6 +315,8 @@ avout_status avout__submit(avout__stm *stm, const avout_request *requests, size_
 
 /* AVOUT_OK, AVOUT_ECLOSED or AVOUT_EFORK. */
 avout_status avout__stm_usable(avout__stm *stm);
+/* The same, or AVOUT_ECONNECTION: what is cached is older than the user wants it. Without the lock. */
+avout_status avout__stm_fresh(avout__stm *stm);
 
 static inline void avout__stm_lock(avout__stm *stm)
 {
@@ -374,6 +377,8 @@ void avout__wake_waiters(avout__cell *cell);
 /* ---- view.c ------------------------------------------------------------------------------------ */
 
 extern const avout_listener avout__view_listener;
+/* Fetches, fences and sends all that waits for it. Lock held, connected. */
+void avout__resume(avout__stm *stm);
 /* Starts a get unless one is on its way or there is no connection (then as soon as there is). With
  * the lock held. */
 void avout__fetch(avout__cell *cell);
@@ -405,6 +410,7 @@ void avout__orphans_free(avout__stm *stm);
 avout__cell *avout__cell_find(avout__stm *stm, const char *path); /* by node path; lock held */
 avout__cell_extra *avout__cell_extra_get(avout__cell *cell);      /* lock held; NULL: no memory */
 avout_status avout__cell_deref(avout_value *value, avout__cell *cell, int64_t deadline_ns);
+avout_status avout__cell_deref_within(avout_value *value, avout__cell *cell, int64_t timeout_ms);
 
 /* ---- txn.c, commit.c --------------------------------------------------------------------------- */
 
@@ -548,6 +554,9 @@ void avout__gather_measured(avout__stm *stm, int64_t sent_ns);
 avout_status avout__keeper_start(avout__stm *stm);
 void avout__keeper_stop(avout__stm *stm);
 void avout__keeper_wake(avout__stm *stm); /* lock held */
+/* Something failed that nobody else will ask for again (no memory, a store in trouble): avout__resume is
+ * called in a while. Lock held. */
+void avout__try_later(avout__stm *stm);
 
 /* ---- async.c: asynchronous transactions ----------------------------------------------------------------------------------------- */
 

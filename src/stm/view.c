@@ -40,21 +40,23 @@ static void disarm(avout__cell *cell)
     avout__link_remove(&cell->armed_link);
 }
 
+/* A get on its way would arm the watch again after it was given up, or already has. */
 static bool must_stay_armed(const avout__cell *cell)
 {
-    return cell->in_flight || cell->top || !avout__list_empty(&cell->waiters) ||
+    return cell->in_flight || cell->top || cell->fetching || !avout__list_empty(&cell->waiters) ||
            (cell->extra && !avout__list_empty(&cell->extra->watches));
 }
 
 /* Gives up the watches of cells that were not read lately (second chance), until the armed paths fit
- * into what the engine can carry through a reconnection. */
-static void evict(avout__stm *stm)
+ * into what the engine can carry through a reconnection. Never that of `fresh`: its state is about to
+ * be shown. */
+static void evict(avout__stm *stm, const avout__cell *fresh)
 {
     char path[AVOUT__PATH_MAX];
     for (size_t tries = 2 * stm->cell_count; tries && stm->armed_bytes > stm->info.max_armed;
          tries--) {
         avout__cell *cell = AVOUT__LINK_OF(stm->armed.next, avout__cell, armed_link);
-        if (must_stay_armed(cell) ||
+        if (cell == fresh || must_stay_armed(cell) ||
             atomic_exchange_explicit(&cell->used, 0, memory_order_relaxed)) {
             avout__link_remove(&cell->armed_link);
             avout__list_append(&stm->armed, &cell->armed_link);
@@ -75,7 +77,7 @@ static void arm(avout__cell *cell)
     cell->armed = true;
     stm->armed_bytes += armed_cost(cell);
     avout__list_append(&stm->armed, &cell->armed_link);
-    if (stm->info.max_armed && stm->armed_bytes > stm->info.max_armed) evict(stm);
+    if (stm->info.max_armed && stm->armed_bytes > stm->info.max_armed) evict(stm, cell);
 }
 
 /* ---- fetched states ------------------------------------------------------------------------------------ */
@@ -95,10 +97,25 @@ static bool goes_back(const avout__record *known, const avout_stat *stat)
     return !stat || (stat->changed && stat->changed < known->point);
 }
 
+/* What is shown may be out of date: it was this answer that would have told (E3). Who only watches
+ * asks nobody again, so the engine does. */
 static void fetch_failed(avout__cell *cell, avout_status status)
 {
     cell->failure = status;
+    avout__confirmed_lost(cell);
+    avout__batch_event(cell);
     avout__wake_waiters(cell);
+    if (!cell->extra || avout__list_empty(&cell->extra->watches)) return;
+    cell->wanted = true;
+    avout__try_later(cell->stm);
+}
+
+/* The answer told of another state but did not bring it: the one shown is no longer of the cut. */
+static void fetch_more(avout__cell *cell, avout_request_kind kind, bool sync)
+{
+    avout__confirmed_lost(cell);
+    avout__batch_event(cell);
+    fetch_with(cell, kind, sync);
 }
 
 static void state_same(avout__cell *cell, const avout_stat *stat)
@@ -138,9 +155,9 @@ static void state_present(avout__cell *cell, const avout__fetch_order *order,
         arm(cell);
         state_same(cell, &reply->stat);
     } else if (!order->synced && goes_back(cell->last, &reply->stat)) {
-        fetch_with(cell, AVOUT_REQUEST_GET, true);
+        fetch_more(cell, AVOUT_REQUEST_GET, true);
     } else if (!has_bytes) {
-        fetch_with(cell, AVOUT_REQUEST_GET, false);
+        fetch_more(cell, AVOUT_REQUEST_GET, false);
     } else {
         arm(cell);
         state_new(cell, reply->length ? AVOUT__RECORD_VALUE : AVOUT__RECORD_TOMBSTONE, reply);
@@ -151,7 +168,7 @@ static void state_present(avout__cell *cell, const avout__fetch_order *order,
 static void state_absent(avout__cell *cell, const avout__fetch_order *order, bool armed)
 {
     if (!armed || (!order->synced && goes_back(cell->last, NULL))) {
-        fetch_with(cell, AVOUT_REQUEST_EXISTS, goes_back(cell->last, NULL));
+        fetch_more(cell, AVOUT_REQUEST_EXISTS, goes_back(cell->last, NULL));
         return;
     }
     arm(cell);
@@ -369,6 +386,13 @@ static void resume_cell(avout__cell *cell)
     if (cell->wanted || !avout__list_empty(&cell->waiters)) avout__fetch(cell);
 }
 
+void avout__resume(avout__stm *stm)
+{
+    avout__slots_settle(stm);
+    each_cell(stm, resume_cell);
+    avout__send_ready(stm);
+}
+
 static void on_session(avout_event event, void *payload)
 {
     avout__stm *stm = payload;
@@ -396,9 +420,7 @@ static void on_session(avout_event event, void *payload)
         if (!stm->store) break; /* still opening: nothing is on its way */
         if (!atomic_load(&stm->closed)) atomic_store(&stm->degraded, 0);
         stm->store->ops->info(stm->store, &stm->info);
-        avout__slots_settle(stm);
-        each_cell(stm, resume_cell);
-        avout__send_ready(stm);
+        avout__resume(stm);
         break;
     }
     avout__notify_session(stm, event);
