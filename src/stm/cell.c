@@ -217,7 +217,7 @@ avout_status avout__stm_usable(avout__stm *stm)
     return AVOUT_OK;
 }
 
-static avout_status check_degraded(avout__stm *stm)
+avout_status avout__stm_fresh(avout__stm *stm)
 {
     avout_status status = avout__stm_usable(stm);
     if (status) return status;
@@ -232,13 +232,15 @@ static avout_status check_degraded(avout__stm *stm)
     return AVOUT_OK;
 }
 
-avout_status avout__cell_deref(avout_value *value, avout__cell *cell, int64_t deadline_ns)
+/* Only who has to wait looks at the clock: deadline_ns 0 is timeout_ms from then on. */
+static avout_status deref(avout_value *value, avout__cell *cell, int64_t deadline_ns,
+                          int64_t timeout_ms)
 {
     avout__stm *stm = cell->stm;
     for (;;) {
         if (atomic_load_explicit(&stm->degraded, memory_order_relaxed) ||
             atomic_load_explicit(&avout__forks, memory_order_relaxed) != stm->forks) {
-            avout_status status = check_degraded(stm);
+            avout_status status = avout__stm_fresh(stm);
             if (status) return status;
         }
         if (!atomic_load_explicit(&cell->used, memory_order_relaxed))
@@ -261,7 +263,18 @@ avout_status avout__cell_deref(avout_value *value, avout__cell *cell, int64_t de
             avout__record_unref(record);
             return status;
         }
+        if (!deadline_ns) deadline_ns = avout__deadline_in_ms(timeout_ms);
         avout_status status = avout__cell_wait(cell, false, deadline_ns);
         if (status) return status;
     }
+}
+
+avout_status avout__cell_deref(avout_value *value, avout__cell *cell, int64_t deadline_ns)
+{
+    return deref(value, cell, deadline_ns, 0);
+}
+
+avout_status avout__cell_deref_within(avout_value *value, avout__cell *cell, int64_t timeout_ms)
+{
+    return deref(value, cell, 0, timeout_ms);
 }

@@ -287,6 +287,9 @@ static avout__step commit_prepared(avout_status *status, avout_txn *txn, avout_s
         step = judged == CONFLICT ? AVOUT__STEP_AGAIN : AVOUT__STEP_RECOMPUTE;
     }
     avout__stm_unlock(stm);
+    /* What nobody has confirmed just now may be as old as the connection's loss. */
+    if (!travels && !result && atomic_load_explicit(&stm->degraded, memory_order_relaxed))
+        *status = avout__stm_fresh(stm);
     return step;
 }
 

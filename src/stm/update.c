@@ -129,11 +129,7 @@ avout_status avout__update_deref(avout_value *value, avout__cell *cell, int64_t 
         if (!status) *value = wanted.value;
         return status;
     }
-    /* Only a cell that is not cached needs the clock. */
-    if (!timeout_ms) timeout_ms = cell->stm->timeout_ms;
-    avout__record *live = atomic_load_explicit(&cell->live, memory_order_relaxed);
-    int64_t deadline_ns = live ? AVOUT__NEVER : avout__deadline_in_ms(timeout_ms);
-    return avout__cell_deref(value, cell, deadline_ns);
+    return avout__cell_deref_within(value, cell, timeout_ms ? timeout_ms : cell->stm->timeout_ms);
 }
 
 avout_value avout__update_peek(avout__cell *cell)
