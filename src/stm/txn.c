@@ -628,7 +628,11 @@ avout_status avout__txn_run(avout_txn *txn, avout_txn_fn body, void *payload)
     for (;;) {
         avout__step step = avout__txn_attempt(&status, txn, body, payload);
         while (step == AVOUT__STEP_PENDING) {
-            if (!avout__latch_wait(&txn->latch, txn->deadline_ns)) return give_up(txn, txn->result);
+            if (!avout__latch_wait(&txn->latch, txn->deadline_ns)) {
+                status = give_up(txn, txn->result); /* which may find it confirmed after all */
+                step = AVOUT__STEP_FINAL;
+                break;
+            }
             step = avout__txn_verdict(&status, txn, txn->result);
             if (step == AVOUT__STEP_AGAIN) step = avout__txn_recommit(&status, txn);
         }
