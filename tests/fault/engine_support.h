@@ -1,0 +1,70 @@
+/* What the engine's fault tests share: a client whose store can be told to misbehave, a witness that
+ * sees what really happened, and raw access behind the engine's back. */
+#ifndef TESTS_FAULT_ENGINE_SUPPORT_H
+#define TESTS_FAULT_ENGINE_SUPPORT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "store/mem/mem.h"
+#include "store/store.h"
+#include "support/suite.h"
+
+#define WORLD "engine"
+
+static inline const char *engine_url(void)
+{
+    return "mem:" WORLD;
+}
+
+__attribute__((constructor)) static void engine_use(void)
+{
+    suite_use(engine_url);
+}
+
+/* The store handle of the client opened as number `index` in the world's life. */
+static inline avout_store *engine_store(size_t index)
+{
+    avout_store *store = avout__mem_handle(WORLD, index);
+    CHECK(store);
+    return store;
+}
+
+static inline void engine_fault(avout_store *store, avout__mem_fault fault)
+{
+    CHECK_OK(avout__mem_fault_add(store, &fault));
+}
+
+/* Waits until the condition holds; fails the test after 20 s. */
+#define ENGINE_AWAIT(condition)                                                                    \
+    do {                                                                                           \
+        int64_t patience_ = avout__deadline_in_ms(20000);                                          \
+        while (!(condition)) {                                                                     \
+            if (avout__now_ns() > patience_)                                                       \
+                test_failed(__FILE__, __LINE__, "in vain: %s", #condition);                        \
+            nanosleep(&(struct timespec){0, 100000}, NULL);                                        \
+        }                                                                                          \
+    } while (0)
+
+static inline int64_t engine_strict_int(avout_ref *ref)
+{
+    avout_value value;
+    int64_t number;
+    CHECK_OK(avout_ref_deref_strict(&value, ref, 20000));
+    CHECK_OK(avout_value_to_int(&number, value));
+    avout_release(value);
+    return number;
+}
+
+/* One operation behind the engine's back. */
+static inline avout_status engine_raw(avout_store *store, avout_op op)
+{
+    if (op.bytes && !op.length) op.length = strlen(op.bytes);
+    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
+    return avout__store_call(NULL, store, &request, avout__deadline_in_ms(20000));
+}
+
+#endif
