@@ -120,6 +120,8 @@ static bool is_written(const avout__entry *entry)
 static avout_status check_size(avout_txn *txn)
 {
     avout__stm *stm = txn->stm;
+    size_t max_request = atomic_load_explicit(&stm->max_request, memory_order_relaxed);
+    size_t overhead = atomic_load_explicit(&stm->op_overhead, memory_order_relaxed);
     size_t bytes = 512, largest = 0;
     const char *name = "";
     for (size_t i = 0; i < txn->count; i++) {
@@ -129,13 +131,13 @@ static avout_status check_size(avout_txn *txn)
         size_t length = 0;
         if (entry->written) avout__record_bytes(entry->written, &data, &length);
         if (length > largest) largest = length, name = entry->cell->name;
-        bytes += length + 2 * (stm->info.op_overhead + 3 * entry->cell->name_length + 16);
+        bytes += length + 2 * (overhead + 3 * entry->cell->name_length + 16);
     }
-    if (bytes <= stm->info.max_request) return AVOUT_OK;
+    if (bytes <= max_request) return AVOUT_OK;
     return avout_fail(
         AVOUT_ELIMIT,
         "%s: the transaction needs %zu bytes (this value %zu), the store's limit is %zu", name,
-        bytes, largest, stm->info.max_request);
+        bytes, largest, max_request);
 }
 
 static avout_status prepare(avout_txn *txn)

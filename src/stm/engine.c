@@ -87,6 +87,13 @@ static avout__stm *stm_new(const avout_options *options)
     return stm;
 }
 
+void avout__stm_learn(avout__stm *stm)
+{
+    stm->store->ops->info(stm->store, &stm->info);
+    atomic_store_explicit(&stm->max_request, stm->info.max_request, memory_order_relaxed);
+    atomic_store_explicit(&stm->op_overhead, stm->info.op_overhead, memory_order_relaxed);
+}
+
 static avout_status open_store(avout__stm *stm, const char *url, const avout_options *options)
 {
     avout_listener listener = avout__view_listener;
@@ -96,7 +103,7 @@ static avout_status open_store(avout__stm *stm, const char *url, const avout_opt
     if (status) return status;
     avout__stm_lock(stm);
     stm->store = store;
-    store->ops->info(store, &stm->info);
+    avout__stm_learn(stm);
     avout__stm_unlock(stm);
     int64_t timeout_ms =
         options->connect_timeout_ms ? options->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS;

@@ -262,6 +262,7 @@ struct avout__stm {
     int64_t max_staleness_ms;
     int64_t timeout_ms;
     avout_store_info info;
+    _Atomic size_t max_request, op_overhead; /* of info, for who does not hold the lock */
 
     /* cells by name */
     avout__cell **buckets;
@@ -312,6 +313,8 @@ void avout__stm_unref(avout__stm *stm);
 
 /* The store's submit; AVOUT_ECLOSED once it is being closed. Lock held. */
 avout_status avout__submit(avout__stm *stm, const avout_request *requests, size_t count);
+/* Asks the store for its limits. Lock held. */
+void avout__stm_learn(avout__stm *stm);
 
 /* AVOUT_OK, AVOUT_ECLOSED or AVOUT_EFORK. */
 avout_status avout__stm_usable(avout__stm *stm);

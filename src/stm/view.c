@@ -419,7 +419,7 @@ static void on_session(avout_event event, void *payload)
         stm->suspended_ns = 0;
         if (!stm->store) break; /* still opening: nothing is on its way */
         if (!atomic_load(&stm->closed)) atomic_store(&stm->degraded, 0);
-        stm->store->ops->info(stm->store, &stm->info);
+        avout__stm_learn(stm);
         avout__resume(stm);
         break;
     }
