@@ -60,13 +60,17 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
     return 0;
 }
 
-/* The parent chooses the name, so that it can remove what a killed child left behind. */
+/* The parent chooses the name, so that it can remove what a killed child left behind. The time is in
+ * it because process ids come again: what somebody's killed parent left must not be found here. */
 static void choose_directory(void)
 {
     static int number;
     const char *base = getenv("TMPDIR");
     if (!base || strlen(base) > 24) base = "/tmp";
-    snprintf(directory, sizeof directory, "%s/avout-test-%d-%d", base, (int)getpid(), number++);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(directory, sizeof directory, "%s/avout-test-%d-%d-%lx", base, (int)getpid(), number++,
+             (unsigned long)now.tv_sec);
 }
 
 static int limit_seconds(const test_case *test)
@@ -78,12 +82,11 @@ static int limit_seconds(const test_case *test)
 #endif
 }
 
-static volatile sig_atomic_t running_child;
+static volatile sig_atomic_t interrupted;
 
-static void end_child(int signal_number)
+static void note_signal(int signal_number)
 {
-    if (running_child) kill(-running_child, SIGKILL);
-    _exit(128 + signal_number);
+    interrupted = signal_number;
 }
 
 /* The test and whatever processes it started are one process group, which ends with it. */
@@ -102,7 +105,6 @@ static int run_in_child(const test_case *test)
     }
     if (child < 0) return -1;
     setpgid(child, child);
-    running_child = child;
     int status = 0;
     bool late = false;
     struct timespec start, now;
@@ -115,11 +117,12 @@ static int run_in_child(const test_case *test)
             late = true;
             kill(-child, SIGKILL);
         }
+        if (interrupted) kill(-child, SIGKILL);
         nanosleep(&(struct timespec){0, 2000000}, NULL);
     }
     kill(-child, SIGKILL);
-    running_child = 0;
     nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (interrupted) exit(128 + interrupted);
     if (late) {
         fprintf(stderr, "# no end after %d s\n", limit_seconds(test));
         return 1;
@@ -152,8 +155,8 @@ int main(int argc, char **argv)
             if (chosen(test, argc - 2, argv + 2)) test->run();
         return 0;
     }
-    signal(SIGINT, end_child);
-    signal(SIGTERM, end_child);
+    signal(SIGINT, note_signal);
+    signal(SIGTERM, note_signal);
     int number = 0, failures = 0;
     for (test_case *test = first; test; test = test->next) {
         if (!chosen(test, argc - 1, argv + 1)) continue;
