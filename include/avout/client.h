@@ -36,7 +36,8 @@ AVOUT_API avout_status avout_connect(const char *url, const avout_options *optio
 /* Ends the session and waits until nothing of the client runs any more. Calls under way in other
  * threads return AVOUT_ECLOSED, or AVOUT_UNKNOWN if their change was on its way. Handles opened
  * through the client answer AVOUT_ECLOSED from now on and must still be closed, each by its own
- * function, in any order. Not from a callback of this client (AVOUT_ESTATE is then logged and
+ * function, in any order. A call that another thread begins with `client` itself at the same time is an
+ * error of the program, as with free(). Not from a callback of this client (AVOUT_ESTATE is then logged and
  * nothing done). NULL is accepted. Blocks a few seconds at most. */
 AVOUT_API void avout_close(avout_client *client);
 
@@ -54,6 +55,7 @@ typedef struct avout_statistics {
     uint64_t cells;   /* atoms and refs open now */
     uint64_t live;    /* of them, cached now */
 } avout_statistics;
+/* All zero in a forked child. */
 AVOUT_API void avout_client_statistics(avout_client *client, avout_statistics *statistics);
 
 /* The names of atoms and refs directly below `directory` ("/" for the top) as a vector of strings,

@@ -44,7 +44,9 @@ typedef struct avout_call_options {
 
 /* Runs `body` and commits what it did, as one. A dosync inside a body (on its thread, of the same
  * client) joins the outer transaction: its options are not looked at, its errors are the body's to
- * handle or hand on, and nothing is committed before the outer one is.
+ * handle or hand on (what it had changed stays changed if they are handled), and nothing is committed
+ * before the outer one is. Calls on atoms inside a body, and opening a ref, are no part of the
+ * transaction: they happen at once, each time the body runs.
  *
  * Blocks until the store has confirmed; a body that only reads sends nothing. Answers, beside what
  * the body returned: AVOUT_ETIMEOUT (no effect), AVOUT_UNKNOWN (the deadline passed while the commit

@@ -91,6 +91,8 @@ const char *avout_client_url(avout_client *client)
 void avout_client_statistics(avout_client *client, avout_statistics *statistics)
 {
     avout__stm *stm = client->stm;
+    *statistics = (avout_statistics){0};
+    if (avout__stm_forked(stm)) return;
     avout__stm_lock(stm);
     *statistics = stm->statistics;
     statistics->retries = atomic_load(&stm->retries);

@@ -168,6 +168,7 @@ void avout__cell_unref(avout__cell *cell)
     while (refs > 1)
         if (atomic_compare_exchange_weak(&cell->refs, &refs, refs - 1)) return;
     avout__stm *stm = cell->stm;
+    if (avout__stm_forked(stm)) return; /* the child keeps the memory */
     avout__stm_lock(stm);
     if (avout__store_delivering && atomic_load(&cell->refs) == 1) {
         avout__list_append(&stm->orphans, &cell->orphan);
@@ -208,9 +209,14 @@ void avout__orphans_free(avout__stm *stm)
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
+bool avout__stm_forked(const avout__stm *stm)
+{
+    return atomic_load_explicit(&avout__forks, memory_order_relaxed) != stm->forks;
+}
+
 avout_status avout__stm_usable(avout__stm *stm)
 {
-    if (atomic_load_explicit(&avout__forks, memory_order_relaxed) != stm->forks)
+    if (avout__stm_forked(stm))
         return avout_fail(AVOUT_EFORK, "the client was opened before fork, by the parent process");
     if (atomic_load_explicit(&stm->closed, memory_order_acquire))
         return avout_fail(AVOUT_ECLOSED, "the client is closed");

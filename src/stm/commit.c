@@ -260,6 +260,13 @@ static avout_status closed_now(avout__stm *stm)
 
 /* ---- commit ------------------------------------------------------------------------------------------------------- */
 
+/* The executor runs others while this one waits: the detail of its error goes with it. */
+static void keep_detail(avout_txn *txn)
+{
+    avout__free(txn->failure_detail);
+    txn->failure_detail = avout__strdup(avout_error_detail());
+}
+
 /* What is written is prepared; anything that went wrong is in `result`. */
 static avout__step commit_prepared(avout_status *status, avout_txn *txn, avout_status result)
 {
@@ -283,6 +290,7 @@ static avout__step commit_prepared(avout_status *status, avout_txn *txn, avout_s
         step = AVOUT__STEP_FINAL;
     } else if (judged == VALID) {
         txn->result = result;
+        if (result && txn->asynchronous) keep_detail(txn);
         join(txn);
         step = AVOUT__STEP_PENDING;
     } else {

@@ -321,6 +321,7 @@ avout_status avout__watch_remove(avout__cell *cell, const char *key)
 {
     avout__stm *stm = cell->stm;
     if (!key) return avout_fail(AVOUT_EINVAL, "watch: key is NULL");
+    if (avout__stm_forked(stm)) return avout__stm_usable(stm);
     avout__stm_lock(stm);
     avout__watch *watch = watch_find(cell, key);
     if (watch) watch_take_out(cell, watch);

@@ -321,6 +321,10 @@ avout_status avout__stm_usable(avout__stm *stm);
 /* The same, or AVOUT_ECONNECTION: what is cached is older than the user wants it. Without the lock. */
 avout_status avout__stm_fresh(avout__stm *stm);
 
+/* In a forked child of the process that opened it: the lock may be held for ever, by a thread that is
+ * not here, and what it guards be half changed. */
+bool avout__stm_forked(const avout__stm *stm);
+
 static inline void avout__stm_lock(avout__stm *stm)
 {
     pthread_mutex_lock(&stm->lock);

@@ -562,7 +562,11 @@ avout__step avout__txn_attempt(avout_status *status, avout_txn *txn, avout_txn_f
 avout__step avout__txn_verdict(avout_status *status, avout_txn *txn, avout_status result)
 {
     switch (txn->verdict) {
-    case AVOUT__CONFIRMED: *status = result; return AVOUT__STEP_FINAL;
+    case AVOUT__CONFIRMED:
+        *status = result;
+        if (result && txn->asynchronous && txn->failure_detail)
+            avout__fail_text(result, txn->failure_detail);
+        return AVOUT__STEP_FINAL;
     case AVOUT__FAILED:
         *status = txn->failure_status;
         if (txn->failure_detail) avout__fail_text(*status, txn->failure_detail);

@@ -393,6 +393,16 @@ void avout__resume(avout__stm *stm)
     avout__send_ready(stm);
 }
 
+/* The server of a new session may lag behind what the old one has shown us, and a cell that is opened
+ * now has nothing to compare with: what is fetched behind a sync is not older (I5). Without memory for
+ * it the comparison in state_present is what is left. */
+static void catch_up(avout__stm *stm)
+{
+    avout_request request = {
+        .kind = AVOUT_REQUEST_SYNC, .path = AVOUT__ROOT, .done = avout__reply_ignored};
+    (void)avout__submit(stm, &request, 1);
+}
+
 static void on_session(avout_event event, void *payload)
 {
     avout__stm *stm = payload;
@@ -420,6 +430,7 @@ static void on_session(avout_event event, void *payload)
         if (!stm->store) break; /* still opening: nothing is on its way */
         if (!atomic_load(&stm->closed)) atomic_store(&stm->degraded, 0);
         avout__stm_learn(stm);
+        if (event == AVOUT_EVENT_REESTABLISHED) catch_up(stm);
         avout__resume(stm);
         break;
     }
