@@ -87,7 +87,7 @@ size_t contract_count(contract_client *client, contract_kind kind);
 size_t contract_events(contract_client *client, const char *path);
 /* The n-th (from 0) note of the kind, copied; fails the test where there is none. */
 contract_note contract_nth(contract_client *client, contract_kind kind, size_t n);
-/* Waits until there are that many notes of the kind; fails the test after 20 s. */
+/* Waits until there are that many notes of the kind; fails the test after 45 s. */
 void contract_wait(contract_client *client, contract_kind kind, size_t count);
 
 /* ---- requests ------------------------------------------------------------------------------------ */
@@ -102,7 +102,7 @@ avout_op op_check(const char *path, int64_t version);
 avout_request request_multi(const avout_op *ops, size_t count);
 avout_request request_read(avout_request_kind kind, const char *path, bool watch);
 
-/* The same, waited for (20 s). `reply` may be NULL. */
+/* The same, waited for (45 s). `reply` may be NULL. */
 avout_status contract_call(contract_client *client, avout__reply *reply,
                            const avout_request *request);
 avout_status contract_multi(contract_client *client, avout__reply *reply, const avout_op *ops,
