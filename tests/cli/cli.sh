@@ -69,13 +69,13 @@ on_each_store() # FUNCTION ZOOKEEPER (host:port; empty: none)
     where=
 }
 
-# Waits, at most ten seconds, until the command succeeds.
+# Waits, at most forty seconds, until the command succeeds.
 eventually()
 {
     tries=0
     until "$@"; do
         tries=$((tries + 1))
-        [ $tries -lt 200 ] || { echo "this never came true: $*"; return 1; }
+        [ $tries -lt 800 ] || { echo "this never came true: $*"; return 1; }
         sleep 0.05
     done
 }

@@ -90,11 +90,15 @@ slow_reader_can_end()
     long=$(awk 'BEGIN { for (i = 0; i < 30000; i++) printf "%d ", 1000000 + i }')
     printf '[%s]' "$long" | "$avout" reset /w/long - || return 1
     mkfifo "$scratch/pipe"
-    sleep 60 <"$scratch/pipe" &
+    {
+        dd bs=1 count=1 of="$scratch/begun" 2>"$scratch/dd.err"
+        exec sleep 60
+    } <"$scratch/pipe" &
     reader=$!
     "$avout" watch --initial /w/long >"$scratch/pipe" 2>"$scratch/watched.err" &
     watcher=$!
-    sleep 1
+    eventually [ -s "$scratch/begun" ] || return 1
+    sleep 1 # it fills the pipe
     kill -0 $watcher || return 1
     kill -TERM $watcher
     ended 0
