@@ -32,10 +32,13 @@ static double own_fsync_ms(void)
     return median(times, WRITES);
 }
 
-void fsync_notes(const server *s)
+void fsync_note(void)
 {
     report_note("fsync of this disk: %.3f ms (median of %d)", own_fsync_ms(), WRITES);
-    if (!s) return;
+}
+
+void fsync_note_server(const server *s)
+{
     report_note("fsync of the ZooKeeper server: %.3f ms on average, %.0f of them, %.0f ms at worst",
                 server_count(s, "zk_avg_fsynctime"), server_count(s, "zk_cnt_fsynctime"),
                 server_count(s, "zk_max_fsynctime"));

@@ -4,7 +4,9 @@
 
 #include "server.h"
 
-/* Notes the time of a sync in the temporary directory, and what the server says of its own. */
-void fsync_notes(const server *s);
+/* Notes the time of a sync in the temporary directory. */
+void fsync_note(void);
+/* Notes what the server says of its own. A restarted one has forgotten. */
+void fsync_note_server(const server *s);
 
 #endif

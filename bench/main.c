@@ -158,7 +158,8 @@ int main(int count, char **texts)
     double start = seconds_now();
     for (size_t i = 0; i < ROWS; i++)
         if (!a.some_chosen || a.chosen[i]) rows[i].run(&b);
-    fsync_notes(b.server);
+    fsync_note();
+    if (b.server && !b.restarted) fsync_note_server(b.server);
     report_note("the whole took %.0f s", seconds_now() - start);
     report_close();
     world_close();

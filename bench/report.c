@@ -156,6 +156,17 @@ static void close_json(void)
     printf("\n]}\n");
 }
 
+static void print_costs(const char *row, const comparison *c)
+{
+    const double numbers[] = {c->raw_cpu_us, c->ours_cpu_us, c->raw_server_us, c->ours_server_us};
+    printf("%-22s", row);
+    for (int i = 0; i < 4; i++) {
+        if (numbers[i] > 0) printf(" %14.1f", numbers[i]);
+        else printf(" %14s", "-"); /* not a number either */
+    }
+    printf("\n");
+}
+
 void report_close(void)
 {
     if (as_json) {
@@ -165,10 +176,7 @@ void report_close(void)
     if (cost_count)
         printf("\n%-22s %s\n%-22s %14s %14s %14s %14s\n", "", "processor time an operation, us", "",
                "raw", "ours", "server, raw", "server, ours");
-    for (int i = 0; i < cost_count; i++)
-        printf("%-22s %14.1f %14.1f %14.1f %14.1f\n", costs[i].row, costs[i].costs.raw_cpu_us,
-               costs[i].costs.ours_cpu_us, costs[i].costs.raw_server_us,
-               costs[i].costs.ours_server_us);
+    for (int i = 0; i < cost_count; i++) print_costs(costs[i].row, &costs[i].costs);
     if (note_count) printf("\n");
     for (int i = 0; i < note_count; i++) printf("%s\n", notes[i]);
 }

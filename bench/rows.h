@@ -10,6 +10,7 @@ typedef struct bench {
     double seconds;        /* of measuring, a row */
     const char *zookeeper; /* a running server's URL; NULL: the benchmark's own */
     server *server;        /* NULL until bench_server */
+    bool restarted;        /* it has been, and its fsyncs are noted */
     char program[512];     /* this program, to be run again as a worker */
 } bench;
 

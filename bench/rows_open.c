@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fsync.h"
 #include "raw_zk.h"
 #include "report.h"
 #include "world.h"
@@ -164,6 +165,8 @@ static void measure_reconnect(bench *b, crowd *c, session *s)
         report_note("open: reconnecting is not measured on a server that is not ours");
         return;
     }
+    fsync_note_server(b->server);
+    b->restarted = true;
     server_restart(b->server);
     double start = seconds_now();
     bool resumed = wait_until_resumed(s);
