@@ -16,6 +16,8 @@ static inline bool avout__same(avout_value a, avout_value b)
 {
     /* 1 equals 1N, and a FLOAT may be identical and not equal: only two immediates are sure. */
     if (!avout__is_object(a) && !avout__is_object(b)) return a.bits == b.bits;
+    /* Most keys are keywords, and most of those are looked up with the very object. */
+    if (a.bits == b.bits && avout__object_any(a)->type == AVOUT_TYPE_KEYWORD) return true;
     return avout_value_equal(a, b);
 }
 
