@@ -63,8 +63,14 @@ avout_status avout_ls(avout_value *names, avout_client *client, const char *dire
     }
     avout_request request = {.kind = AVOUT_REQUEST_LIST, .path = path};
     avout__reply reply = AVOUT__REPLY_INIT;
-    status =
-        avout__store_call(&reply, &stm->door, &request, avout__deadline_in_ms(stm->timeout_ms));
+    int64_t deadline_ns = avout__deadline_in_ms(stm->timeout_ms);
+    do {
+        avout__reply_release(&reply);
+        status = avout__store_call(&reply, &stm->door, &request, deadline_ns);
+    } while (avout__call_again(status, deadline_ns));
+    if (status == AVOUT_ECONNECTION || status == AVOUT_ESESSION)
+        status = avout_fail(AVOUT_ETIMEOUT, "%s: no connection to the store before the deadline",
+                            directory);
     if (!status) status = collect(names, &reply.is);
     else if (status == AVOUT_ENOTFOUND)
         avout_fail(status, "%s: there is no atom or ref below it", directory);

@@ -15,6 +15,7 @@ static avout_status wrap(avout_atom **atom, avout__cell *cell)
         return AVOUT_ENOMEM;
     }
     (*atom)->cell = cell;
+    avout__cell_hold(cell);
     return AVOUT_OK;
 }
 
@@ -46,7 +47,7 @@ avout_status avout_atom_create_or_reset(avout_atom **atom, avout_client *client,
 void avout_atom_close(avout_atom *atom)
 {
     if (!atom) return;
-    avout__cell_unref(atom->cell);
+    avout__cell_let_go(atom->cell);
     avout__free(atom);
 }
 

@@ -80,8 +80,8 @@ static avout_status create_node(avout_store *store, const char *path, const char
     return status == AVOUT_EEXISTS ? AVOUT_OK : status;
 }
 
-/* A connection that breaks right at the beginning is tried again: these requests may be repeated. */
-static bool try_again(avout_status status, int64_t deadline_ns)
+/* A connection that breaks is waited for: these requests may be repeated. */
+bool avout__call_again(avout_status status, int64_t deadline_ns)
 {
     if (status != AVOUT_ECONNECTION && status != AVOUT_ESESSION) return false;
     if (avout__now_ns() >= deadline_ns) return false;
@@ -126,7 +126,7 @@ avout_status avout__layout_create(avout_store *store, int64_t deadline_ns)
                 if (!status) status = create_node(store, AVOUT__SLOTS_PATH, "", deadline_ns);
             }
         }
-        if (!try_again(status, deadline_ns)) return status;
+        if (!avout__call_again(status, deadline_ns)) return status;
     }
 }
 
@@ -139,7 +139,11 @@ avout_status avout__layout_parents(avout__stm *stm, const char *name, int64_t de
         *slash = '\0';
         avout_status status;
         do status = create_node(&stm->door, path, "", deadline_ns);
-        while (try_again(status, deadline_ns));
+        while (avout__call_again(status, deadline_ns));
+        /* A directory more or less is no change of anything. */
+        if (status == AVOUT_UNKNOWN || status == AVOUT_ECONNECTION || status == AVOUT_ESESSION)
+            return avout_fail(AVOUT_ETIMEOUT,
+                              "%s: its directory could not be made before the deadline", name);
         if (status) return status;
         *slash = '/';
     }

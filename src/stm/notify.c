@@ -412,6 +412,37 @@ avout_status avout__validator_set(avout__cell *cell, avout_validator_fn call, vo
 
 /* ---- the end of a cell ----------------------------------------------------------------------------------------------------- */
 
+void avout__cell_hold(avout__cell *cell)
+{
+    atomic_fetch_add(&cell->handles, 1);
+}
+
+/* The cell itself may stay for a while: transactions that have ended are freed in their time. Who has
+ * opened the name again meanwhile has other watches yet to set. */
+static void end_watches(avout__cell *cell)
+{
+    avout__stm *stm = cell->stm;
+    avout__validator *validator = NULL;
+    avout__stm_lock(stm);
+    avout__cell_extra *extra = cell->extra;
+    while (extra && !atomic_load(&cell->handles) && !avout__list_empty(&extra->watches))
+        watch_take_out(cell, AVOUT__LINK_OF(extra->watches.next, avout__watch, link));
+    if (extra && !atomic_load(&cell->handles)) {
+        validator = extra->validator;
+        extra->validator = NULL;
+        atomic_store_explicit(&cell->validated, false, memory_order_release);
+    }
+    avout__stm_unlock(stm);
+    validator_unref(stm, validator);
+}
+
+void avout__cell_let_go(avout__cell *cell)
+{
+    bool last = atomic_fetch_sub(&cell->handles, 1) == 1;
+    if (last && !avout__stm_forked(cell->stm)) end_watches(cell);
+    avout__cell_unref(cell);
+}
+
 void avout__extra_free(avout__cell *cell)
 {
     avout__cell_extra *extra = cell->extra;

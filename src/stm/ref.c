@@ -17,6 +17,7 @@ static avout_status wrap(avout_ref **ref, avout__cell *cell)
         return AVOUT_ENOMEM;
     }
     (*ref)->cell = cell;
+    avout__cell_hold(cell);
     return AVOUT_OK;
 }
 
@@ -48,7 +49,7 @@ avout_status avout_ref_create_or_reset(avout_ref **ref, avout_client *client, co
 void avout_ref_close(avout_ref *ref)
 {
     if (!ref) return;
-    avout__cell_unref(ref->cell);
+    avout__cell_let_go(ref->cell);
     avout__free(ref);
 }
 

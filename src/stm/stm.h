@@ -82,16 +82,18 @@ struct avout__cell {
     avout__record *top; /* the last local commit that is on its way; NULL: none */
     avout__record *last;
     const avout__container *container;
-    _Atomic uint32_t refs;  /* handles and transactions' entries; at 0 the cell leaves the table */
-    _Atomic bool validated; /* there is a validator */
-    _Atomic uint8_t used;   /* read since the last sweep: set by readers, no lock */
-    bool armed;             /* a watch is set and has not fired */
-    bool wanted;            /* fetch as soon as there is a connection */
-    bool closed;            /* left the table */
+    bool armed;  /* a watch is set and has not fired */
+    bool wanted; /* fetch as soon as there is a connection */
+    bool closed; /* left the table */
     uint32_t hash;
-    int32_t fetching;     /* gets on their way */
-    int32_t readers;      /* derefs that wait for it to become live */
-    avout_status failure; /* why the last fetch brought nothing; AVOUT_OK when it did */
+    /* Those that are changed without the lock, in words of their own. */
+    _Atomic uint32_t refs; /* handles and transactions' entries; at 0 the cell leaves the table */
+    _Atomic uint32_t handles; /* of them, the users': at 0 watches and validator end */
+    _Atomic bool validated;   /* there is a validator */
+    _Atomic uint8_t used;     /* read since the last sweep: set by readers */
+    int32_t fetching;         /* gets on their way */
+    int32_t readers;          /* derefs that wait for it to become live */
+    avout_status failure;     /* why the last fetch brought nothing; AVOUT_OK when it did */
     avout__batch *in_flight;
     uint64_t scan;     /* stamps of batch.c: the scan that found the cell blocked, */
     uint64_t gathered; /* and the batch that has it, at index `place` */
@@ -526,6 +528,8 @@ enum { AVOUT__PATH_MAX = 4096 };
 size_t avout__layout_path(char path[AVOUT__PATH_MAX], const char *name);
 /* And back; false for a path that is no cell's. */
 bool avout__layout_name(char name[AVOUT__PATH_MAX], const char *path);
+/* After a call that is safe to repeat: whether there is no connection, but time left; waits a little. */
+bool avout__call_again(avout_status status, int64_t deadline_ns);
 avout_status avout__layout_create(avout_store *store, int64_t deadline_ns);
 /* Creates the directories above a cell. */
 avout_status avout__layout_parents(avout__stm *stm, const char *name, int64_t deadline_ns);
@@ -542,6 +546,9 @@ bool avout__notifier_is_me(avout__stm *stm);
 avout_status avout__watch_add(avout__cell *cell, const char *key, avout_watch_fn watch,
                               void *payload, void (*destroy)(void *payload));
 avout_status avout__watch_remove(avout__cell *cell, const char *key);
+/* A user's handle takes over a reference, and gives it back. */
+void avout__cell_hold(avout__cell *cell);
+void avout__cell_let_go(avout__cell *cell);
 void avout__extra_free(avout__cell *cell); /* watches, validator; without the lock */
 avout_status avout__validator_set(avout__cell *cell, avout_validator_fn validator, void *payload,
                                   void (*destroy)(void *payload));
