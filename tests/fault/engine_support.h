@@ -67,4 +67,46 @@ static inline avout_status engine_raw(avout_store *store, avout_op op)
     return avout__store_call(NULL, store, &request, avout__deadline_in_ms(20000));
 }
 
+/* ---- a client with three refs and an atom ----------------------------------------------------- */
+
+typedef struct world {
+    avout_client *client;
+    avout_store *store;
+    avout_ref *x, *y, *z;
+    avout_atom *atom;
+    _Atomic int calls, ends;
+    avout_status answer;
+} world;
+
+static inline void world_open(world *w)
+{
+    memset(w, 0, sizeof *w);
+    w->client = suite_connect();
+    w->store = engine_store(0);
+    CHECK_OK(avout_ref_create(&w->x, w->client, "/x", avout_int(0), NULL));
+    CHECK_OK(avout_ref_create(&w->y, w->client, "/y", avout_int(0), NULL));
+    CHECK_OK(avout_ref_create(&w->z, w->client, "/z", avout_int(0), NULL));
+    CHECK_OK(avout_atom_create(&w->atom, w->client, "/atom", avout_int(0), NULL));
+}
+
+static inline void world_close(world *w)
+{
+    avout_ref_close(w->x);
+    avout_ref_close(w->y);
+    avout_ref_close(w->z);
+    avout_atom_close(w->atom);
+    suite_close(w->client);
+    suite_check_memory();
+}
+
+static inline avout_status plus_one(avout_txn *txn, void *payload)
+{
+    return avout_alter(txn, payload, suite_plus, &suite_one);
+}
+
+static inline avout_status add_to(world *w, avout_ref *ref)
+{
+    return avout_dosync(w->client, plus_one, ref, &(avout_call_options){.timeout_ms = 20000});
+}
+
 #endif

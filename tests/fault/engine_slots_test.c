@@ -1,0 +1,155 @@
+/* Slots, fences and turns in trouble: removed or overwritten by a stranger, refused by the store; a
+ * listing without a connection. */
+#include "engine_support.h"
+
+static void *add_in_thread(void *payload)
+{
+    world *w = payload;
+    return (void *)(intptr_t)add_to(w, w->x);
+}
+
+/* Path of the client's first slot. */
+static void slot_path(char *path, size_t size, avout_store *store)
+{
+    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = "/avout/slots"};
+    avout__reply reply = AVOUT__REPLY_INIT;
+    CHECK_OK(avout__store_call(&reply, store, &list, avout__deadline_in_ms(20000)));
+    CHECK_INT(1, reply.is.name_count);
+    snprintf(path, size, "/avout/slots/%s", reply.is.names[0]);
+    avout__reply_release(&reply);
+}
+
+TEST(a_slot_removed_or_overwritten_by_a_stranger)
+{
+    world w;
+    world_open(&w);
+    avout_client *other = suite_connect();
+    avout_store *raw = engine_store(1);
+    char path[128];
+    for (int i = 0; i < 6; i++) {
+        slot_path(path, sizeof path, raw);
+        avout_op op = {i % 2 ? AVOUT_OP_DELETE : AVOUT_OP_SET, .path = path, .version = -1,
+                       .bytes = i % 2 ? NULL : "garbage"};
+        CHECK_OK(engine_raw(raw, op));
+        CHECK_OK(add_to(&w, w.x));
+        if (i % 2) continue;
+        op.kind = AVOUT_OP_DELETE; /* the client has gone on to another */
+        CHECK_OK(engine_raw(raw, op));
+    }
+    CHECK_INT(6, suite_ref_int(w.x));
+    suite_close(other);
+    world_close(&w);
+}
+
+/* The outcome cannot be known any more: that is said, and the client goes on. */
+TEST(a_slot_overwritten_while_the_outcome_is_unclear)
+{
+    for (int removed = 0; removed < 2; removed++) {
+        world w;
+        world_open(&w);
+        avout_client *other = suite_connect();
+        avout_store *raw = engine_store(1);
+        char path[128];
+        slot_path(path, sizeof path, raw);
+        avout__mem_reconnect_after(w.store, AVOUT_FOREVER);
+        engine_fault(w.store, (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .multis = true});
+        pthread_t thread;
+        CHECK(!pthread_create(&thread, NULL, add_in_thread, &w));
+        ENGINE_AWAIT(!avout__mem_faults_left(w.store));
+        CHECK_OK(engine_raw(raw, (avout_op){removed ? AVOUT_OP_DELETE : AVOUT_OP_SET, .path = path,
+                                            .version = -1, .bytes = removed ? NULL : "garbage"}));
+        avout__mem_reconnect_after(w.store, 0);
+        CHECK_OK(avout__mem_reconnect(w.store));
+        void *status;
+        pthread_join(thread, &status);
+        CHECK_INT(AVOUT_UNKNOWN, (intptr_t)status);
+        CHECK_OK(add_to(&w, w.x));
+        CHECK_INT(1, suite_ref_int(w.x));
+        suite_close(other);
+        world_close(&w);
+    }
+}
+
+/* A fence that is refused settles nothing, and the outcome is not unknown because of it. */
+TEST(refused_fences)
+{
+    for (int first = 0; first < 2; first++)
+        for (int after = 0; after < 2; after++) {
+            world w;
+            memset(&w, 0, sizeof w);
+            w.client = suite_connect();
+            w.store = engine_store(0);
+            if (!first) CHECK_OK(avout_ref_create(&w.x, w.client, "/x", avout_int(0), NULL));
+            engine_fault(w.store, (avout__mem_fault){.kind = after ? AVOUT__MEM_LOSE_AFTER
+                                                                   : AVOUT__MEM_LOSE_BEFORE,
+                                                     .multis = true});
+            for (int i = 0; i < 3; i++)
+                engine_fault(w.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
+                                                         .multis = true,
+                                                         .status = AVOUT_EIO,
+                                                         .failed_op = 0,
+                                                         .nth = 1 + (size_t)i % 2});
+            bool created = true;
+            if (first) CHECK_OK(avout_ref_create(&w.x, w.client, "/x", avout_int(0), &created));
+            else CHECK_OK(add_to(&w, w.x));
+            CHECK(created);
+            CHECK_INT(!first, suite_ref_int(w.x));
+            avout_ref_close(w.x);
+            suite_close(w.client);
+            suite_check_memory();
+        }
+}
+
+/* Contended refs whose queue cannot be entered are written all the same. */
+TEST(turns_that_are_refused)
+{
+    world w;
+    world_open(&w);
+    enum { ROUNDS = 60 };
+    avout_client *other = suite_connect();
+    world far = {.client = other};
+    CHECK_OK(avout_ref_open(&far.x, other, "/x"));
+    for (int i = 0; i < 40; i++)
+        engine_fault(w.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
+                                                 .everybody = true,
+                                                 .path = "/avout/cells/x/q-",
+                                                 .status = AVOUT_EIO,
+                                                 .failed_op = 0});
+    pthread_t threads[4];
+    for (int round = 0; round < ROUNDS / 4; round++) {
+        for (int i = 0; i < 4; i++)
+            CHECK(!pthread_create(&threads[i], NULL, add_in_thread, i % 2 ? &w : &far));
+        for (int i = 0; i < 4; i++) {
+            void *status;
+            pthread_join(threads[i], &status);
+            CHECK_INT(AVOUT_OK, (intptr_t)status);
+        }
+    }
+    avout__mem_faults_clear(w.store);
+    CHECK_INT(ROUNDS, engine_strict_int(w.x));
+    avout_ref_close(far.x);
+    suite_close(other);
+    world_close(&w);
+}
+
+static void *connect_again(void *payload)
+{
+    nanosleep(&(struct timespec){0, 50000000}, NULL);
+    CHECK_OK(avout__mem_reconnect(payload));
+    return NULL;
+}
+
+TEST(listing_waits_for_the_connection)
+{
+    world w;
+    world_open(&w);
+    avout__mem_reconnect_after(w.store, AVOUT_FOREVER);
+    CHECK_OK(avout__mem_suspend(w.store));
+    pthread_t thread;
+    CHECK(!pthread_create(&thread, NULL, connect_again, w.store));
+    avout_value names;
+    CHECK_OK(avout_ls(&names, w.client, "/"));
+    avout_release(names);
+    pthread_join(thread, NULL);
+    world_close(&w);
+}
