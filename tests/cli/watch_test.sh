@@ -71,6 +71,9 @@ interrupted()
 {
     # A shell starts background processes with SIGINT ignored; env gives it back.
     set_to 0
+    # What an earlier watch has printed must not be taken for this one's: the signal would come while
+    # it is still ignored.
+    rm -f "$scratch/watched"
     env --default-signal=INT "$avout" watch --initial /w/a >"$scratch/watched" &
     watcher=$!
     eventually lines 1 && kill -INT $watcher && ended 0
