@@ -443,6 +443,7 @@ static void show_written(avout__batch *batch, bool live)
         /* Without the get behind it nobody would tell of its next change. */
         if ((live && cell->fetching) || !cell->container->in_store)
             atomic_store_explicit(&cell->live, record, memory_order_release);
+        if (live && cell->fetching) avout__cell_trust(cell);
         avout__record_retire(old);
     }
     avout__cut_end(stm);
@@ -463,20 +464,24 @@ static void settle_head(avout__cell *cell)
     avout__tick_end(stm);
 }
 
-static void settle_heads(avout__batch *batch)
+/* Answers whether all that was written is live now, so that what is pending may stand on it. */
+static bool settle_heads(avout__batch *batch)
 {
+    bool all = true;
     for (size_t i = 0; i < batch->count; i++) {
         avout__cell *cell = batch->cells[i].cell;
         if (!batch->cells[i].written) continue;
         settle_head(cell);
-        if (cell->last != batch->cells[i].written) avout__pending_fail_stale(cell);
-        if (atomic_load_explicit(&cell->live, memory_order_relaxed)) {
+        avout__record *live = atomic_load_explicit(&cell->live, memory_order_relaxed);
+        all = all && live == batch->cells[i].written;
+        if (live) {
             avout__wake_waiters(cell);
             avout__notify_cell(cell);
-            continue;
+        } else {
+            avout__fetch(cell);
         }
-        avout__fetch(cell);
     }
+    return all;
 }
 
 static void settle_records(avout__batch *batch, avout_txn *txn)
@@ -529,7 +534,7 @@ static void commit_with(avout__batch *batch, const avout_reply *reply, avout_poi
     AVOUT__LIST_EACH(link, &batch->txns)
     settle_records(batch, AVOUT__LINK_OF(link, avout_txn, link));
     avout__tick_end(stm);
-    settle_heads(batch);
+    bool all_live = settle_heads(batch);
     land(batch);
     tell_queue(batch, reply);
     AVOUT__LIST_EACH(txn_link, &batch->txns)
@@ -542,6 +547,7 @@ static void commit_with(avout__batch *batch, const avout_reply *reply, avout_poi
     }
     bool veiled = batch->veiled;
     batch_free(batch);
+    if (!all_live) avout__pending_fail_lost(stm, NULL);
     if (veiled) avout__veils_spread(stm);
 }
 
@@ -575,10 +581,10 @@ static bool give_back(avout__batch *batch)
 }
 
 /* What came back and cannot travel again ends: transactions whose callers have given up, and those
- * that stand on states that have changed meanwhile. Later ones have to be gone before this. */
+ * that stand on states that have changed meanwhile. Only what is left may show. Later ones have to be
+ * gone before this. */
 static void look_through(avout__stm *stm, bool veiled)
 {
-    if (veiled) avout__veils_spread(stm);
     for (bool found = true; found;) {
         found = false;
         AVOUT__LIST_EACH(link, &stm->pending)
@@ -591,6 +597,7 @@ static void look_through(avout__stm *stm, bool veiled)
         }
     }
     avout__pending_fail_lost(stm, NULL);
+    if (veiled) avout__veils_spread(stm);
 }
 
 void avout__batch_return(avout__batch *batch)

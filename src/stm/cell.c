@@ -139,6 +139,7 @@ static void leave_table(avout__cell *cell)
     while (*at != cell) at = &(*at)->next;
     *at = cell->next;
     stm->cell_count--;
+    avout__cell_untrust(cell);
     if (!cell->armed) return;
     char path[AVOUT__PATH_MAX];
     size_t length = avout__layout_path(path, cell->name);

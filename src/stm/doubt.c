@@ -90,3 +90,39 @@ void avout__batch_event(avout__cell *cell)
     if (batch) batch_veil(batch);
     avout__pending_fail_lost(stm, cell);
 }
+
+/* ---- trust ------------------------------------------------------------------------------------------ */
+
+void avout__cell_trust(avout__cell *cell)
+{
+    if (cell->trusted || cell->armed) return;
+    cell->trusted = true;
+    avout__list_append(&cell->stm->trusted, &cell->armed_link);
+}
+
+void avout__cell_untrust(avout__cell *cell)
+{
+    if (!cell->trusted) return;
+    cell->trusted = false;
+    avout__link_remove(&cell->armed_link);
+}
+
+/* Whatever is in flight on the cell stands on a state that is no longer the newest, or on one of which
+ * nobody would tell us when it is not any more. */
+static void refute(avout__cell *cell)
+{
+    avout__cell_untrust(cell);
+    avout__confirmed_lost(cell);
+    if (cell->in_flight) batch_veil(cell->in_flight);
+    avout__pending_fail_lost(cell->stm, cell);
+}
+
+/* The gets of one multi have been answered up to this one's: if others changed something in between,
+ * the cells whose answers are still to come may have changed with it. */
+void avout__cell_refuted(avout__cell *cell)
+{
+    avout__stm *stm = cell->stm;
+    refute(cell);
+    while (!avout__list_empty(&stm->trusted))
+        refute(AVOUT__LINK_OF(stm->trusted.next, avout__cell, armed_link));
+}

@@ -78,8 +78,9 @@ static avout__stm *stm_new(const avout_options *options)
     stm->options = *options;
     stm->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     stm->max_staleness_ms = options->max_staleness_ms;
-    avout__link *lists[] = {&stm->armed,    &stm->pending,  &stm->batches, &stm->active, &stm->past,
-                            &stm->finished, &stm->sleepers, &stm->queues,  &stm->orphans};
+    avout__link *lists[] = {&stm->armed,  &stm->trusted, &stm->pending,  &stm->batches,
+                            &stm->active, &stm->past,    &stm->finished, &stm->sleepers,
+                            &stm->queues, &stm->orphans};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) avout__list_init(lists[i]);
     snprintf(stm->client_id, sizeof stm->client_id, "%016llx%016llx",
              (unsigned long long)avout__random64(), (unsigned long long)avout__random64());

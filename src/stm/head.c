@@ -233,31 +233,19 @@ void avout__txn_fail(avout_txn *txn, avout__verdict verdict, avout_status status
     finish_list(&others, AVOUT__AGAIN);
 }
 
-static bool stands_on_stale(const avout_txn *txn, const avout__cell *cell)
-{
-    for (size_t i = 0; i < txn->count; i++) {
-        const avout__entry *entry = &txn->entries[i];
-        if (entry->cell == cell && entry->base && entry->base->fate == AVOUT__FATE_SETTLED &&
-            entry->base != cell->last && (entry->checked || entry->written))
-            return true;
-    }
-    return false;
-}
-
 static bool stands_on_lost(const avout_txn *txn, const avout__cell *cell)
 {
     for (size_t i = 0; i < txn->count; i++) {
         const avout__entry *entry = &txn->entries[i];
         if ((!cell || entry->cell == cell) && entry->base &&
             entry->base->fate == AVOUT__FATE_SETTLED && (entry->checked || entry->written) &&
-            !atomic_load_explicit(&entry->cell->live, memory_order_relaxed))
+            entry->base != atomic_load_explicit(&entry->cell->live, memory_order_relaxed))
             return true;
     }
     return false;
 }
 
-static void pending_fail(avout__stm *stm, const avout__cell *cell,
-                         bool (*stands)(const avout_txn *txn, const avout__cell *cell))
+void avout__pending_fail_lost(avout__stm *stm, const avout__cell *cell)
 {
     bool failed = false;
     for (bool found = true; found;) {
@@ -265,21 +253,11 @@ static void pending_fail(avout__stm *stm, const avout__cell *cell,
         AVOUT__LIST_EACH(link, &stm->pending)
         {
             avout_txn *txn = AVOUT__LINK_OF(link, avout_txn, link);
-            if (!stands(txn, cell)) continue;
+            if (!stands_on_lost(txn, cell)) continue;
             avout__txn_fail(txn, AVOUT__AGAIN, AVOUT_RETRY, NULL, NULL);
             found = failed = true; /* the list may have lost others too */
             break;
         }
     }
     if (failed) avout__send_ready(stm); /* others may have waited behind them */
-}
-
-void avout__pending_fail_stale(avout__cell *cell)
-{
-    pending_fail(cell->stm, cell, stands_on_stale);
-}
-
-void avout__pending_fail_lost(avout__stm *stm, const avout__cell *cell)
-{
-    pending_fail(stm, cell, stands_on_lost);
 }

@@ -21,15 +21,17 @@
  *      several cells and finds the counter even and unmoved has read one state of all.
  *  E3  All live records together are one cut of the store's history, that of the last delivery: an
  *      event takes live away before any later state is delivered (port promise P1); the states of
- *      our own multi are shown at its reply, where they are the newest; the get that arms their
- *      watch again comes right behind (P2), before anything that could be newer than it.
+ *      our own multi are shown at its reply, where they are the newest, and are trusted until the
+ *      gets right behind it (P2) have armed their watches. Others' changes may come in between: then
+ *      one of these gets tells, and none of those still trusted is shown any longer.
  *  E4  Transactions in `pending` are in the order in which they committed locally. Batches in flight
  *      at the same time share no cell, local and merely read ones included: so whatever a
  *      transaction has read from another is settled before it is sent.
- *     What stands on a state that is no longer the newest runs again as soon as that is known. Of
- *     what is in flight it cannot be known at once (our own writes bring events, too); before anything
- *     newer shows, everything that stands on a batch in doubt is veiled: it is head of nothing until
- *     the batch is settled. So heads are one confirmed cut with own commits on top of it (I4).
+ *     What is pending stands on live records or on what others of `pending` and in flight have
+ *     written: once one of these records is live no longer, it runs again. Of what is in flight it
+ *     cannot be known at once (our own writes bring events, too); before anything newer shows,
+ *     everything that stands on a batch in doubt is veiled: it is head of nothing until the batch is
+ *     settled. So heads are one confirmed cut with own commits on top of it (I4).
  *  E5  A batch with writes is sent with a write of its number into a slot at the slot's version; the
  *      slot is used again only when that batch's outcome is known (slot.c).
  */
@@ -82,9 +84,10 @@ struct avout__cell {
     avout__record *top; /* the last local commit that is on its way; NULL: none */
     avout__record *last;
     const avout__container *container;
-    bool armed;  /* a watch is set and has not fired */
-    bool wanted; /* fetch as soon as there is a connection */
-    bool closed; /* left the table */
+    bool armed;   /* a watch is set and has not fired */
+    bool trusted; /* live by our own write; the answer that arms its watch is still to come */
+    bool wanted;  /* fetch as soon as there is a connection */
+    bool closed;  /* left the table */
     uint32_t hash;
     /* Those that are changed without the lock, in words of their own. */
     _Atomic uint32_t refs; /* handles and transactions' entries; at 0 the cell leaves the table */
@@ -102,7 +105,7 @@ struct avout__cell {
     avout__cell *next; /* in its bucket */
     avout__link waiters;
     avout__link orphan;     /* in stm->orphans: the keeper is to give up a reference */
-    avout__link armed_link; /* in stm->armed, oldest use first */
+    avout__link armed_link; /* in stm->armed, oldest use first, or in stm->trusted */
     avout__cell_extra *extra;
     char name[]; /* "" for local cells */
 };
@@ -271,6 +274,7 @@ struct avout__stm {
     size_t bucket_count, cell_count;
     avout__link armed;
     size_t armed_bytes;
+    avout__link trusted;
 
     /* commits */
     avout__link pending;
@@ -375,9 +379,8 @@ void avout__past_clear(avout__cell *cell);
  * what it wrote. `verdict` for the given; the others run again. */
 void avout__txn_fail(avout_txn *txn, avout__verdict verdict, avout_status status,
                      const char *detail, avout__cell *contended);
-/* The transactions of pending that stand on a base of this cell which is no longer the newest. */
-void avout__pending_fail_stale(avout__cell *cell);
-/* Those that stand on confirmed states that are not live, of this cell or (NULL) of any. */
+/* The transactions of pending that stand on confirmed states that are not live any more, of this cell
+ * or (NULL) of any. */
 void avout__pending_fail_lost(avout__stm *stm, const avout__cell *cell);
 /* Ends a transaction that is in no list any more; its latch opens at avout__stm_unlock. */
 void avout__txn_finish(avout_txn *txn, avout__verdict verdict);
@@ -514,6 +517,12 @@ void avout__batches_veil(avout__stm *stm);
 void avout__veils_spread(avout__stm *stm);
 /* An event of a cell was delivered, which is not live any more. */
 void avout__batch_event(avout__cell *cell);
+/* An answer of the store tells that what the cell shows is not the newest, or fails to tell that it
+ * is. The cell is not live afterwards, and nothing stands on it visibly. */
+void avout__cell_refuted(avout__cell *cell);
+/* Live by our own write: shown until an answer refutes that. */
+void avout__cell_trust(avout__cell *cell);
+void avout__cell_untrust(avout__cell *cell);
 /* Something newer than the reply of the suspect is about to show. */
 void avout__batch_doubt(avout__stm *stm);
 

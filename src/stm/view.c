@@ -34,6 +34,7 @@ static size_t armed_cost(const avout__cell *cell)
 
 static void disarm(avout__cell *cell)
 {
+    avout__cell_untrust(cell);
     if (!cell->armed) return;
     cell->armed = false;
     cell->stm->armed_bytes -= armed_cost(cell);
@@ -74,6 +75,7 @@ static void arm(avout__cell *cell)
 {
     avout__stm *stm = cell->stm;
     if (cell->armed || cell->closed) return;
+    avout__cell_untrust(cell);
     cell->armed = true;
     stm->armed_bytes += armed_cost(cell);
     avout__list_append(&stm->armed, &cell->armed_link);
@@ -102,8 +104,7 @@ static bool goes_back(const avout__record *known, const avout_stat *stat)
 static void fetch_failed(avout__cell *cell, avout_status status)
 {
     cell->failure = status;
-    avout__confirmed_lost(cell);
-    avout__batch_event(cell);
+    avout__cell_refuted(cell);
     avout__wake_waiters(cell);
     if (!cell->extra || avout__list_empty(&cell->extra->watches)) return;
     cell->wanted = true;
@@ -113,8 +114,7 @@ static void fetch_failed(avout__cell *cell, avout_status status)
 /* The answer told of another state but did not bring it: the one shown is no longer of the cut. */
 static void fetch_more(avout__cell *cell, avout_request_kind kind, bool sync)
 {
-    avout__confirmed_lost(cell);
-    avout__batch_event(cell);
+    avout__cell_refuted(cell);
     fetch_with(cell, kind, sync);
 }
 
@@ -127,6 +127,7 @@ static void state_same(avout__cell *cell, const avout_stat *stat)
 
 static void state_new(avout__cell *cell, avout__record_kind kind, const avout_reply *reply)
 {
+    avout__cell_refuted(cell); /* what it showed, before it shows anything newer */
     avout__blob *blob = NULL;
     if (kind == AVOUT__RECORD_VALUE) {
         blob = avout__blob_new(reply->bytes, reply->length);
@@ -145,7 +146,6 @@ static void state_new(avout__cell *cell, avout__record_kind kind, const avout_re
         record->point = reply->stat.changed;
     }
     avout__confirmed_set(cell, record, true);
-    avout__pending_fail_stale(cell);
 }
 
 static void state_present(avout__cell *cell, const avout__fetch_order *order,
@@ -197,7 +197,12 @@ static void fetched(avout__fetch_order *order, const avout_reply *reply, bool ex
         state_absent(cell, order, exists);
         break;
     case AVOUT_ECONNECTION:
-    case AVOUT_ESESSION: cell->wanted = true; break;
+    case AVOUT_ESESSION:
+        cell->wanted = true;
+        if (cell->trusted) avout__cell_refuted(cell);
+        /* Told only after the connection has come back: nobody else will ask. */
+        if (stm->connected) avout__try_later(stm);
+        break;
     default: fetch_failed(cell, reply->status);
     }
     avout__stm_unlock(stm);
@@ -363,12 +368,12 @@ static void each_cell(avout__stm *stm, void (*call)(avout__cell *cell))
         for (avout__cell *cell = stm->buckets[i]; cell; cell = cell->next) call(cell);
 }
 
-/* Shown at the reply of our own multi, its watch not yet armed: what happens to it while there is no
- * connection nobody would tell us. */
-static void suspend_cell(avout__cell *cell)
+/* What happens to them while there is no connection nobody would tell us. */
+static void lose_trusted(avout__stm *stm)
 {
-    if (!cell->armed && atomic_load_explicit(&cell->live, memory_order_relaxed)) {
-        avout__confirmed_lost(cell);
+    while (!avout__list_empty(&stm->trusted)) {
+        avout__cell *cell = AVOUT__LINK_OF(stm->trusted.next, avout__cell, armed_link);
+        avout__cell_refuted(cell);
         cell->wanted = true;
     }
 }
@@ -413,7 +418,7 @@ static void on_session(avout_event event, void *payload)
         stm->connected = false;
         stm->suspended_ns = avout__now_ns();
         if (stm->max_staleness_ms) atomic_store(&stm->degraded, 1);
-        each_cell(stm, suspend_cell);
+        lose_trusted(stm);
         avout__batches_veil(stm);
         avout__pending_fail_lost(stm, NULL);
         break;

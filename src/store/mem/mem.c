@@ -400,6 +400,7 @@ static avout_status mem_submit(avout_store *store, const avout_request *requests
     if (!status && handle->state == MEM_CONNECTED) {
         avout__list_splice(&handle->inbound, &run);
         pthread_cond_signal(&world->wake);
+        if (handle->hold_requests) pthread_cond_broadcast(&world->changed);
     } else if (!status) {
         AVOUT__LIST_EACH(link, &run)
         {
