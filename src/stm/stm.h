@@ -3,7 +3,7 @@
  *   caller's thread                                   delivery thread (of the store)
  *   ---------------                                   ------------------------------
  *   txn.c     runs the body, reads and writes         view.c    events and fetched states
- *   commit.c  commutes, validates, joins `pending`    batch.c   replies of multis: settle or refuse
+ *   commit.c  commutes, validates, joins `pending`    outcome.c replies of multis: settle or refuse
  *   batch.c   sends what is ready                     slot.c    fences: settles unclear outcomes
  *   blocks on the transaction's latch                 opens the latches
  *
@@ -487,7 +487,7 @@ void avout__elder_leave(avout_txn *txn);
 /* Before a commit that changes something: waits while there is an elder, for a bounded time. */
 void avout__elder_respect(avout_txn *txn);
 
-/* ---- batch.c, slot.c ----------------------------------------------------------------------------- */
+/* ---- batch.c, outcome.c, slot.c ----------------------------------------------------------------------------- */
 
 /* Sends what can be sent. Lock held. */
 void avout__send_ready(avout__stm *stm);
