@@ -6,96 +6,82 @@
 #include "base/error.h"
 #include "base/banned.h"
 
-/* Wraps a counted cell; gives it back when there is no memory. */
-static avout_status wrap(avout_atom **atom, avout__cell *cell)
-{
-    *atom = avout__alloc(sizeof **atom);
-    if (!*atom) {
-        avout__cell_unref(cell);
-        return AVOUT_ENOMEM;
-    }
-    (*atom)->cell = cell;
-    avout__cell_hold(cell);
-    return AVOUT_OK;
-}
-
 avout_status avout_atom_open(avout_atom **atom, avout_client *client, const char *name)
 {
-    avout__cell *cell;
-    avout_status status = avout__update_open(&cell, avout__client_stm(client), name);
-    return status ? status : wrap(atom, cell);
+    avout__handle *handle;
+    avout_status status = avout__handle_open(&handle, client->stm, name);
+    if (!status) *atom = (avout_atom *)handle;
+    return status;
 }
 
 avout_status avout_atom_create(avout_atom **atom, avout_client *client, const char *name,
                                avout_value initial, bool *created)
 {
-    avout__cell *cell;
-    avout_status status =
-        avout__update_create(&cell, avout__client_stm(client), name, initial, false, created);
-    return status ? status : wrap(atom, cell);
+    avout__handle *handle;
+    avout_status status = avout__handle_create(&handle, client->stm, name, initial, false, created);
+    if (!status) *atom = (avout_atom *)handle;
+    return status;
 }
 
 avout_status avout_atom_create_or_reset(avout_atom **atom, avout_client *client, const char *name,
                                         avout_value value)
 {
-    avout__cell *cell;
-    avout_status status =
-        avout__update_create(&cell, avout__client_stm(client), name, value, true, NULL);
-    return status ? status : wrap(atom, cell);
+    avout__handle *handle;
+    avout_status status = avout__handle_create(&handle, client->stm, name, value, true, NULL);
+    if (!status) *atom = (avout_atom *)handle;
+    return status;
 }
 
 void avout_atom_close(avout_atom *atom)
 {
-    if (!atom) return;
-    avout__cell_let_go(atom->cell);
-    avout__free(atom);
+    if (atom) avout__handle_close(&atom->is);
 }
 
 avout_status avout_atom_destroy(avout_atom *atom)
 {
-    return avout__update_destroy(atom->cell);
+    return avout__update_destroy(atom->is.cell);
 }
 
 const char *avout_atom_name(const avout_atom *atom)
 {
-    return atom->cell->name;
+    return atom->is.cell->name;
 }
 
 avout_status avout_atom_deref(avout_value *value, avout_atom *atom)
 {
-    return avout__update_deref(value, atom->cell, 0);
+    return avout__update_deref(value, atom->is.cell, 0);
 }
 
 avout_status avout_atom_deref_within(avout_value *value, avout_atom *atom, int64_t timeout_ms)
 {
-    return avout__update_deref(value, atom->cell, timeout_ms);
+    return avout__update_deref(value, atom->is.cell, timeout_ms);
 }
 
 avout_status avout_atom_deref_strict(avout_value *value, avout_atom *atom, int64_t timeout_ms)
 {
-    return avout__update_deref_strict(value, atom->cell, timeout_ms);
+    return avout__update_deref_strict(value, atom->is.cell, timeout_ms);
 }
 
 avout_value avout_atom_peek(avout_atom *atom)
 {
-    return avout__update_peek(atom->cell);
+    return avout__update_peek(atom->is.cell);
 }
 
 avout_status avout_atom_set_validator(avout_atom *atom, avout_validator_fn validator, void *payload,
                                       void (*destroy)(void *payload))
 {
-    return avout__validator_set(atom->cell, validator, payload, destroy);
+    return avout__validator_set(atom->is.cell, validator, payload, destroy);
 }
 
 avout_status avout_atom_add_watch(avout_atom *atom, const char *key, avout_watch_fn watch,
                                   void *payload, void (*destroy)(void *payload))
 {
-    return avout__watch_add(atom->cell, key, watch, payload, destroy);
+    return avout__watch_add(atom->is.cell, key, watch, payload, destroy);
 }
 
 avout_status avout_atom_remove_watch(avout_atom *atom, const char *key)
 {
-    return avout__watch_remove(atom->cell, key);
+    return avout__watch_remove(atom->is.cell, key);
 }
 
 /* ---- changing ------------------------------------------------------------------------------------------------------------ */
@@ -153,8 +139,8 @@ avout_status avout_swap(avout_atom *atom, avout_change_fn change, void *payload,
                         avout_value *old_value, avout_value *new_value,
                         const avout_call_options *options)
 {
-    swap wanted = {.cell = atom->cell, .change = change, .payload = payload};
-    avout_status status = avout__update_run(atom->cell, swap_body, &wanted, options);
+    swap wanted = {.cell = atom->is.cell, .change = change, .payload = payload};
+    avout_status status = avout__update_run(atom->is.cell, swap_body, &wanted, options);
     swap_results(&wanted, status, old_value, new_value);
     return status;
 }
@@ -174,8 +160,8 @@ static avout_status assign(avout_txn *txn, void *payload)
 avout_status avout_reset(avout_atom *atom, avout_value value, const avout_call_options *options)
 {
     if (avout_is_none(value)) return avout_none_status();
-    assignment wanted = {.cell = atom->cell, .value = value};
-    avout_status status = avout__update_run(atom->cell, assign, &wanted, options);
+    assignment wanted = {.cell = atom->is.cell, .value = value};
+    avout_status status = avout__update_run(atom->is.cell, assign, &wanted, options);
     avout_release(value);
     return status;
 }
@@ -198,8 +184,8 @@ avout_status avout_compare_and_set(avout_atom *atom, avout_value expected, avout
                                    const avout_call_options *options)
 {
     if (avout_is_none(value)) return avout_none_status();
-    assignment wanted = {.cell = atom->cell, .value = value, .expected = expected};
-    avout_status status = avout__update_run(atom->cell, assign_if, &wanted, options);
+    assignment wanted = {.cell = atom->is.cell, .value = value, .expected = expected};
+    avout_status status = avout__update_run(atom->is.cell, assign_if, &wanted, options);
     avout_release(value);
     return status;
 }
@@ -232,10 +218,10 @@ avout_status avout_swap_async(avout_atom *atom, avout_change_fn change, void *pa
 {
     swap_job *job = avout__calloc(1, sizeof *job);
     if (!job) return AVOUT_ENOMEM;
-    avout_status status = avout__txn_new(&job->job.txn, atom->cell->stm, options);
+    avout_status status = avout__txn_new(&job->job.txn, atom->is.cell->stm, options);
     if (!status) {
         job->swap =
-            (swap){.cell = avout__cell_ref(atom->cell), .change = change, .payload = payload};
+            (swap){.cell = avout__cell_ref(atom->is.cell), .change = change, .payload = payload};
         job->job.body = swap_body;
         job->job.payload = &job->swap;
         job->job.finish = swap_finish;
@@ -244,7 +230,7 @@ avout_status avout_swap_async(avout_atom *atom, avout_change_fn change, void *pa
         status = avout__executor_submit(&job->job);
         if (!status) return AVOUT_OK;
         avout__txn_unref(job->job.txn);
-        avout__cell_unref(atom->cell);
+        avout__cell_unref(atom->is.cell);
     }
     avout__free(job);
     return status;

@@ -6,12 +6,17 @@
 #include "avout/ref.h"
 #include "stm/stm.h"
 
+/* Atoms and refs are the same but for their functions. */
+typedef struct avout__handle {
+    avout__cell *cell; /* counted, and held */
+} avout__handle;
+
 struct avout_atom {
-    avout__cell *cell; /* counted */
+    avout__handle is;
 };
 
 struct avout_ref {
-    avout__cell *cell; /* counted */
+    avout__handle is;
 };
 
 struct avout_client {
@@ -19,9 +24,12 @@ struct avout_client {
     char *url;
 };
 
-static inline avout__stm *avout__client_stm(avout_client *client)
-{
-    return client->stm;
-}
+/* As avout__update_open, avout__update_create and avout__cell_local. The handle is allocated before
+ * anything else: what has been done in the store could not be answered with AVOUT_ENOMEM. */
+avout_status avout__handle_open(avout__handle **handle, avout__stm *stm, const char *name);
+avout_status avout__handle_create(avout__handle **handle, avout__stm *stm, const char *name,
+                                  avout_value value, bool reset, bool *created);
+avout_status avout__handle_local(avout__handle **handle, avout__stm *stm, avout_value initial);
+void avout__handle_close(avout__handle *handle);
 
 #endif

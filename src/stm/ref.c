@@ -8,103 +8,90 @@
 #include "base/error.h"
 #include "base/banned.h"
 
-/* Wraps a counted cell; gives it back when there is no memory. */
-static avout_status wrap(avout_ref **ref, avout__cell *cell)
-{
-    *ref = avout__alloc(sizeof **ref);
-    if (!*ref) {
-        avout__cell_unref(cell);
-        return AVOUT_ENOMEM;
-    }
-    (*ref)->cell = cell;
-    avout__cell_hold(cell);
-    return AVOUT_OK;
-}
-
 avout_status avout_ref_open(avout_ref **ref, avout_client *client, const char *name)
 {
-    avout__cell *cell;
-    avout_status status = avout__update_open(&cell, avout__client_stm(client), name);
-    return status ? status : wrap(ref, cell);
+    avout__handle *handle;
+    avout_status status = avout__handle_open(&handle, client->stm, name);
+    if (!status) *ref = (avout_ref *)handle;
+    return status;
 }
 
 avout_status avout_ref_create(avout_ref **ref, avout_client *client, const char *name,
                               avout_value initial, bool *created)
 {
-    avout__cell *cell;
-    avout_status status =
-        avout__update_create(&cell, avout__client_stm(client), name, initial, false, created);
-    return status ? status : wrap(ref, cell);
+    avout__handle *handle;
+    avout_status status = avout__handle_create(&handle, client->stm, name, initial, false, created);
+    if (!status) *ref = (avout_ref *)handle;
+    return status;
 }
 
 avout_status avout_ref_create_or_reset(avout_ref **ref, avout_client *client, const char *name,
                                        avout_value value)
 {
-    avout__cell *cell;
-    avout_status status =
-        avout__update_create(&cell, avout__client_stm(client), name, value, true, NULL);
-    return status ? status : wrap(ref, cell);
+    avout__handle *handle;
+    avout_status status = avout__handle_create(&handle, client->stm, name, value, true, NULL);
+    if (!status) *ref = (avout_ref *)handle;
+    return status;
 }
 
 void avout_ref_close(avout_ref *ref)
 {
-    if (!ref) return;
-    avout__cell_let_go(ref->cell);
-    avout__free(ref);
+    if (ref) avout__handle_close(&ref->is);
 }
 
 avout_status avout_ref_destroy(avout_ref *ref)
 {
-    return avout__update_destroy(ref->cell);
+    return avout__update_destroy(ref->is.cell);
 }
 
 const char *avout_ref_name(const avout_ref *ref)
 {
-    return ref->cell->name;
+    return ref->is.cell->name;
 }
 
 avout_status avout_ref_deref(avout_value *value, avout_ref *ref)
 {
-    return avout__update_deref(value, ref->cell, 0);
+    return avout__update_deref(value, ref->is.cell, 0);
 }
 
 avout_status avout_ref_deref_within(avout_value *value, avout_ref *ref, int64_t timeout_ms)
 {
-    return avout__update_deref(value, ref->cell, timeout_ms);
+    return avout__update_deref(value, ref->is.cell, timeout_ms);
 }
 
 avout_status avout_ref_deref_strict(avout_value *value, avout_ref *ref, int64_t timeout_ms)
 {
-    return avout__update_deref_strict(value, ref->cell, timeout_ms);
+    return avout__update_deref_strict(value, ref->is.cell, timeout_ms);
 }
 
 avout_value avout_ref_peek(avout_ref *ref)
 {
-    return avout__update_peek(ref->cell);
+    return avout__update_peek(ref->is.cell);
 }
 
 avout_status avout_ref_set_validator(avout_ref *ref, avout_validator_fn validator, void *payload,
                                      void (*destroy)(void *payload))
 {
-    return avout__validator_set(ref->cell, validator, payload, destroy);
+    return avout__validator_set(ref->is.cell, validator, payload, destroy);
 }
 
 avout_status avout_ref_add_watch(avout_ref *ref, const char *key, avout_watch_fn watch,
                                  void *payload, void (*destroy)(void *payload))
 {
-    return avout__watch_add(ref->cell, key, watch, payload, destroy);
+    return avout__watch_add(ref->is.cell, key, watch, payload, destroy);
 }
 
 avout_status avout_ref_remove_watch(avout_ref *ref, const char *key)
 {
-    return avout__watch_remove(ref->cell, key);
+    return avout__watch_remove(ref->is.cell, key);
 }
 
 avout_status avout_ref_local(avout_ref **ref, avout_client *client, avout_value initial)
 {
-    avout__cell *cell;
-    avout_status status = avout__cell_local(&cell, avout__client_stm(client), initial);
-    return status ? status : wrap(ref, cell);
+    avout__handle *handle;
+    avout_status status = avout__handle_local(&handle, client->stm, initial);
+    if (!status) *ref = (avout_ref *)handle;
+    return status;
 }
 
 /* ---- several at one point -------------------------------------------------------------------------------------------------- */
@@ -139,9 +126,9 @@ avout_status avout_refs_deref(avout_value *values, avout_ref *const *refs, size_
     if (!count) return AVOUT_OK;
     several wanted = {refs, count, avout__calloc(count, sizeof *values)};
     if (!wanted.values) return AVOUT_ENOMEM;
-    avout_txn *outer = avout__txn_current(refs[0]->cell->stm);
+    avout_txn *outer = avout__txn_current(refs[0]->is.cell->stm);
     avout_status status = outer ? read_several(outer, &wanted)
-                                : avout__update_run(refs[0]->cell, read_several, &wanted, NULL);
+                                : avout__update_run(refs[0]->is.cell, read_several, &wanted, NULL);
     if (status) forget(&wanted);
     else memcpy(values, wanted.values, count * sizeof *values);
     avout__free(wanted.values);
@@ -153,7 +140,7 @@ avout_status avout_refs_deref(avout_value *values, avout_ref *const *refs, size_
 avout_status avout_dosync(avout_client *client, avout_txn_fn body, void *payload,
                           const avout_call_options *options)
 {
-    avout__stm *stm = avout__client_stm(client);
+    avout__stm *stm = client->stm;
     avout_txn *txn = avout__txn_current(stm);
     if (txn) {
         avout_status status = body(txn, payload);
@@ -186,7 +173,7 @@ avout_status avout_dosync_async(avout_client *client, avout_txn_fn body, void *p
 {
     dosync_job *job = avout__calloc(1, sizeof *job);
     if (!job) return AVOUT_ENOMEM;
-    avout_status status = avout__txn_new(&job->job.txn, avout__client_stm(client), options);
+    avout_status status = avout__txn_new(&job->job.txn, client->stm, options);
     if (!status) {
         job->job.body = body;
         job->job.payload = payload;
@@ -207,7 +194,7 @@ avout_status avout_txn_deref(avout_value *value, avout_txn *txn, avout_ref *ref)
 {
     avout__entry *entry;
     avout_value seen;
-    avout_status status = avout__txn_read(&entry, txn, ref->cell);
+    avout_status status = avout__txn_read(&entry, txn, ref->is.cell);
     if (!status) status = avout__txn_entry_value(&seen, entry);
     if (!status) *value = avout_share(seen);
     return status;
@@ -215,23 +202,23 @@ avout_status avout_txn_deref(avout_value *value, avout_txn *txn, avout_ref *ref)
 
 avout_status avout_ref_set(avout_txn *txn, avout_ref *ref, avout_value value)
 {
-    return avout__txn_write(txn, ref->cell, value, 0);
+    return avout__txn_write(txn, ref->is.cell, value, 0);
 }
 
 avout_status avout_alter(avout_txn *txn, avout_ref *ref, avout_change_fn change, void *payload)
 {
-    return avout__txn_change(txn, ref->cell, change, payload);
+    return avout__txn_change(txn, ref->is.cell, change, payload);
 }
 
 avout_status avout_commute(avout_txn *txn, avout_ref *ref, avout_change_fn change, void *payload)
 {
-    return avout__txn_commute(txn, ref->cell, change, payload);
+    return avout__txn_commute(txn, ref->is.cell, change, payload);
 }
 
 avout_status avout_ensure(avout_txn *txn, avout_ref *ref)
 {
     avout__entry *entry;
-    avout_status status = avout__txn_read(&entry, txn, ref->cell);
+    avout_status status = avout__txn_read(&entry, txn, ref->is.cell);
     if (!status) entry->flags |= AVOUT__ENTRY_ENSURE;
     return status;
 }

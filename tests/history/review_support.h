@@ -62,7 +62,7 @@ static inline int review_pending(avout_client *client)
 static inline bool review_awaited(avout_client *client, avout_atom *atom)
 {
     avout__stm_lock(client->stm);
-    bool awaited = !avout__list_empty(&atom->cell->waiters);
+    bool awaited = !avout__list_empty(&atom->is.cell->waiters);
     avout__stm_unlock(client->stm);
     return awaited;
 }
