@@ -21,6 +21,13 @@ typedef struct avout__keeper {
     bool stop;
 } avout__keeper;
 
+/* Waiting on a condition gives the lock back without waking whose transactions have ended here. */
+static void wake_callers(avout__stm *stm)
+{
+    avout__stm_unlock(stm);
+    avout__stm_lock(stm);
+}
+
 static void collect(avout__stm *stm)
 {
     avout__stm_unlock(stm);
@@ -40,7 +47,11 @@ static void try_again(avout__stm *stm)
 {
     if (!stm->retry_ns || avout__now_ns() < stm->retry_ns) return;
     stm->retry_ns = 0;
-    if (stm->connected) avout__resume(stm); /* else the connection's return does it */
+    avout__notify_again(stm);
+    if (stm->connected) avout__resume(stm);
+    else
+        avout__send_ready(
+            stm); /* what needs no store; the rest goes with the connection's return */
 }
 
 /* Waits until there is something to do. */
@@ -66,7 +77,9 @@ static void *keeper_main(void *payload)
         } else {
             try_again(stm);
             /* A client that is being closed takes no turns any more. */
-            rest(keeper, stm, !atomic_load(&stm->closed) && avout__turns_tick(stm));
+            bool turns = !atomic_load(&stm->closed) && avout__turns_tick(stm);
+            if (avout__list_empty(&stm->finished)) rest(keeper, stm, turns);
+            else wake_callers(stm);
         }
     }
     avout__stm_unlock(stm);
