@@ -42,6 +42,7 @@ typedef struct avout__notifier {
     pthread_cond_t wake;   /* something to tell, or the end */
     pthread_cond_t called; /* a watch's call has returned */
     avout__link cells;     /* of avout__cell_extra.notify */
+    avout__link untold;    /* of the same, for which there was no memory */
     avout_event events[EVENTS];
     uint32_t first, count;
     avout__link lines; /* of log_line */
@@ -58,13 +59,14 @@ static void watch_free(avout__watch *watch)
     avout__free(watch);
 }
 
-/* What a watch is shown of a record; AVOUT_NONE for what is no value. */
-static avout_value shown(avout__record *record, avout__cell *cell)
+/* What a watch is shown of a record: AVOUT_NONE for what is no value. AVOUT_ENOMEM: nothing yet. */
+static avout_status shown(avout_value *value, avout__record *record, avout__cell *cell)
 {
-    avout_value value;
-    if (!record || avout__record_value(&value, record, cell->container, cell->name))
-        return AVOUT_NONE;
-    return value;
+    *value = AVOUT_NONE;
+    if (!record) return AVOUT_OK;
+    avout_status status = avout__record_value(value, record, cell->container, cell->name);
+    if (status) *value = AVOUT_NONE;
+    return status == AVOUT_ENOMEM ? status : AVOUT_OK;
 }
 
 /* A watch of the cell that has not seen the live record. */
@@ -80,8 +82,8 @@ static avout__watch *behind(avout__cell *cell)
     return NULL;
 }
 
-/* Lock held; it is given back for the call. */
-static void call_watch(avout__notifier *notifier, avout__cell *cell, avout__watch *watch)
+/* Lock held; it is given back for the call. AVOUT_ENOMEM: the watch is still behind. */
+static avout_status call_watch(avout__notifier *notifier, avout__cell *cell, avout__watch *watch)
 {
     avout__stm *stm = cell->stm;
     avout__record *old = watch->seen;
@@ -90,16 +92,26 @@ static void call_watch(avout__notifier *notifier, avout__cell *cell, avout__watc
     avout__record_ref(fresh);
     watch->running = true;
     avout__stm_unlock(stm);
-    watch->call(watch->key, shown(old, cell), shown(fresh, cell), watch->payload);
-    avout__record_unref(old);
+    avout_value before, after;
+    avout_status status = shown(&before, old, cell);
+    if (!status) status = shown(&after, fresh, cell);
+    if (!status) {
+        watch->call(watch->key, before, after, watch->payload);
+        avout__record_unref(old);
+    }
     avout__record_unref(fresh);
     avout__stm_lock(stm);
+    if (status) {
+        watch->seen = old;
+        avout__record_drop(fresh);
+    }
     watch->running = false;
     pthread_cond_broadcast(&notifier->called);
-    if (!watch->removed) return;
+    if (!watch->removed) return status;
     avout__stm_unlock(stm);
     watch_free(watch);
     avout__stm_lock(stm);
+    return status;
 }
 
 /* One watch at a time: a cell that changes all the time must not keep the others waiting. */
@@ -110,8 +122,14 @@ static void tell_cell(avout__notifier *notifier, avout__cell_extra *extra)
     avout__link_remove(&extra->notify);
     avout__cell_ref(cell);
     avout__watch *watch = behind(cell);
-    if (watch) call_watch(notifier, cell, watch);
-    if (behind(cell)) avout__notify_cell(cell);
+    avout_status status = watch ? call_watch(notifier, cell, watch) : AVOUT_OK;
+    if (status) {
+        avout__link_remove(&extra->notify); /* it may have changed again meanwhile */
+        avout__list_append(&notifier->untold, &extra->notify);
+        avout__try_later(stm);
+    } else if (behind(cell)) {
+        avout__notify_cell(cell);
+    }
     avout__stm_unlock(stm);
     avout__cell_unref(cell);
     avout__stm_lock(stm);
@@ -162,6 +180,7 @@ static void *notifier_main(void *payload)
             pthread_cond_wait(&notifier->wake, &stm->lock);
         }
     }
+    avout__list_splice(&notifier->cells, &notifier->untold);
     while (!avout__list_empty(&notifier->cells)) avout__link_remove(notifier->cells.next);
     avout__stm_unlock(stm);
     return NULL;
@@ -174,6 +193,7 @@ avout_status avout__notifier_start(avout__stm *stm)
     pthread_cond_init(&notifier->wake, NULL);
     pthread_cond_init(&notifier->called, NULL);
     avout__list_init(&notifier->cells);
+    avout__list_init(&notifier->untold);
     avout__list_init(&notifier->lines);
     stm->notifier = notifier;
     avout_status status = avout__thread_start(&notifier->thread, notifier_main, stm);
@@ -214,6 +234,14 @@ void avout__notify_cell(avout__cell *cell)
     if (!extra || !notifier || avout__list_empty(&extra->watches)) return;
     if (avout__link_linked(&extra->notify)) return;
     avout__list_append(&notifier->cells, &extra->notify);
+    pthread_cond_signal(&notifier->wake);
+}
+
+void avout__notify_again(avout__stm *stm)
+{
+    avout__notifier *notifier = stm->notifier;
+    if (!notifier || avout__list_empty(&notifier->untold)) return;
+    avout__list_splice(&notifier->cells, &notifier->untold);
     pthread_cond_signal(&notifier->wake);
 }
 

@@ -547,7 +547,8 @@ avout_status avout__layout_parents(avout__stm *stm, const char *name, int64_t de
 
 avout_status avout__notifier_start(avout__stm *stm);
 void avout__notifier_stop(avout__stm *stm);
-void avout__notify_cell(avout__cell *cell);                     /* lock held */
+void avout__notify_cell(avout__cell *cell); /* lock held */
+void avout__notify_again(avout__stm *stm);  /* what there was no memory for; lock held */
 void avout__notify_session(avout__stm *stm, avout_event event); /* lock held */
 /* Without the lock; from any thread. */
 void avout__notify_log(avout__stm *stm, avout_log_level level, const char *message);
