@@ -564,8 +564,10 @@ avout__step avout__txn_verdict(avout_status *status, avout_txn *txn, avout_statu
     switch (txn->verdict) {
     case AVOUT__CONFIRMED:
         *status = result;
-        if (result && txn->asynchronous && txn->failure_detail)
-            avout__fail_text(result, txn->failure_detail);
+        /* The thread's own detail is another job's by now. */
+        if (result && txn->asynchronous)
+            avout__fail_text(result,
+                             txn->failure_detail ? txn->failure_detail : avout_status_text(result));
         return AVOUT__STEP_FINAL;
     case AVOUT__FAILED:
         *status = txn->failure_status;
