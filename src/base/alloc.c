@@ -10,6 +10,21 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/slab.h"
+
+/* Small blocks come from slabs, unless the program has an allocator of its own or is built to have
+ * every block watched. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLABS false
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define SLABS false
+#endif
+#endif
+#ifndef SLABS
+#define SLABS true
+#endif
 
 static void *default_allocate(size_t size, void *payload)
 {
@@ -33,64 +48,89 @@ static const avout_allocator default_allocator = {default_allocate, default_real
                                                   default_release, NULL};
 static avout_allocator allocator = {default_allocate, default_reallocate, default_release, NULL};
 
-/* Blocks are counted by each thread in a counter of its own: an atomic addition for each block would
- * cost as much as a third of making one. A block may be freed by another thread than its maker's:
- * only the sum means something. Counters are never freed; the next thread goes on with one whose
- * thread has ended. */
-typedef struct counter {
+static bool slabs = SLABS;
+
+void *avout__slab_memory(size_t length)
+{
+    void *memory = NULL;
+    return posix_memalign(&memory, AVOUT__SLAB_BYTES, length) ? NULL : memory;
+}
+
+void avout__slab_memory_free(void *memory)
+{
+    free(memory);
+}
+
+/* What a thread has of its own: a counter of blocks, as an atomic addition for each would cost as much
+ * as a third of making one, and free blocks (slab.h). A block may be freed by another thread than its
+ * maker's: of the counts only the sum means something. These structures are never freed; the next
+ * thread goes on with one whose thread has ended. */
+typedef struct heap {
     _Alignas(64) _Atomic int64_t blocks;
     _Atomic bool owned;
-    struct counter *next;
-} counter;
+    struct heap *next;
+    avout__slab_cache cache;
+} heap;
 
-static _Atomic(counter *) counters;
-static counter shared_counter; /* of threads that have none: while they end, and without memory */
-static _Thread_local counter *my_counter __attribute__((tls_model("initial-exec")));
-static pthread_once_t counter_once = PTHREAD_ONCE_INIT;
-static pthread_key_t counter_key;
-static bool counter_key_made;
+static _Atomic(heap *) heaps;
+static heap shared_heap; /* of threads that have none: while they end, and without memory */
+static _Thread_local heap *my_heap __attribute__((tls_model("initial-exec")));
+static pthread_once_t heap_once = PTHREAD_ONCE_INIT;
+static pthread_key_t heap_key;
+static bool heap_key_made;
 
-static void leave_counter(void *left)
+static void leave_heap(void *left)
 {
-    my_counter = &shared_counter;
-    atomic_store_explicit(&((counter *)left)->owned, false, memory_order_release);
+    heap *mine = left;
+    my_heap = &shared_heap;
+    avout__slab_leave(&mine->cache);
+    atomic_store_explicit(&mine->owned, false, memory_order_release);
 }
 
-static void make_counter_key(void)
+static void make_heap_key(void)
 {
-    counter_key_made = !pthread_key_create(&counter_key, leave_counter);
+    heap_key_made = !pthread_key_create(&heap_key, leave_heap);
 }
 
-static counter *take_counter(void)
+static heap *take_heap(void)
 {
-    for (counter *c = atomic_load(&counters); c; c = c->next) {
-        if (!atomic_load_explicit(&c->owned, memory_order_relaxed) &&
-            !atomic_exchange_explicit(&c->owned, true, memory_order_acquire))
-            return c;
+    for (heap *h = atomic_load(&heaps); h; h = h->next) {
+        if (!atomic_load_explicit(&h->owned, memory_order_relaxed) &&
+            !atomic_exchange_explicit(&h->owned, true, memory_order_acquire))
+            return h;
     }
-    counter *fresh = aligned_alloc(_Alignof(counter), sizeof *fresh);
+    heap *fresh = aligned_alloc(_Alignof(heap), sizeof *fresh);
     if (!fresh) return NULL;
-    *fresh = (counter){.owned = true, .next = atomic_load(&counters)};
-    while (!atomic_compare_exchange_weak(&counters, &fresh->next, fresh)) continue;
+    *fresh = (heap){.owned = true, .next = atomic_load(&heaps)};
+    while (!atomic_compare_exchange_weak(&heaps, &fresh->next, fresh)) continue;
     return fresh;
 }
 
-static counter *first_count(void)
+static heap *first_heap(void)
 {
-    pthread_once(&counter_once, make_counter_key);
-    counter *taken = counter_key_made ? take_counter() : NULL;
-    if (taken && pthread_setspecific(counter_key, taken)) {
+    pthread_once(&heap_once, make_heap_key);
+    heap *taken = heap_key_made ? take_heap() : NULL;
+    if (taken && pthread_setspecific(heap_key, taken)) {
         atomic_store_explicit(&taken->owned, false, memory_order_release);
         taken = NULL;
     }
-    return my_counter = taken ? taken : &shared_counter;
+    return my_heap = taken ? taken : &shared_heap;
 }
 
-static inline void count(int64_t change)
+static inline heap *get_heap(void)
 {
-    counter *mine = my_counter;
-    if (__builtin_expect(!mine, 0)) mine = first_count();
-    if (__builtin_expect(mine == &shared_counter, 0)) {
+    heap *mine = my_heap;
+    return __builtin_expect(!mine, 0) ? first_heap() : mine;
+}
+
+static inline avout__slab_cache *cache_of(heap *mine)
+{
+    return __builtin_expect(mine == &shared_heap, 0) ? NULL : &mine->cache;
+}
+
+static inline void count(heap *mine, int64_t change)
+{
+    if (__builtin_expect(mine == &shared_heap, 0)) {
         atomic_fetch_add_explicit(&mine->blocks, change, memory_order_relaxed);
         return;
     }
@@ -100,9 +140,9 @@ static inline void count(int64_t change)
 
 size_t avout_memory_blocks(void)
 {
-    int64_t sum = atomic_load_explicit(&shared_counter.blocks, memory_order_relaxed);
-    for (counter *c = atomic_load(&counters); c; c = c->next)
-        sum += atomic_load_explicit(&c->blocks, memory_order_relaxed);
+    int64_t sum = atomic_load_explicit(&shared_heap.blocks, memory_order_relaxed);
+    for (heap *h = atomic_load(&heaps); h; h = h->next)
+        sum += atomic_load_explicit(&h->blocks, memory_order_relaxed);
     return sum < 0 ? 0 : (size_t)sum;
 }
 
@@ -119,6 +159,7 @@ avout_status avout_allocator_set(const avout_allocator *wanted)
         return avout_fail(AVOUT_ESTATE, "allocator: cannot change while %zu blocks are in use",
                           blocks);
     allocator = *wanted;
+    slabs = SLABS && allocator.allocate == default_allocate;
     return AVOUT_OK;
 }
 
@@ -130,10 +171,13 @@ static void *no_memory(size_t size)
 
 void *avout__alloc(size_t size)
 {
+    heap *mine = get_heap();
+    void *block;
     if (!size) size = 1;
-    void *block = allocator.allocate(size, allocator.payload);
+    if (slabs && size <= AVOUT__SLAB_LARGEST) block = avout__slab_take(cache_of(mine), size);
+    else block = allocator.allocate(size, allocator.payload);
     if (!block) return no_memory(size);
-    count(1);
+    count(mine, 1);
     return block;
 }
 
@@ -146,10 +190,24 @@ void *avout__calloc(size_t items, size_t size)
     return block;
 }
 
+/* A small block that changes its size. A much smaller one moves, too: what is kept of a vector that
+ * was cut should not cost what the vector did. */
+static void *move_small(void *block, size_t size)
+{
+    size_t room = avout__slab_size(block);
+    if (size <= room && size > room / 2) return block;
+    void *moved = avout__alloc(size);
+    if (!moved) return NULL;
+    memcpy(moved, block, size < room ? size : room);
+    avout__free(block);
+    return moved;
+}
+
 void *avout__realloc(void *block, size_t size)
 {
     if (!block) return avout__alloc(size);
     if (!size) size = 1;
+    if (slabs && avout__slab_owns(block)) return move_small(block, size);
     void *moved = allocator.reallocate(block, size, allocator.payload);
     return moved ? moved : no_memory(size);
 }
@@ -157,8 +215,10 @@ void *avout__realloc(void *block, size_t size)
 void avout__free(void *block)
 {
     if (!block) return;
-    count(-1);
-    allocator.release(block, allocator.payload);
+    heap *mine = get_heap();
+    count(mine, -1);
+    if (slabs && avout__slab_owns(block)) avout__slab_give(cache_of(mine), block);
+    else allocator.release(block, allocator.payload);
 }
 
 void *avout__memdup(const void *bytes, size_t length)
