@@ -112,16 +112,21 @@ static avout_status record_decode(avout__record *record, const avout__container 
     return AVOUT_OK;
 }
 
+avout_status avout__record_none(avout__record_kind kind, const char *name)
+{
+    return avout_fail(AVOUT_ENOTFOUND,
+                      kind == AVOUT__RECORD_TOMBSTONE ? "%s: was destroyed"
+                                                      : "%s: there is no atom or ref of that name",
+                      name);
+}
+
 avout_status avout__record_value(avout_value *value, avout__record *record,
                                  const avout__container *container, const char *name)
 {
     for (;;) {
         value->bits = atomic_load_explicit(&record->value, memory_order_acquire);
         if (value->bits) return AVOUT_OK;
-        if (record->kind == AVOUT__RECORD_ABSENT)
-            return avout_fail(AVOUT_ENOTFOUND, "%s: there is no atom or ref of that name", name);
-        if (record->kind == AVOUT__RECORD_TOMBSTONE)
-            return avout_fail(AVOUT_ENOTFOUND, "%s: was destroyed", name);
+        if (record->kind != AVOUT__RECORD_VALUE) return avout__record_none(record->kind, name);
         avout_status status = record_decode(record, container, name);
         if (status) return status;
     }

@@ -73,6 +73,8 @@ void avout__record_drop(avout__record *record);
 /* Gives up the cell's reference after a grace period (R1). */
 void avout__record_retire(avout__record *record);
 
+/* AVOUT_ENOTFOUND: what is said of a cell without a value. */
+avout_status avout__record_none(avout__record_kind kind, const char *name);
 /* The record's value, borrowed as long as the record; decodes it if nobody has. AVOUT_ENOTFOUND for
  * what is absent or destroyed (detail says `name`), AVOUT_EDATA, AVOUT_ENOMEM. */
 avout_status avout__record_value(avout_value *value, avout__record *record,

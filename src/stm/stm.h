@@ -405,6 +405,8 @@ void avout__fetch_order_cancel(avout__fetch_order *order);
 /* Waits until the cell has a head (`for_txn`) or is live, or until the deadline. AVOUT_OK: look
  * again. Without the lock. */
 avout_status avout__cell_wait(avout__cell *cell, bool for_txn, int64_t deadline_ns);
+/* Whether to cache the cell another one would have to go. Without the lock. */
+bool avout__view_full(avout__cell *cell);
 
 /* ---- cell.c ------------------------------------------------------------------------------------ */
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fork.h"
+#include "store/store.h"
 #include "base/banned.h"
 
 avout_status avout__update_run(avout__cell *cell, avout_txn_fn body, void *payload,
@@ -18,13 +19,33 @@ avout_status avout__update_run(avout__cell *cell, avout_txn_fn body, void *paylo
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------- */
 
+/* Asks without caching what comes: it would drive out a cell that may be in use, for one that is not
+ * used yet. */
+static avout_status look(avout__cell *cell, int64_t deadline_ns)
+{
+    char path[AVOUT__PATH_MAX];
+    avout__layout_path(path, cell->name);
+    avout_request request = {.kind = AVOUT_REQUEST_EXISTS, .path = path};
+    for (;;) {
+        avout__reply reply;
+        avout_status status = avout__store_call(&reply, &cell->stm->door, &request, deadline_ns);
+        bool destroyed = !status && reply.is.stat.length == 0;
+        avout__reply_release(&reply);
+        if (destroyed) return avout__record_none(AVOUT__RECORD_TOMBSTONE, cell->name);
+        if (status == AVOUT_ENOTFOUND) return avout__record_none(AVOUT__RECORD_ABSENT, cell->name);
+        if (!avout__call_again(status, deadline_ns)) return status;
+    }
+}
+
 avout_status avout__update_open(avout__cell **out, avout__stm *stm, const char *name)
 {
     avout__cell *cell;
     avout_status status = avout__cell_open(&cell, stm, name);
     if (status) return status;
-    avout_value value;
-    status = avout__cell_deref(&value, cell, avout__deadline_in_ms(stm->timeout_ms));
+    int64_t deadline_ns = avout__deadline_in_ms(stm->timeout_ms);
+    avout_value value = AVOUT_NONE;
+    if (avout__view_full(cell)) status = look(cell, deadline_ns);
+    else status = avout__cell_deref(&value, cell, deadline_ns);
     if (!status) avout_release(value);
     /* Bytes that are no value can be reset: opening does not stand in the way. */
     if (!status || status == AVOUT_EDATA) {

@@ -71,6 +71,16 @@ static void evict(avout__stm *stm, const avout__cell *fresh)
     }
 }
 
+bool avout__view_full(avout__cell *cell)
+{
+    avout__stm *stm = cell->stm;
+    avout__stm_lock(stm);
+    bool full = !cell->armed && stm->info.max_armed &&
+                stm->armed_bytes + armed_cost(cell) > stm->info.max_armed;
+    avout__stm_unlock(stm);
+    return full;
+}
+
 static void arm(avout__cell *cell)
 {
     avout__stm *stm = cell->stm;

@@ -144,6 +144,40 @@ TEST(a_room_for_one_watch_is_enough)
     pair_close(&p);
 }
 
+/* Opening does not drive out what is cached, and needs one answer each. */
+TEST(opening_beyond_the_room_caches_nothing)
+{
+    pair p;
+    avout_ref *late;
+    avout__mem_counters before, after;
+    pair_open(&p, NULL);
+    CHECK_OK(avout_ref_create(&late, p.far, "/late", avout_int(5), NULL));
+    avout_ref_close(late);
+    avout__mem_limits(p.store, 0, sizeof X_PATH + sizeof Y_PATH + 16);
+    CHECK_OK(avout__mem_suspend(p.store));
+    CHECK_OK(put(p.near, p.y, 1)); /* the limit is known now */
+    CHECK_INT(0, suite_ref_int(p.x));
+    CHECK_INT(1, suite_ref_int(p.y));
+    avout__mem_counters_of(p.store, &before);
+    CHECK_OK(avout_ref_open(&late, p.near, "/late"));
+    avout__mem_counters_of(p.store, &after);
+    CHECK_INT(1, after.requests - before.requests);
+    CHECK(is_shown(p.x) && is_shown(p.y));
+    CHECK_INT(5, suite_ref_int(late));
+    avout_ref_close(late);
+    engine_fault(p.store,
+                 (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .path = "/avout/cells/late"});
+    CHECK_OK(avout_ref_open(&late, p.near, "/late"));
+    CHECK_INT(0, avout__mem_faults_left(p.store));
+    CHECK_OK(avout_ref_destroy(late));
+    avout_ref_close(late);
+    CHECK_STATUS(AVOUT_ENOTFOUND, avout_ref_open(&late, p.near, "/late"));
+    CHECK_CONTAINS("/late: was destroyed", avout_error_detail());
+    CHECK_STATUS(AVOUT_ENOTFOUND, avout_ref_open(&late, p.near, "/never"));
+    CHECK_CONTAINS("/never: there is no atom or ref", avout_error_detail());
+    pair_close(&p);
+}
+
 enum { MANY = 1000, ROOM = 100 };
 
 /* More cells than can be watched: all can be read, none is stale, and the connection can come back. */
