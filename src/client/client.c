@@ -72,7 +72,7 @@ void avout_close(avout_client *client)
 {
     if (!client) return;
     avout__stm *stm = client->stm;
-    if (avout__notifier_is_me(stm) || avout__executor_is_me(stm)) {
+    if (avout__notifier_is_me(stm) || avout__executor_is_me(stm) || avout__keeper_is_me(stm)) {
         avout__notify_log(stm, AVOUT_LOG_ERROR,
                           "avout_close was called by a callback of the client: nothing done");
         return;

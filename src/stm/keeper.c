@@ -109,6 +109,11 @@ void avout__keeper_wake(avout__stm *stm)
     if (stm->keeper) pthread_cond_signal(&stm->keeper->wake);
 }
 
+bool avout__keeper_is_me(avout__stm *stm)
+{
+    return stm->keeper && pthread_equal(stm->keeper->thread, pthread_self());
+}
+
 void avout__keeper_stop(avout__stm *stm)
 {
     avout__keeper *keeper = stm->keeper;

@@ -580,6 +580,7 @@ void avout__gather_measured(avout__stm *stm, int64_t sent_ns);
 avout_status avout__keeper_start(avout__stm *stm);
 void avout__keeper_stop(avout__stm *stm);
 void avout__keeper_wake(avout__stm *stm); /* lock held */
+bool avout__keeper_is_me(avout__stm *stm);
 /* Something failed that nobody else will ask for again (no memory, a store in trouble): avout__resume is
  * called in a while. Lock held. */
 void avout__try_later(avout__stm *stm);

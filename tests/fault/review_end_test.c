@@ -195,3 +195,60 @@ TEST(who_only_read_is_never_told_that_the_outcome_is_unknown)
     suite_close(other);
     suite_check_memory();
 }
+
+/* ---- closing from a destructor ------------------------------------------------------------------- */
+
+typedef struct closer {
+    avout_client *client;
+    pthread_t main;
+    _Atomic int calls;
+    _Atomic bool logged;
+} closer;
+
+static closer closing;
+
+static void close_from_elsewhere(void *payload)
+{
+    (void)payload;
+    if (pthread_equal(closing.main, pthread_self())) return;
+    avout_close(closing.client);
+    atomic_fetch_add(&closing.calls, 1);
+}
+
+static void note_log(avout_log_level level, const char *message, void *payload)
+{
+    (void)payload;
+    if (level == AVOUT_LOG_ERROR && strstr(message, "avout_close"))
+        atomic_store(&closing.logged, true);
+}
+
+typedef struct both {
+    avout_ref *local, *stored;
+} both;
+
+static avout_status set_box(avout_txn *txn, void *payload)
+{
+    both *b = payload;
+    avout_status status = avout_ref_set(txn, b->local, avout_box(&closing, close_from_elsewhere));
+    return status ? status : avout_alter(txn, b->stored, suite_plus, &suite_one);
+}
+
+/* A value that is freed by the client's own housekeeping closes the client: it is told not to. */
+TEST(a_destructor_that_closes_its_client)
+{
+    both b;
+    closing.main = pthread_self();
+    closing.client = suite_connect_with(&(avout_options){.on_log = note_log});
+    CHECK_OK(avout_ref_local(&b.local, closing.client, avout_int(0)));
+    CHECK_OK(avout_ref_create(&b.stored, closing.client, "/x", avout_int(0), NULL));
+    /* What the delivery thread retires is freed by the keeper, sooner or later. */
+    int64_t patience = avout__deadline_in_ms(20000);
+    while (!atomic_load(&closing.calls) && avout__now_ns() < patience)
+        CHECK_OK(avout_dosync(closing.client, set_box, &b, NULL));
+    CHECK(atomic_load(&closing.calls) > 0);
+    REVIEW_AWAIT(atomic_load(&closing.logged));
+    avout_ref_close(b.local);
+    avout_ref_close(b.stored);
+    suite_close(closing.client);
+    suite_check_memory();
+}
