@@ -12,5 +12,6 @@
 #include "avout/txn.h"
 #include "avout/atom.h"
 #include "avout/ref.h"
+#include "avout/lock.h"
 
 #endif

@@ -55,7 +55,12 @@ AVOUT_BEGIN
     X(AVOUT_UNKNOWN,     -61, "deadline passed; the change may or may not have taken effect")      \
     X(AVOUT_ECANCELLED,  -62, "cancelled")                                                         \
     X(AVOUT_ECONNECTION, -63, "no connection to the store")                                        \
-    X(AVOUT_ESESSION,    -64, "session with the store is lost")
+    X(AVOUT_ESESSION,    -64, "session with the store is lost")                                    \
+    /* locks */                                                                                    \
+    X(AVOUT_EBUSY,       -70, "somebody else has it")                                              \
+    X(AVOUT_ENOTHELD,    -71, "not held by this thread")                                           \
+    X(AVOUT_ELOST,       -72, "was held and has been lost")                                        \
+    X(AVOUT_EDEADLOCK,   -73, "would wait for itself")
 /* clang-format on */
 
 /* What a call answers. 0 is success, negative values are the library's (listed above), positive

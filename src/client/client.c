@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/epoch.h"
 #include "base/error.h"
+#include "lock/lock.h"
 #include "stm/handles.h"
 #include "stm/update.h"
 #include "store/lmdb/lmdb.h"
@@ -56,13 +57,18 @@ avout_status avout_connect(const char *url, const avout_options *options, avout_
     }
     avout_client *client = avout__calloc(1, sizeof *client);
     if (!client) return AVOUT_ENOMEM;
+    avout_listener locks = avout__locks_listener;
     avout_status status = register_adapters();
     if (!status) status = resolve(&client->url, url);
-    if (!status) status = avout__stm_open(&client->stm, client->url, options);
+    if (!status) status = avout__locks_new(&client->locks, options->timeout_ms);
+    locks.payload = client->locks;
+    if (!status) status = avout__stm_open(&client->stm, client->url, options, &locks);
     if (!status) {
+        avout__locks_start(client->locks, &client->stm->door);
         *out = client;
         return AVOUT_OK;
     }
+    avout__locks_unref(client->locks);
     avout__free(client->url);
     avout__free(client);
     return status;
@@ -72,12 +78,15 @@ void avout_close(avout_client *client)
 {
     if (!client) return;
     avout__stm *stm = client->stm;
-    if (avout__notifier_is_me(stm) || avout__executor_is_me(stm) || avout__keeper_is_me(stm)) {
+    if (avout__notifier_is_me(stm) || avout__executor_is_me(stm) || avout__keeper_is_me(stm) ||
+        avout__locks_is_me(client->locks)) {
         avout__notify_log(stm, AVOUT_LOG_ERROR,
                           "avout_close was called by a callback of the client: nothing done");
         return;
     }
+    avout__locks_close(client->locks);
     avout__stm_close(stm);
+    avout__locks_unref(client->locks); /* the store may have called there until now */
     avout__stm_unref(stm);
     avout__free(client->url);
     avout__free(client);

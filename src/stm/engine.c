@@ -49,7 +49,15 @@ static avout_status door_submit(avout_store *door, const avout_request *requests
     return status;
 }
 
-static const avout_store_ops door_ops = {.submit = door_submit};
+static void door_info(avout_store *door, avout_store_info *info)
+{
+    avout__stm *stm = (avout__stm *)(void *)((char *)door - offsetof(avout__stm, door));
+    avout__stm_lock(stm);
+    if (!stm->shut) stm->store->ops->info(stm->store, info);
+    avout__stm_unlock(stm);
+}
+
+static const avout_store_ops door_ops = {.submit = door_submit, .info = door_info};
 
 void avout__stm_ref(avout__stm *stm)
 {
@@ -114,10 +122,12 @@ static avout_status open_store(avout__stm *stm, const char *url, const avout_opt
     return status;
 }
 
-avout_status avout__stm_open(avout__stm **out, const char *url, const avout_options *options)
+avout_status avout__stm_open(avout__stm **out, const char *url, const avout_options *options,
+                             const avout_listener *companion)
 {
     avout__stm *stm = stm_new(options);
     if (!stm) return AVOUT_ENOMEM;
+    stm->companion = *companion;
     avout_status status = avout__notifier_start(stm);
     if (!status) status = avout__keeper_start(stm);
     if (!status) status = open_store(stm, url, options);

@@ -21,6 +21,7 @@ struct avout_ref {
 
 struct avout_client {
     avout__stm *stm;
+    struct avout__locks *locks; /* src/lock: a room of its own, on the same store */
     char *url;
 };
 

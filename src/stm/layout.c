@@ -6,8 +6,6 @@
  *                          node are never other cells: "/a" and "/a/b" may both exist, and a cell's
  *                          children are the queue of who wants to write it.
  *   /avout/slots/ID-N      commit record slots of client ID (slot.c)
- *
- * In names '%' is written "%25" and a colon at a segment's end "%3A", which keeps the two kinds apart.
  */
 #include "stm/stm.h"
 
@@ -19,55 +17,14 @@
 
 #define FORMAT "avout 1"
 
-/* Appends one segment, escaped. The buffer is large enough: names have at most 1024 bytes, each of
- * which makes at most 3, and every segment adds at most one colon. */
-static char *put_segment(char *to, const char *segment, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        bool last_colon = segment[i] == ':' && i + 1 == length;
-        if (segment[i] != '%' && !last_colon) {
-            *to++ = segment[i];
-            continue;
-        }
-        memcpy(to, last_colon ? "%3A" : "%25", 3);
-        to += 3;
-    }
-    return to;
-}
-
 size_t avout__layout_path(char path[AVOUT__PATH_MAX], const char *name)
 {
-    memcpy(path, AVOUT__CELLS, strlen(AVOUT__CELLS));
-    char *to = path + strlen(AVOUT__CELLS);
-    while (*name == '/') {
-        const char *segment = name + 1;
-        size_t length = strcspn(segment, "/");
-        name = segment + length;
-        *to++ = '/';
-        to = put_segment(to, segment, length);
-        if (*name == '/') *to++ = ':';
-    }
-    *to = '\0';
-    return (size_t)(to - path);
+    return avout__node_path(path, AVOUT__CELLS, name);
 }
 
 bool avout__layout_name(char name[AVOUT__PATH_MAX], const char *path)
 {
-    size_t prefix = strlen(AVOUT__CELLS);
-    if (strncmp(path, AVOUT__CELLS "/", prefix + 1)) return false;
-    char *to = name;
-    for (const char *from = path + prefix; *from; from++) {
-        if (from[0] == ':' && from[1] == '/') continue;
-        if (from[0] == '%' && (!strncmp(from, "%25", 3) || !strncmp(from, "%3A", 3))) {
-            *to++ = from[1] == '2' ? '%' : ':';
-            from += 2;
-            continue;
-        }
-        *to++ = *from;
-        if (to - name >= AVOUT__PATH_MAX - 1) return false;
-    }
-    *to = '\0';
-    return true;
+    return avout__node_name(name, AVOUT__CELLS, path);
 }
 
 /* One node of our own; there already is as good. */

@@ -251,8 +251,11 @@ typedef struct avout__gathering {
 
 struct avout__stm {
     avout_store *store;
-    avout_store door;      /* to the same, for avout__store_call: shut when the client is closed */
-    bool shut;             /* the store is gone, or going */
+    avout_store door; /* to the same, for avout__store_call: shut when the client is closed */
+    avout_listener
+        companion; /* told after the engine, without its lock: of sessions, and of nodes that
+                                 are no cell's; functions may be NULL */
+    bool shut;     /* the store is gone, or going */
     _Atomic uint32_t refs; /* the client, and each cell */
     pthread_mutex_t lock;
     _Atomic uint64_t tick; /* see E2 */
@@ -309,7 +312,8 @@ struct avout__stm {
 };
 
 /* Opens the engine on an address: store, layout, threads. */
-avout_status avout__stm_open(avout__stm **stm, const char *url, const avout_options *options);
+avout_status avout__stm_open(avout__stm **stm, const char *url, const avout_options *options,
+                             const avout_listener *companion);
 /* Fails everything under way and ends session and threads. The memory stays for the cells' handles:
  * freed with the last reference (avout__stm_unref). */
 void avout__stm_close(avout__stm *stm);

@@ -370,6 +370,8 @@ static void on_node(avout_node_event event, const char *path, void *payload)
         avout__turn_event(stm, path);
     }
     avout__stm_unlock(stm);
+    if (!cell && stm->companion.on_node)
+        stm->companion.on_node(event, path, stm->companion.payload);
 }
 
 static void each_cell(avout__stm *stm, void (*call)(avout__cell *cell))
@@ -451,6 +453,7 @@ static void on_session(avout_event event, void *payload)
     }
     avout__notify_session(stm, event);
     avout__stm_unlock(stm);
+    if (stm->companion.on_session) stm->companion.on_session(event, stm->companion.payload);
 }
 
 static void on_log(avout_log_level level, const char *message, void *payload)

@@ -127,3 +127,57 @@ avout_status avout__name_check(const char *name)
     }
     return check_segment(name, start, length);
 }
+
+/* ---- nodes ------------------------------------------------------------------------------------- */
+
+/* Appends one segment, escaped. The buffer is large enough: names have at most 1024 bytes, each of
+ * which makes at most 3, and every segment adds at most one colon. */
+static char *put_segment(char *to, const char *segment, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        bool last_colon = segment[i] == ':' && i + 1 == length;
+        if (segment[i] != '%' && !last_colon) {
+            *to++ = segment[i];
+            continue;
+        }
+        memcpy(to, last_colon ? "%3A" : "%25", 3);
+        to += 3;
+    }
+    return to;
+}
+
+size_t avout__node_path(char path[AVOUT__NODE_MAX], const char *root, const char *name)
+{
+    size_t prefix = strlen(root);
+    memcpy(path, root, prefix);
+    char *to = path + prefix;
+    while (*name == '/') {
+        const char *segment = name + 1;
+        size_t length = strcspn(segment, "/");
+        name = segment + length;
+        *to++ = '/';
+        to = put_segment(to, segment, length);
+        if (*name == '/') *to++ = ':';
+    }
+    *to = '\0';
+    return (size_t)(to - path);
+}
+
+bool avout__node_name(char name[AVOUT__NODE_MAX], const char *root, const char *path)
+{
+    size_t prefix = strlen(root);
+    if (strncmp(path, root, prefix) || path[prefix] != '/') return false;
+    char *to = name;
+    for (const char *from = path + prefix; *from; from++) {
+        if (from[0] == ':' && from[1] == '/') continue;
+        if (from[0] == '%' && (!strncmp(from, "%25", 3) || !strncmp(from, "%3A", 3))) {
+            *to++ = from[1] == '2' ? '%' : ':';
+            from += 2;
+            continue;
+        }
+        *to++ = *from;
+        if (to - name >= AVOUT__NODE_MAX - 1) return false;
+    }
+    *to = '\0';
+    return true;
+}

@@ -20,6 +20,14 @@ avout_status avout__name_check(const char *name);
 enum { AVOUT__QUOTE_SIZE = 320 };
 const char *avout__quote(char out[AVOUT__QUOTE_SIZE], const char *text);
 
+/* Where names lie in the store: "/a/b/c" is ROOT/a:/b:/c. Directories end in a colon, so that the
+ * children of a name's node are never other names. '%' is written "%25" and a colon at a segment's end
+ * "%3A", which keeps the two kinds apart. A checked name's path always fits; the length. */
+enum { AVOUT__NODE_MAX = 4096 };
+size_t avout__node_path(char path[AVOUT__NODE_MAX], const char *root, const char *name);
+/* And back; false for a path that is no name's. */
+bool avout__node_name(char name[AVOUT__NODE_MAX], const char *root, const char *path);
+
 /* ---- url.c: addresses ---------------------------------------------------------------------- */
 
 typedef struct avout__url {

@@ -1,0 +1,401 @@
+/* Looking at locks from outside: queues, names, removal. Everything here asks the store and waits on the
+ * caller's thread; nothing knows of the claims of this client. */
+#include "lock/inspect.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/banned.h"
+
+/* ---- one call, over broken connections -------------------------------------------------------------- */
+
+static bool try_again(avout_status status, int64_t deadline_ns)
+{
+    if (status != AVOUT_ECONNECTION && status != AVOUT_ESESSION) return false;
+    if (avout__now_ns() >= deadline_ns) return false;
+    _Atomic uint32_t word = 0;
+    int64_t pause = avout__deadline_in_ms(20);
+    avout__futex_wait(&word, 0, pause < deadline_ns ? pause : deadline_ns, false);
+    return true;
+}
+
+static avout_status no_connection(avout_status status, const char *name)
+{
+    if (status != AVOUT_ECONNECTION && status != AVOUT_ESESSION) return status;
+    return avout_fail(AVOUT_ETIMEOUT, "%s: no connection to the store before the deadline", name);
+}
+
+/* A request that may be repeated. */
+static avout_status call(avout__reply *reply, avout__locks *room, const char *name,
+                         const avout_request *request, int64_t deadline_ns)
+{
+    avout_status status;
+    do {
+        avout__reply_release(reply);
+        status = avout__store_call(reply, &room->door, request, deadline_ns);
+    } while (try_again(status, deadline_ns));
+    return no_connection(status, name);
+}
+
+static avout_status list(avout__reply *reply, avout__locks *room, const char *name,
+                         const char *path, int64_t deadline_ns)
+{
+    avout_request request = {.kind = AVOUT_REQUEST_LIST, .path = path};
+    return call(reply, room, name, &request, deadline_ns);
+}
+
+/* ---- many gets at once -------------------------------------------------------------------------------- */
+
+enum { SEEN_BYTES = 160 };
+
+typedef struct seen {
+    struct looks *all;
+    avout_status status;
+    avout_stat stat;
+    char bytes[SEEN_BYTES]; /* cut, NUL-terminated */
+} seen;
+
+/* Counted: a reply may come long after the caller's deadline. */
+typedef struct looks {
+    _Atomic uint32_t refs, left;
+    avout__latch latch;
+    seen items[];
+} looks;
+
+static void looks_unref(looks *all)
+{
+    if (atomic_fetch_sub(&all->refs, 1) == 1) avout__free(all);
+}
+
+static void looked(const avout_reply *reply, void *payload)
+{
+    seen *item = payload;
+    looks *all = item->all;
+    size_t length = reply->length < SEEN_BYTES ? reply->length : SEEN_BYTES - 1;
+    item->status = reply->status;
+    item->stat = reply->stat;
+    if (!reply->status && length) memcpy(item->bytes, reply->bytes, length);
+    if (atomic_fetch_sub(&all->left, 1) == 1) avout__latch_open(&all->latch);
+    looks_unref(all);
+}
+
+static avout_status look_at(looks **out, avout__locks *room, const char *path,
+                            const char *const *names, size_t count, int64_t deadline_ns)
+{
+    looks *all = avout__calloc(1, sizeof *all + count * sizeof *all->items);
+    avout_request *requests = avout__calloc(count + 1, sizeof *requests);
+    size_t room_for_paths = 1;
+    for (size_t i = 0; i < count; i++) room_for_paths += strlen(path) + strlen(names[i]) + 2;
+    char *paths = avout__alloc(room_for_paths), *at = paths;
+    avout_status status = all && requests && paths ? AVOUT_OK : AVOUT_ENOMEM;
+    for (size_t i = 0; !status && i < count; i++) {
+        all->items[i].all = all;
+        requests[i] = (avout_request){
+            .kind = AVOUT_REQUEST_GET, .path = at, .done = looked, .payload = &all->items[i]};
+        at += snprintf(at, room_for_paths - (size_t)(at - paths), "%s/%s", path, names[i]) + 1;
+    }
+    if (!status) {
+        atomic_init(&all->refs, (uint32_t)count + 1);
+        atomic_init(&all->left, (uint32_t)count);
+        if (count) status = room->door.ops->submit(&room->door, requests, count);
+        else avout__latch_open(&all->latch);
+    }
+    avout__free(requests);
+    avout__free(paths);
+    if (status) {
+        avout__free(all);
+        return status;
+    }
+    if (avout__latch_wait(&all->latch, deadline_ns)) {
+        *out = all;
+        return AVOUT_OK;
+    }
+    looks_unref(all);
+    return avout_fail(AVOUT_ETIMEOUT, "%s: no answer from the store before the deadline", path);
+}
+
+/* The first failure that is not "gone meanwhile". */
+static avout_status looks_status(const looks *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (all->items[i].status && all->items[i].status != AVOUT_ENOTFOUND)
+            return all->items[i].status;
+    return AVOUT_OK;
+}
+
+/* ---- a report ------------------------------------------------------------------------------------------- */
+
+typedef struct place {
+    avout__claim_name claim;
+    const char *name;
+} place;
+
+static int by_sequence(const void *a, const void *b)
+{
+    const place *left = a, *right = b;
+    return avout__sequence_compare(left->claim.sequence, right->claim.sequence);
+}
+
+/* {:host "h7", :pid 4711}: what a claim says. Anything else is taken for not known. */
+static void read_owner(avout_lock_entry *entry, char *host, size_t size, const char *text)
+{
+    const char *quoted = strstr(text, ":host \""), *pid = strstr(text, ":pid ");
+    host[0] = '\0';
+    if (quoted) {
+        quoted += strlen(":host \"");
+        size_t length = strcspn(quoted, "\"");
+        if (quoted[length] && length < size) {
+            memcpy(host, quoted, length);
+            host[length] = '\0';
+        }
+    }
+    char *end;
+    errno = 0;
+    long long number = pid ? strtoll(pid + strlen(":pid "), &end, 10) : 0;
+    entry->pid = errno || number < 0 ? 0 : number;
+    entry->host = host;
+}
+
+static void mark_holders(avout_lock_entry *entries, size_t count)
+{
+    bool shared_only = true;
+    for (size_t i = 0; i < count; i++) {
+        entries[i].holds = i == 0 || (shared_only && entries[i].shared);
+        shared_only = shared_only && entries[i].shared;
+    }
+}
+
+enum { HOST_SIZE = 72 };
+
+/* Report, entries, names and texts are one block. */
+static avout_status make_report(avout_lock_report **out, avout__locks *room, const place *places,
+                                size_t count, const looks *all, const avout_reply *names,
+                                size_t foreign)
+{
+    size_t texts = count * HOST_SIZE;
+    for (size_t i = 0; i < names->name_count; i++) texts += strlen(names->names[i]) + 1;
+    avout_lock_report *report = avout__calloc(1, sizeof *report + count * sizeof(avout_lock_entry) +
+                                                     foreign * sizeof(char *) + texts);
+    if (!report) return AVOUT_ENOMEM;
+    avout_lock_entry *entries = (avout_lock_entry *)(void *)(report + 1);
+    const char **strangers = (const char **)(void *)(entries + count);
+    char *at = (char *)(strangers + foreign);
+    for (size_t i = 0; i < count; i++) {
+        const seen *item = &all->items[i];
+        if (item->status) continue;
+        avout_lock_entry *entry = &entries[report->count++];
+        *entry = (avout_lock_entry){.shared = places[i].claim.shared,
+                                    .mine = !strcmp(places[i].claim.client, room->client_id),
+                                    .since_ms = item->stat.changed_ms,
+                                    .session = item->stat.owner,
+                                    .token = {item->stat.created, 0}};
+        read_owner(entry, at, HOST_SIZE, item->bytes);
+        at += HOST_SIZE;
+    }
+    mark_holders(entries, report->count);
+    for (size_t i = 0; i < names->name_count; i++) {
+        if (!avout__lock_foreign(names->names[i])) continue;
+        size_t size = strlen(names->names[i]) + 1;
+        memcpy(at, names->names[i], size);
+        strangers[report->foreign_count++] = at;
+        at += size;
+    }
+    report->entries = entries;
+    report->foreign = strangers;
+    *out = report;
+    return AVOUT_OK;
+}
+
+bool avout__lock_foreign(const char *name)
+{
+    avout__claim_name claim;
+    return !avout__claim_parse(&claim, name) && strncmp(name, "c-", 2) != 0;
+}
+
+static avout_status report_of(avout_lock_report **report, avout__locks *room, const char *path,
+                              const avout_reply *names, int64_t deadline_ns)
+{
+    place *places = avout__calloc(names->name_count + 1, sizeof *places);
+    const char **sorted = avout__calloc(names->name_count + 1, sizeof *sorted);
+    looks *all = NULL;
+    size_t count = 0, foreign = 0;
+    avout_status status = places && sorted ? AVOUT_OK : AVOUT_ENOMEM;
+    for (size_t i = 0; !status && i < names->name_count; i++) {
+        places[count].name = names->names[i];
+        if (avout__claim_parse(&places[count].claim, names->names[i])) count++;
+        else foreign += avout__lock_foreign(names->names[i]);
+    }
+    if (!status && count) qsort(places, count, sizeof *places, by_sequence);
+    for (size_t i = 0; !status && i < count; i++) sorted[i] = places[i].name;
+    do {
+        if (all) looks_unref(all);
+        all = NULL;
+        if (!status) status = look_at(&all, room, path, sorted, count, deadline_ns);
+    } while (!status && try_again(looks_status(all, count), deadline_ns));
+    if (!status) {
+        status = no_connection(looks_status(all, count), path);
+        if (status && status != AVOUT_ETIMEOUT)
+            avout_fail(status, "%s: %s", path, avout_status_text(status));
+    }
+    if (!status) status = make_report(report, room, places, count, all, names, foreign);
+    if (all) looks_unref(all);
+    avout__free(places);
+    avout__free(sorted);
+    return status;
+}
+
+avout_status avout__inspect(avout_lock_report **report, avout__locks *room, const char *name)
+{
+    avout_status status = avout__locks_usable(room);
+    if (!status && !name) status = avout_fail(AVOUT_EINVAL, "the lock's name is NULL");
+    if (!status) status = avout__name_check(name);
+    if (status) return status;
+    char path[AVOUT__NODE_MAX];
+    avout__node_path(path, AVOUT__LOCKS_PATH, name);
+    int64_t deadline_ns = avout__deadline_in_ms(room->timeout_ms);
+    avout__reply names = AVOUT__REPLY_INIT;
+    status = list(&names, room, name, path, deadline_ns);
+    if (status == AVOUT_ENOTFOUND) {
+        *report = avout__calloc(1, sizeof **report);
+        status = *report ? AVOUT_OK : AVOUT_ENOMEM;
+    } else if (!status) {
+        status = report_of(report, room, path, &names.is, deadline_ns);
+    }
+    avout__reply_release(&names);
+    return status;
+}
+
+void avout_lock_report_free(avout_lock_report *report)
+{
+    avout__free(report);
+}
+
+/* ---- names -------------------------------------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+    const char *const *left = a, *const *right = b;
+    return strcmp(*left, *right);
+}
+
+static avout_status tell_name(const char *path, const char *node, avout_lock_each_fn each,
+                              void *payload)
+{
+    char whole[AVOUT__NODE_MAX], name[AVOUT__NODE_MAX];
+    size_t length = strlen(node);
+    bool directory = length > 1 && node[length - 1] == ':';
+    int room = (int)sizeof whole;
+    if (snprintf(whole, sizeof whole, "%s/%.*s", path, (int)(length - directory), node) >= room)
+        return AVOUT_OK; /* nothing of ours */
+    if (!avout__node_name(name, AVOUT__LOCKS_PATH, whole)) return AVOUT_OK;
+    return each(name, directory, payload);
+}
+
+avout_status avout__locks_each(avout__locks *room, const char *directory, avout_lock_each_fn each,
+                               void *payload)
+{
+    avout_status status = avout__locks_usable(room);
+    if (!status && (!directory || !each))
+        status = avout_fail(AVOUT_EINVAL, "directory or function is NULL");
+    bool top = !status && !strcmp(directory, "/");
+    if (!status && !top) status = avout__name_check(directory);
+    if (status) return status;
+    char path[AVOUT__NODE_MAX + 2] = AVOUT__LOCKS_PATH;
+    if (!top) {
+        /* A directory is where the locks below it would be. */
+        char below[AVOUT__NODE_MAX];
+        memcpy(below, directory, strlen(directory) + 1);
+        memcpy(below + strlen(below), "/x", 3);
+        path[avout__node_path(path, AVOUT__LOCKS_PATH, below) - 2] = '\0';
+    }
+    avout__reply reply = AVOUT__REPLY_INIT;
+    status = list(&reply, room, directory, path, avout__deadline_in_ms(room->timeout_ms));
+    if (status == AVOUT_ENOTFOUND)
+        status = top ? AVOUT_OK
+                     : avout_fail(AVOUT_ENOTFOUND, "%s: there is no lock below it", directory);
+    const char **sorted = avout__calloc(reply.is.name_count + 1, sizeof *sorted);
+    if (!status && !sorted) status = AVOUT_ENOMEM;
+    size_t count = status ? 0 : reply.is.name_count;
+    if (count) {
+        memcpy(sorted, reply.is.names, count * sizeof *sorted);
+        qsort(sorted, count, sizeof *sorted, by_text);
+    }
+    for (size_t i = 0; !status && i < count; i++)
+        status = tell_name(path, sorted[i], each, payload);
+    avout__free(sorted);
+    avout__reply_release(&reply);
+    return status;
+}
+
+/* ---- removal -------------------------------------------------------------------------------------------------- */
+
+/* Whatever is below the node: why it cannot be removed. */
+static avout_status judge(const char *name, const avout_reply *names)
+{
+    for (size_t i = 0; i < names->name_count; i++) {
+        char quoted[AVOUT__QUOTE_SIZE];
+        if (avout__lock_foreign(names->names[i]))
+            return avout_fail(AVOUT_ENOTEMPTY, "%s: there is a node that is not ours below it: %s",
+                              name, avout__quote(quoted, names->names[i]));
+        if (strncmp(names->names[i], "c-", 2))
+            return avout_fail(AVOUT_EBUSY, "%s: somebody has it, or waits for it", name);
+    }
+    return AVOUT_OK;
+}
+
+/* Deletes the node and the conditions' below it, as one: refused if anybody is there by then. */
+static avout_status delete_all(avout__locks *room, const char *name, const char *path,
+                               const avout_reply *names, int64_t deadline_ns)
+{
+    size_t count = names->name_count + 1, size = strlen(path) + 2;
+    for (size_t i = 0; i < names->name_count; i++)
+        size += strlen(path) + strlen(names->names[i]) + 2;
+    avout_op *ops = avout__calloc(count, sizeof *ops);
+    char *paths = avout__alloc(size), *at = paths;
+    avout_status status = ops && paths ? AVOUT_OK : AVOUT_ENOMEM;
+    for (size_t i = 0; !status && i < names->name_count; i++) {
+        ops[i] = (avout_op){.kind = AVOUT_OP_DELETE, .path = at, .version = AVOUT_VERSION_ANY};
+        at += snprintf(at, size - (size_t)(at - paths), "%s/%s", path, names->names[i]) + 1;
+    }
+    if (!status) {
+        ops[count - 1] =
+            (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
+        avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = count};
+        status = avout__store_call(NULL, &room->door, &request, deadline_ns);
+    }
+    avout__free(ops);
+    avout__free(paths);
+    if (status == AVOUT_ENOTEMPTY)
+        return avout_fail(AVOUT_EBUSY, "%s: somebody has it, or waits for it", name);
+    return status;
+}
+
+avout_status avout__lock_remove(avout__locks *room, const char *name)
+{
+    avout_status status = avout__locks_usable(room);
+    if (!status && !name) status = avout_fail(AVOUT_EINVAL, "the lock's name is NULL");
+    if (!status) status = avout__name_check(name);
+    if (status) return status;
+    char path[AVOUT__NODE_MAX];
+    avout__node_path(path, AVOUT__LOCKS_PATH, name);
+    int64_t deadline_ns = avout__deadline_in_ms(room->timeout_ms);
+    for (bool unclear = false;;) {
+        avout__reply names = AVOUT__REPLY_INIT;
+        status = list(&names, room, name, path, deadline_ns);
+        if (status == AVOUT_ENOTFOUND && unclear) {
+            avout__reply_release(&names);
+            return AVOUT_OK; /* it was us */
+        }
+        if (status == AVOUT_ENOTFOUND) avout_fail(status, "%s: there is no such lock", name);
+        if (!status) status = judge(name, &names.is);
+        bool asked = !status;
+        if (!status) status = delete_all(room, name, path, &names.is, deadline_ns);
+        avout__reply_release(&names);
+        /* Who was there when it was listed may have gone; a node gone without us is as good. */
+        if (asked && status == AVOUT_ENOTFOUND && avout__now_ns() < deadline_ns) continue;
+        if (!try_again(status, deadline_ns)) return no_connection(status, name);
+        unclear = unclear || asked;
+    }
+}

@@ -1,0 +1,384 @@
+/* Locks of one client: who wants, who holds, and the nodes in the store that stand for them.
+ *
+ *   caller's thread                                 delivery thread (of the store)
+ *   ---------------                                 ------------------------------
+ *   hold.c    acquires, waits, releases             claim.c   replies and events: places, grants
+ *   claim.c   makes and ends claims                 deed.c    fences: settles unclear outcomes
+ *                                                   room.c    session events
+ *   two threads of the client's, started when first needed:
+ *   tender.c  the lease's heartbeat and its end, second tries;  lost-lock callbacks
+ *
+ * A *claim* is a node below the lock's: ephemeral, sequential, "w-..." (exclusive) or "r-..." (shared).
+ * All of a lock's claims in the order of their numbers are its queue. A claim has the lock when nothing
+ * it conflicts with is before it: an exclusive one with everything, a shared one with exclusive ones.
+ * It watches the last one before it that it conflicts with, and no other: so a release wakes one
+ * exclusive claim, or all shared ones up to the next exclusive one.
+ *
+ * Threads do not make claims, they *want*, and the claim that serves them becomes a *hold* of theirs:
+ * an exclusive claim serves one thread after the other (bounded, then it goes to the queue's end), a
+ * shared one all that want to read while it is the client's last.
+ *
+ *        wants
+ *          |         multi[create claim, set slot], list
+ *         NEW ------------------------> CREATING --------------> PLACED --nothing before it--> GRANTED
+ *          ^   connected                  |    |  outcome known    |  ^                        |  |
+ *          |                              |    |                   |  | watched one is gone    |  |
+ *          |                              |    |                   +--+                        |  |
+ *          |     no effect, session lost, |    |                   | removed by a stranger,    |  |
+ *          +--- (a claim of its own) -----+----|-------------------+ session lost              |  |
+ *          |                                   |                   |                           |  |
+ *          |                                   | nobody wants it   | nobody wants it           |  |
+ *          |                                   v                   v      released, unwanted   |  |
+ *          |                               ENDING <----------------+---------------------------+  |
+ *          |                                   | delete confirmed                                 |
+ *          |                                   v                                                  |
+ *          |                                 GONE <-----------------------------------------------+
+ *          |                                                         session lost, lease run out  |
+ *          +----- those that still want ----------------------------------------------------------+
+ *
+ * Invariants:
+ *
+ *  L1  Everything mutable is changed under the room's `mutex`. No user code and no wait under it. Lock
+ *      order: mutex -> the engine's -> the adapter's; the engine never calls here with a lock held.
+ *  L2  A claim's object stands for one node, its name (client, number) is never used again. Whatever
+ *      has to begin again begins with another. So a late reply or a late multi can never be taken for
+ *      another's, and a node of this client's that no claim stands for is an orphan: whoever lists
+ *      the queue deletes it.
+ *  L3  A claim's node comes with the setting of a slot (deed.c): when the outcome is unclear it is
+ *      fenced, and nobody goes on before it is known. Deleting is idempotent and simply tried again.
+ *  L4  A hold is valid while its claim is GRANTED. It ends in one of three ways, and then for good:
+ *      released, the session lost, the lease run out. The lease runs for the session's timeout from
+ *      the sending of the last request that was answered. It is looked at before any hold is granted
+ *      or handed on, so nothing that arrived before a long pause gives a lock away after it.
+ *  L5  Tokens: (point of the claim's creation, how often it was handed on). Claims get the lock in the
+ *      order of their creation, so tokens grow.
+ *  L6  Where a transaction was made conditional on a hold, the claim is not handed on but deleted:
+ *      who holds the next token has another node, and the old check is refused. */
+#ifndef AVOUT_LOCK_ROOM_H
+#define AVOUT_LOCK_ROOM_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "avout/lock.h"
+#include "avout/sys/store.h"
+#include "base/clock.h"
+#include "base/futex.h"
+#include "base/list.h"
+#include "store/store.h"
+
+typedef struct avout__locks avout__locks;
+typedef struct avout__lock avout__lock;
+typedef struct avout__claim avout__claim;
+typedef struct avout__hold avout__hold;
+typedef struct avout__deed avout__deed;
+
+#define AVOUT__LOCKS_PATH "/avout/locks"
+
+/* ---- deeds: multis whose outcome will be known ------------------------------------------------- */
+
+typedef struct avout__deed_slot {
+    bool busy;
+    bool exists;
+    bool doubted; /* its creation was fenced: if it went, a late multi could create it */
+    int64_t version;
+    uint32_t index;
+} avout__deed_slot;
+
+typedef enum avout__deed_end {
+    AVOUT__DEED_DONE,    /* it took effect */
+    AVOUT__DEED_REFUSED, /* by the store, for a reason: reply->status, failed_op */
+    AVOUT__DEED_NOT,     /* it had no effect and never will: to be done again */
+    AVOUT__DEED_LOST,    /* the session has ended: what it made for the session is gone, or going */
+} avout__deed_end;
+
+struct avout__deed {
+    avout__link link; /* in room->deeds while on its way or unclear */
+    avout__locks *room;
+    avout__deed_slot *slot;
+    uint64_t number;
+    int64_t sent_ns;
+    size_t op_count; /* without those of the slot */
+    bool unclear, fencing;
+    /* Called once, mutex held. DONE: `reply` is NULL when a fence has told; `point` is the multi's. NOT:
+     * `reply` is there when it was the connection that was not. */
+    void (*ended)(avout__deed *deed, avout__deed_end end, const avout_reply *reply,
+                  avout_point point);
+};
+
+enum { AVOUT__DEED_OPS = 6 };
+
+/* Sends [before..., multi of the operations and the slot's, behind...] as one run. Not AVOUT_OK: nothing
+ * was sent, `ended` is not called. Connected. */
+avout_status avout__deed_send(avout__deed *deed, avout__locks *room, const avout_op *ops,
+                              size_t op_count, const avout_request *before, size_t before_count,
+                              const avout_request *behind, size_t behind_count);
+void avout__deeds_settle(avout__locks *room); /* fences the unclear ones; connected */
+void avout__deeds_lost(avout__locks *room);   /* the session has ended */
+void avout__deeds_remove(avout__locks *room,
+                         avout_store *store); /* the slots, at close; waits a second */
+
+/* ---- the room ----------------------------------------------------------------------------------- */
+
+struct avout__locks {
+    _Atomic uint32_t refs; /* the client, each lock */
+    pthread_mutex_t mutex;
+    avout_store door; /* to the same store, for avout__store_call: shut when the client is closed */
+    avout_store *store; /* the engine's door */
+    bool connected;
+    _Atomic bool closed;
+    uint32_t forks;
+    int64_t timeout_ms; /* the client's, of calls */
+    int64_t session_ns; /* the session's timeout; AVOUT__NEVER: lives as long as the process */
+    int64_t lease_ns;   /* when the last answered request of this session was sent */
+    char client_id[17];
+    char self[128]; /* what claims say: who made them */
+    uint64_t numbers;
+    avout__link gone; /* claims to be freed at the end of the critical section */
+
+    avout__lock **buckets; /* by path */
+    size_t bucket_count, lock_count;
+    size_t granted; /* claims */
+
+    avout__link deeds;
+    avout__deed_slot **slots;
+    size_t slot_count, slot_capacity;
+    uint32_t slot_index;
+
+    /* tender.c */
+    pthread_cond_t wake, told;
+    pthread_t tender, teller;
+    bool tending, telling, stop, woken;
+    bool beating;     /* a heartbeat is on its way, */
+    int64_t beat_ns;  /* sent then */
+    int64_t retry_ns; /* when what failed is tried again; 0: nothing did */
+    avout__link notices;
+    struct avout__notice *notice; /* being told */
+};
+
+/* A lock's name, and what this client has to do with it. */
+struct avout__lock {
+    avout__locks *room;
+    avout__lock *next; /* in its bucket */
+    uint32_t hash;
+    uint32_t refs;      /* handles, claims, holds; under the mutex */
+    avout__link claims; /* in the order of their creation */
+    avout__link holds;
+    char *path;
+    char name[];
+};
+
+/* A user's handle. */
+typedef struct avout__lock_handle {
+    avout__lock *lock;
+    avout_lost_fn lost;
+    void *payload;
+} avout__lock_handle;
+
+/* A thread that waits to hold. On its stack; linked in a claim while it waits. */
+typedef struct avout__want {
+    avout__link link;
+    avout__claim *claim; /* NULL: it has ended */
+    avout__hold *hold;   /* to be filled in; NULL once it is the lock's */
+    bool only_now;       /* try: if others are before it, it fails */
+    bool granted;
+    avout_status status; /* why it failed */
+    char detail[256];
+    avout__latch latch;
+} avout__want;
+
+struct avout__hold {
+    avout__link link; /* in lock->holds */
+    avout__lock *lock;
+    avout__claim *claim;        /* NULL: lost */
+    avout__lock_handle *handle; /* whose callback is told; NULL: closed */
+    uint64_t thread;
+    uint32_t writes, reads;
+    uint32_t checks; /* transactions that were made conditional on it */
+    avout_token token;
+    struct avout__notice *notice; /* of its loss; made beforehand: telling must not want memory */
+};
+
+typedef enum avout__claim_state {
+    AVOUT__CLAIM_NEW,
+    AVOUT__CLAIM_CREATING,
+    AVOUT__CLAIM_PLACED,
+    AVOUT__CLAIM_GRANTED,
+    AVOUT__CLAIM_ENDING,
+    AVOUT__CLAIM_GONE,
+} avout__claim_state;
+
+enum { AVOUT__CLAIM_NAME = 72 };
+
+/* A thread that waits for the end of a claim it has released. On its stack. */
+typedef struct avout__releaser {
+    avout__claim *claim; /* good until the latch opens */
+    avout_status status;
+    char detail[256];
+    avout__latch latch;
+} avout__releaser;
+
+struct avout__claim {
+    avout__link link;  /* in lock->claims until GONE */
+    avout__lock *lock; /* counted */
+    avout__claim_state state;
+    bool shared;
+    bool make_parents;          /* the lock's node was not there */
+    avout_status parent_status; /* why it could not be made */
+    uint64_t number;
+    avout__deed deed;
+    avout__claim *replaces; /* CREATING: deleted by the same multi; nobody else deletes that one */
+    bool replaced;          /* ENDING, by the creation of another */
+    uint32_t replies;       /* that will still come: freed with the last one */
+
+    char name[AVOUT__CLAIM_NAME]; /* of its node; "": not known */
+    avout_point point;
+    uint64_t handed_on; /* the next token's count */
+
+    bool listing, watching;
+    bool next; /* the one it watches is the only one before it */
+    char before[AVOUT__CLAIM_NAME];
+
+    avout__link wants;
+    uint32_t holds;
+    uint32_t served;
+    int64_t granted_ns;
+
+    avout__releaser *releaser;
+    bool deleting, delete_unclear;
+};
+
+static inline void avout__locks_lock(avout__locks *room)
+{
+    pthread_mutex_lock(&room->mutex);
+}
+/* Frees the claims that are gone, then unlocks: until then a claim's address is good. */
+void avout__locks_unlock(avout__locks *room);
+
+/* ---- room.c -------------------------------------------------------------------------------------- */
+
+/* Before the store is opened: its listener is given to whoever opens it. */
+avout_status avout__locks_new(avout__locks **room, int64_t timeout_ms);
+extern const avout_listener avout__locks_listener; /* payload: the room */
+/* `store` must stay until avout__locks_close. */
+void avout__locks_start(avout__locks *room, avout_store *store);
+/* Before the store is closed. Waits end with AVOUT_ECLOSED. */
+void avout__locks_close(avout__locks *room);
+void avout__locks_unref(avout__locks *room);
+bool avout__locks_is_me(avout__locks *room);          /* called on a thread that calls callbacks */
+avout_status avout__locks_usable(avout__locks *room); /* AVOUT_OK, AVOUT_ECLOSED, AVOUT_EFORK */
+bool avout__locks_forked(const avout__locks *room);
+
+/* The rest of the room: mutex held. */
+avout_status avout__locks_submit(avout__locks *room, const avout_request *requests, size_t count);
+/* A request sent then has been answered: the session was alive then. */
+void avout__lease_extend(avout__locks *room, const avout_reply *reply, int64_t sent_ns);
+int64_t avout__lease_end_ns(const avout__locks *room);
+/* Whether holds are valid; if not, ends them. */
+bool avout__lease_holds(avout__locks *room);
+
+void avout__locks_retry(avout__locks *room);
+
+/* Finds or makes the lock of that name (checked); counted. NULL: no memory. */
+avout__lock *avout__lock_find(avout__locks *room, const char *name);
+void avout__lock_drop(avout__lock *lock);
+avout__lock *avout__lock_of_node(avout__locks *room, const char *path, size_t length);
+
+/* ---- claim.c, mutex held ------------------------------------------------------------------------- */
+
+/* Has the want served: by the lock's last claim where it may be, else by a new one. The want may have
+ * been granted or have failed when this returns. */
+void avout__want_add(avout__lock *lock, avout__want *want, bool shared);
+/* It is not wanted any more. */
+void avout__want_leave(avout__want *want);
+void avout__want_fail(avout__want *want, avout_status status, const char *detail);
+/* A hold of the claim has been given up: it goes to the next, or ends. Answers whether `releaser` has to
+ * wait for its latch. */
+bool avout__claim_release(avout__claim *claim, bool may_hand_on, avout__releaser *releaser);
+void avout__claim_free(avout__claim *claim); /* one that is gone */
+void avout__claims_event(avout__locks *room, avout_node_event event, const char *path);
+void avout__claims_resume(avout__lock *lock); /* connected again, or time for a second try */
+void avout__claims_session_lost(avout__lock *lock);
+void avout__claims_lease_over(avout__lock *lock);
+void avout__claims_close(avout__lock *lock);
+
+/* ---- line.c: names of claims, and places in the queue ---------------------------------------------- */
+
+typedef struct avout__claim_name {
+    bool shared;
+    char client[17];
+    uint64_t number;
+    uint32_t sequence;
+} avout__claim_name;
+/* "w-CLIENT-NUMBER-", to which the store appends a sequence number. */
+void avout__claim_prefix(char prefix[AVOUT__CLAIM_NAME], const avout__claim *claim);
+/* False: not the name of a claim. */
+bool avout__claim_parse(avout__claim_name *name, const char *text);
+/* < 0: a is before b. Sequence numbers are 32 bits wide on ZooKeeper and come round. */
+static inline int32_t avout__sequence_compare(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b);
+}
+
+typedef struct avout__line {
+    const char *mine;   /* NULL: not there */
+    const char *before; /* the last one before it that it conflicts with */
+    size_t conflicts;   /* how many there are */
+} avout__line;
+avout__line avout__line_of(const avout__claim *claim, const char *const *names, size_t count);
+
+/* ---- tender.c, mutex held ---------------------------------------------------------------------------- */
+
+void avout__tender_wake(avout__locks *room);
+avout_status avout__tender_need(avout__locks *room); /* starts the thread unless it runs */
+avout_status avout__teller_need(avout__locks *room);
+/* Something failed that nobody else will ask for again: tried once more in a while. */
+void avout__locks_try_later(avout__locks *room);
+avout_status avout__notice_new(struct avout__notice **notice, const avout__lock *lock);
+void avout__notice_free(struct avout__notice *notice);
+void avout__notice_lost(avout__hold *hold); /* consumes hold->notice */
+/* Forgets the handle's, and waits for one that is being told. */
+void avout__notices_end(avout__locks *room, avout__lock_handle *handle);
+void avout__tender_stop(avout__locks *room); /* without the mutex */
+
+/* ---- hold.c ------------------------------------------------------------------------------------------- */
+
+uint64_t avout__thread_number(void);
+avout__hold *avout__hold_of_thread(avout__lock *lock); /* mutex held */
+/* What the session's or the lease's end does to the holds of a claim. Mutex held. */
+void avout__holds_lost(avout__claim *claim);
+
+void avout__hold_free(avout__hold *hold);
+/* Waits until the want has ended, the token is set or the deadline passed; it has ended then. Answers
+ * AVOUT_OK if it was granted, whatever else has happened meanwhile. Without the mutex. */
+avout_status avout__want_wait(avout__lock *lock, avout__want *want, avout_cancel *cancel,
+                              int64_t deadline_ns);
+
+typedef enum avout__how { AVOUT__WAIT, AVOUT__TRY } avout__how;
+avout_status avout__lock_handle_open(avout__lock_handle *handle, avout__locks *room,
+                                     const char *name);
+void avout__lock_handle_close(avout__lock_handle *handle);
+avout_status avout__lock_handle_acquire(avout_token *token, avout__lock_handle *handle, bool shared,
+                                        avout__how how, const avout_wait_options *options);
+avout_status avout__lock_handle_release(avout__lock_handle *handle, bool shared);
+bool avout__lock_handle_holds(avout__lock_handle *handle, bool shared);
+uint32_t avout__lock_handle_count(avout__lock_handle *handle, bool shared);
+avout_status avout__lock_handle_token(avout_token *token, avout__lock_handle *handle, bool shared);
+avout_status avout__lock_handle_on_lost(avout__lock_handle *handle, avout_lost_fn lost,
+                                        void *payload);
+
+/* ---- cancel.c ------------------------------------------------------------------------------------------ */
+
+typedef struct avout__cancel_entry {
+    avout__link link;
+    avout__latch *latch; /* opened when cancelled */
+} avout__cancel_entry;
+/* NULL is accepted as the token. */
+void avout__cancel_enter(avout_cancel *cancel, avout__cancel_entry *entry, avout__latch *latch);
+void avout__cancel_leave(avout_cancel *cancel, avout__cancel_entry *entry);
+
+/* The end of a wait with these options that begins now; `timeout_ms` is the client's. AVOUT_EINVAL. */
+avout_status avout__wait_deadline(int64_t *deadline_ns, const avout_wait_options *options,
+                                  int64_t timeout_ms);
+
+#endif
