@@ -14,7 +14,7 @@
  * A lock is where its name says ("/site/report"; names as those of atoms, in a space of their own):
  * programs that open the same name on the same store mean the same lock. It is first come, first
  * served, across processes; the threads of one process are served in their order, too, and may hand
- * the lock to each other a few times before others have their turn.
+ * the lock to each other a few times (sixteen, or for 50 ms) before others have their turn.
  *
  * A lock is held by a *thread* of a client: the one that acquired it has to release it. The same
  * thread may acquire again what it holds; it is free after as many releases. A thread that ends
@@ -135,6 +135,43 @@ typedef void (*avout_lost_fn)(const char *name, avout_token token, void *payload
 /* Sets what is called for acquisitions made through this handle from now on; NULL: nothing. The one
  * before is not running any more when this returns (unless it is the caller). */
 AVOUT_API avout_status avout_lock_on_lost(avout_lock *lock, avout_lost_fn lost, void *payload);
+
+/* ---- the read-write lock -----------------------------------------------------------------------
+ * Any number of readers or one writer. It is the same lock as the avout_lock of that name, which is its
+ * writer: one queue, first come, first served. A reader waits for every writer that came before it, a
+ * writer for everybody; readers next to each other in the queue have the lock at the same time.
+ *
+ * What a thread holds for writing it may acquire for reading, too; it keeps others out until both are
+ * released. The other way round is refused with AVOUT_EDEADLOCK: two readers that both wait to become
+ * the writer would wait for each other. Whoever reads may read again without queueing; and for a moment (50
+ * ms, sixteen times) threads of a client join those of it that read already, though a writer waits. */
+typedef struct avout_rwlock avout_rwlock;
+
+AVOUT_API avout_status avout_rwlock_open(avout_rwlock **lock, avout_client *client,
+                                         const char *name);        /* as avout_lock_open */
+AVOUT_API void avout_rwlock_close(avout_rwlock *lock);             /* as avout_lock_close */
+AVOUT_API const char *avout_rwlock_name(const avout_rwlock *lock); /* as avout_lock_name */
+
+/* As avout_lock_acquire and avout_lock_try. A reader's token is greater than those of all writers before
+ * it and smaller than those of all writers after it; those of readers at the same time differ, and say
+ * nothing else. Trying to read answers AVOUT_EBUSY where a writer has it or waits. */
+AVOUT_API avout_status avout_rwlock_read(avout_token *token, avout_rwlock *lock,
+                                         const avout_wait_options *options);
+AVOUT_API avout_status avout_rwlock_write(avout_token *token, avout_rwlock *lock,
+                                          const avout_wait_options *options);
+AVOUT_API avout_status avout_rwlock_try_read(avout_token *token, avout_rwlock *lock);
+AVOUT_API avout_status avout_rwlock_try_write(avout_token *token, avout_rwlock *lock);
+/* As avout_lock_release. AVOUT_ENOTHELD: this thread does not hold it in this way. */
+AVOUT_API avout_status avout_rwlock_release_read(avout_rwlock *lock);
+AVOUT_API avout_status avout_rwlock_release_write(avout_rwlock *lock);
+
+/* As the functions of avout_lock. */
+AVOUT_API bool avout_rwlock_is_read(avout_rwlock *lock);    /* this thread holds it for reading */
+AVOUT_API bool avout_rwlock_is_written(avout_rwlock *lock); /* for writing */
+AVOUT_API uint32_t avout_rwlock_read_count(avout_rwlock *lock);
+AVOUT_API uint32_t avout_rwlock_write_count(avout_rwlock *lock);
+AVOUT_API avout_status avout_rwlock_token(avout_token *token, avout_rwlock *lock);
+AVOUT_API avout_status avout_rwlock_on_lost(avout_rwlock *lock, avout_lost_fn lost, void *payload);
 
 /* ---- inspection --------------------------------------------------------------------------------*/
 
