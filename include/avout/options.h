@@ -47,7 +47,9 @@ typedef struct avout_options {
     int64_t max_staleness_ms;   /* while suspended, reads older than this fail with
                                    AVOUT_ECONNECTION; 0: they go on */
 
-    const char *user;     /* ZooKeeper digest credentials; NULL: none */
+    /* ZooKeeper only. The embedded store answers AVOUT_ENOTSUP to a user or an acl: who may use it
+     * is said by the permissions of its directory. */
+    const char *user;     /* digest credentials; NULL: none */
     const char *password; /* never shown in messages or logs */
     avout_acl acl;        /* of the nodes this client creates */
 

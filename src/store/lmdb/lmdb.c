@@ -116,9 +116,20 @@ static void release(avout__lmdb_handle *handle)
     avout__free(handle);
 }
 
+/* What was asked for to keep others out must not be passed over in silence. */
+static avout_status check_options(const avout_options *options)
+{
+    if (!options->user && options->acl == AVOUT_ACL_OPEN) return AVOUT_OK;
+    return avout_fail(AVOUT_ENOTSUP,
+                      "options: the embedded store knows no users; the permissions of "
+                      "its directory say who may use it");
+}
+
 static avout_status lmdb_open(avout_store **store, const char *address,
                               const avout_options *options, const avout_listener *listener)
 {
+    avout_status status = check_options(options);
+    if (status) return status;
     avout__lmdb_directory directory = AVOUT__LMDB_DIRECTORY_INIT;
     int64_t deadline_ns = avout__deadline_in_ms(
         options->connect_timeout_ms ? options->connect_timeout_ms : DEFAULT_CONNECT_MS);
@@ -131,7 +142,7 @@ static avout_status lmdb_open(avout_store **store, const char *address,
     handle->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     handle->last = &handle->first;
 
-    avout_status status = avout__lmdb_directory_open(&directory, address);
+    status = avout__lmdb_directory_open(&directory, address);
     if (!status) status = open_session(handle, &directory);
     if (!status) status = avout__lmdb_opening_lock(&handle->session, deadline_ns);
     if (!status) {
