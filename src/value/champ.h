@@ -9,12 +9,15 @@
  *   3. A collision node lies below the last level only, and holds two entries or more, all of one
  *      hash.
  *   4. A node is changed in place only when it and everything above it has one owner.
+ *   5. A changed copy of a node counts what differs, and relies on the node for the rest (kin.h). A
+ *      place is a value of the five bits. Collision nodes count everything.
  */
 #ifndef AVOUT_VALUE_CHAMP_H
 #define AVOUT_VALUE_CHAMP_H
 
 #include <stdatomic.h>
 
+#include "value/kin.h"
 #include "value/object.h"
 
 enum { AVOUT__CHAMP_BITS = 5, AVOUT__CHAMP_LAST_SHIFT = 30, AVOUT__CHAMP_DEPTH = 8 };
@@ -31,6 +34,7 @@ typedef struct avout__champ {
     uint32_t capacity : 29; /* slots */
     uint32_t width : 2;     /* slots of an entry: 1 in sets, 2 in maps */
     uint32_t collision : 1;
+    avout__kin kin;
     avout__champ_slot slots[]; /* entries from the front, children from the back */
 } avout__champ;
 
@@ -88,6 +92,11 @@ avout__champ_slot *avout__champ_find_unique(avout__champ *node, uint32_t hash, a
 const avout__champ_slot *avout__champ_candidates(const avout__champ *node, uint32_t hash,
                                                  uint32_t *count);
 
+/* A trie with that entry besides those of `node`, which begins at `shift` and stays as it is, held by
+ * the caller. Of an equal key only the item is another (!*added, and the given key stays the
+ * caller's). *made is NULL when nothing would be different. Takes key and item on success only. */
+avout_status avout__champ_with(avout__champ **made, avout__champ *node, uint32_t shift,
+                               uint32_t hash, avout_value key, avout_value item, bool *added);
 /* Puts an entry; of an equal key only the item is replaced, and what fell out is in replaced[]
  * (key given, old item). Takes key and item on success only. On failure *root holds what it held.*/
 avout_status avout__champ_put(avout__champ **root, uint32_t hash, avout_value key, avout_value item,
@@ -101,7 +110,36 @@ avout_status avout__champ_remove(avout__champ **root, uint32_t hash, avout_value
 avout__champ *avout__champ_build(const avout_value *items, size_t count, uint32_t width,
                                  size_t *duplicate);
 
-/* An empty node; for the files that make nodes. NULL: no memory. */
+/* ---- for the files that make nodes ---------------------------------------------------------- */
+
+/* An empty node. NULL: no memory. */
 avout__champ *avout__champ_new(uint32_t slots, uint32_t width);
+/* The same again, with room for `more` slots. NULL: no memory. */
+avout__champ *avout__champ_copy(avout__champ *node, uint32_t more);
+/* A trie of the two entries, which have different keys, from `shift` on; NULL: no memory. Takes them
+ * over on success. */
+avout__champ *avout__champ_pair(uint32_t shift, uint32_t width, uint32_t hash_a,
+                                const avout__champ_slot *a, uint32_t hash_b,
+                                const avout__champ_slot *b);
+/* One reference more to everything in those places. */
+void avout__champ_retain(const avout__champ *node, uint32_t places);
+/* Where the key's entry begins in a collision node; its number of value slots when absent. */
+uint32_t avout__champ_collision_slot(const avout__champ *node, avout_value key);
+
+/* The place of a hash on a level: one bit. */
+static inline uint32_t avout__champ_bit(uint32_t hash, uint32_t shift)
+{
+    return 1u << (hash >> shift & 31);
+}
+
+static inline uint32_t avout__champ_entry_slot(const avout__champ *node, uint32_t bit)
+{
+    return avout__popcount(node->datamap & (bit - 1)) * node->width;
+}
+
+static inline uint32_t avout__champ_child_slot(const avout__champ *node, uint32_t bit)
+{
+    return node->capacity - 1 - avout__popcount(node->nodemap & (bit - 1));
+}
 
 #endif

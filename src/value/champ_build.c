@@ -18,7 +18,8 @@ typedef struct entry {
 typedef struct builder {
     const avout_value *items;
     uint32_t width;
-    size_t duplicate; /* the first index of an entry that equals an earlier one */
+    const avout__champ *root; /* the first node made */
+    size_t duplicate;         /* the first index of an entry that equals an earlier one */
 } builder;
 
 static uint32_t digit(const entry *e, uint32_t shift)
@@ -107,6 +108,8 @@ static avout__champ *build(builder *b, entry *entries, entry *spare, uint32_t co
         avout__champ_new(avout__popcount(datamap) * b->width + avout__popcount(nodemap), b->width);
     if (!node) return NULL;
     node->datamap = datamap;
+    if (b->root) avout__kin_adopt(&node->kin, &b->root->kin);
+    else b->root = node;
     uint32_t values = 0, children = 0;
     for (uint32_t i = 0, length; i < count; i += length) {
         length = run_length(entries + i, count - i, shift);
@@ -129,7 +132,7 @@ static avout__champ *build(builder *b, entry *entries, entry *spare, uint32_t co
 avout__champ *avout__champ_build(const avout_value *items, size_t count, uint32_t width,
                                  size_t *duplicate)
 {
-    builder b = {items, width, SIZE_MAX};
+    builder b = {items, width, NULL, SIZE_MAX};
     *duplicate = SIZE_MAX;
     if (count > UINT32_MAX / 4) {
         avout_fail(AVOUT_ENOMEM, "out of memory: a map or set of %zu entries", count);

@@ -185,19 +185,35 @@ static avout_status array_put(avout_value *slot, avout_value key, avout_value it
     return AVOUT_OK;
 }
 
+/* A new version of a map or set that somebody else holds too. */
+static avout_status put_shared(avout_value *slot, uint32_t hash, avout_value key, avout_value item)
+{
+    avout__hashed *old = avout__hashed_of(*slot), *fresh = hashed_new(old->object.type, 0);
+    if (!fresh) return AVOUT_ENOMEM;
+    bool added;
+    avout_status status = avout__champ_with(&fresh->root, old->root, 0, hash, key, item, &added);
+    if (status) {
+        avout__free(fresh);
+        return status;
+    }
+    if (!added) avout__release(key);
+    if (!fresh->root) { /* it is there as it is */
+        avout__free(fresh);
+        avout__release(item);
+        return AVOUT_OK;
+    }
+    fresh->count = old->count + added;
+    *slot = avout__value_of(&fresh->object);
+    avout__object_release(&old->object);
+    return AVOUT_OK;
+}
+
 avout_status avout__hashed_put(avout_value *slot, avout_value key, avout_value item)
 {
     avout__hashed *hashed = avout__hashed_of(*slot);
     if (!hashed->root) return array_put(slot, key, item);
     uint32_t hash = hash_of(key);
-    if (!avout__object_unique(&hashed->object)) { /* an entry as it is costs no copy */
-        const avout__champ_slot *entry = avout__champ_find(hashed->root, hash, key);
-        if (entry && (avout__hashed_width(hashed) == 1 || entry[1].value.bits == item.bits)) {
-            avout__release(key);
-            avout__release(item);
-            return AVOUT_OK;
-        }
-    }
+    if (!avout__object_unique(&hashed->object)) return put_shared(slot, hash, key, item);
     hashed = edit(slot, 0);
     if (!hashed) return AVOUT_ENOMEM;
     bool added;
