@@ -339,9 +339,10 @@ static avout_status judge(const char *name, const avout_reply *names)
         if (avout__lock_foreign(names->names[i]))
             return avout_fail(AVOUT_ENOTEMPTY, "%s: there is a node that is not ours below it: %s",
                               name, avout__quote(quoted, names->names[i]));
+    }
+    for (size_t i = 0; i < names->name_count; i++)
         if (strncmp(names->names[i], "c-", 2))
             return avout_fail(AVOUT_EBUSY, "%s: somebody has it, or waits for it", name);
-    }
     return AVOUT_OK;
 }
 
