@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "avout.h"
 
@@ -37,6 +38,16 @@ typedef enum cli_exit {
     CLI_EXIT_LIST(CLI_EXIT_ENUM)
 #undef CLI_EXIT_ENUM
 } cli_exit;
+
+/* What `avout lock` ends with when it is not the status of the command it ran. */
+enum {
+    CLI_LOCK_BUSY = 75,    /* not obtained; --busy-status sets another */
+    CLI_LOCK_LOST = 76,    /* lost while the command ran */
+    CLI_LOCK_FAILED = 125, /* something else kept the command from running */
+    CLI_LOCK_NO_EXEC = 126,
+    CLI_LOCK_NO_COMMAND = 127,
+    CLI_LOCK_SIGNAL = 128, /* plus the number of the signal that ended the command */
+};
 
 /* ---- options.c ------------------------------------------------------------------------------ */
 
@@ -66,6 +77,12 @@ typedef struct cli_settings {
     bool recursive;
     bool dry_run;
     bool force;
+
+    bool read;
+    bool write;
+    bool try_only;
+    int64_t busy_status; /* CLI_LOCK_BUSY unless given */
+    int64_t kill_after_ms;
 } cli_settings;
 
 /* One bit an option; a command says which it takes beside the global ones. */
@@ -88,6 +105,8 @@ typedef enum cli_option_bits {
     CLI_RECURSIVE = 1 << 14,
     CLI_DRY_RUN = 1 << 15,
     CLI_FORCE = 1 << 16,
+    CLI_LOCKING = 1 << 20, /* all of `lock` but the next */
+    CLI_BUSY_STATUS = 1 << 21,
 } cli_option_bits;
 
 /* What is left of the command line: the arguments that are no options, in their order. */
@@ -126,6 +145,7 @@ typedef struct cli_command {
     int least; /* words */
     int most;  /* -1: any number */
     cli_exit (*run)(cli_session *session);
+    int own; /* behind that many words nothing is an option of ours; 0: options stand anywhere */
 } cli_command;
 
 const cli_command *cli_command_at(size_t index); /* NULL past the last */
@@ -139,6 +159,8 @@ cli_exit cli_watch(cli_session *session);
 cli_exit cli_ls(cli_session *session);
 cli_exit cli_tree(cli_session *session);
 cli_exit cli_rm(cli_session *session);
+cli_exit cli_lock(cli_session *session);
+cli_exit cli_locks(cli_session *session);
 cli_exit cli_help(cli_session *session);
 
 /* ---- help.c ---------------------------------------------------------------------------------- */
@@ -181,10 +203,37 @@ avout_status cli_text_of(char **text, size_t *length, const cli_settings *settin
 cli_exit cli_print_value(cli_session *session, const char *name, avout_value value);
 /* "text", as JSON has it, onto stdout; reports. */
 cli_exit cli_print_json_string(cli_session *session, const char *text);
+/* A time of the store's as the local clock shows it: "2026-01-31 09:05:00". Returns `text`. */
+const char *cli_time_text(char text[40], int64_t unix_ms);
 /* Onto stdout; failures are remembered and reported by cli_flush. */
 void cli_put(const char *text, size_t length);
 /* Pushes stdout out and reports. A reader who went away had enough: that is CLI_DONE. */
 cli_exit cli_flush(void);
+
+/* ---- child.c --------------------------------------------------------------------------------- */
+
+/* A command that runs under our eyes: signals sent to us go on to it, and it ends with us. */
+typedef struct cli_child {
+    pid_t pid;
+    int fd; /* of the process, for poll: readable when it has ended */
+    bool ended;
+    int status; /* as waitpid has it, once it has ended */
+} cli_child;
+
+/* Takes the signals that end programs: from now on they end waits (`cancel`), or go to the child. To be
+ * called before any thread is started. 0, or reported: CLI_LOCK_FAILED. */
+int cli_child_prepare(avout_cancel *cancel);
+/* Which one has come, if no child was there to get it; 0: none. */
+int cli_child_interrupted(void);
+/* Ends this process by that signal, so that whoever waits for it sees what happened. */
+void cli_child_die(int number);
+/* Starts the command, found as a shell finds it. 0, or reported: CLI_LOCK_NO_COMMAND,
+ * CLI_LOCK_NO_EXEC, CLI_LOCK_FAILED. */
+int cli_child_start(cli_child *child, const char *const *command);
+/* Ends it and all that it has started: TERM, after `patience_ms` KILL; comes back when all have ended. */
+void cli_child_end_all(cli_child *child, int64_t patience_ms);
+/* Waits for its end; its exit status, or CLI_LOCK_SIGNAL and the signal's number. */
+int cli_child_wait(cli_child *child);
 
 /* ---- listing.c ------------------------------------------------------------------------------- */
 

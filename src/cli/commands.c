@@ -11,14 +11,14 @@ static const cli_command commands[] = {
      "  avout get /app/config\n"
      "  avout get --json /app/config | jq .port\n"
      "  avout get --strict /bank/ann /bank/bob\n",
-     CLI_OUTPUT | CLI_STRICT, 1, -1, cli_get},
+     CLI_OUTPUT | CLI_STRICT, 1, -1, cli_get, 0},
     {"reset", "NAME EDN", "set a value, creating the name if it is absent",
      "EDN is the new value; - reads it from standard input. Prints nothing.\n"
      "\n"
      "  avout reset /app/config '{:port 8080, :hosts [\"a\" \"b\"]}'\n"
      "  avout reset --new /app/counter 0 || echo 'was there already'\n"
      "  avout reset --existing /app/config - < config.edn\n",
-     CLI_EXISTING | CLI_NEW, 2, 2, cli_reset},
+     CLI_EXISTING | CLI_NEW, 2, 2, cli_reset, 0},
     {"swap", "NAME FUNCTION [EDN...]", "change a value by a function of it, exactly once",
      "The value becomes (FUNCTION value EDN...), as Clojure's swap! does it, whoever else changes "
      "it\n"
@@ -28,7 +28,7 @@ static const cli_command commands[] = {
      "  avout swap /app/queue conj 5\n"
      "  avout swap /app/config assoc-in '[:limits :cpu]' 4\n"
      "  avout swap /app/counter + -5 --old\n",
-     CLI_OUTPUT | CLI_OLD | CLI_INIT, 2, -1, cli_swap},
+     CLI_OUTPUT | CLI_OLD | CLI_INIT, 2, -1, cli_swap, 0},
     {"cas", "NAME EXPECTED NEW", "set a value if it is the expected one",
      "Compares with Clojure's = and sets in one step. Prints nothing; the exit status is 0 when "
      "the\n"
@@ -38,7 +38,7 @@ static const cli_command commands[] = {
      "\n"
      "  avout cas /app/leader nil '\"host-7\"'\n"
      "  avout cas -q /app/state :idle :running && run-the-job\n",
-     CLI_QUIET, 3, 3, cli_cas},
+     CLI_QUIET, 3, 3, cli_cas, 0},
     {"watch", "NAME", "print a value whenever it changes",
      "Prints the new value after every change, a line each, at once. Changes that follow each "
      "other\n"
@@ -50,7 +50,7 @@ static const cli_command commands[] = {
      "  avout watch --initial /app/config\n"
      "  avout watch --count 1 /app/ready && ./start\n"
      "  avout watch --json /app/config | while read -r line; do reload \"$line\"; done\n",
-     CLI_OUTPUT | CLI_COUNT | CLI_INITIAL, 1, 1, cli_watch},
+     CLI_OUTPUT | CLI_COUNT | CLI_INITIAL, 1, 1, cli_watch, 0},
     {"ls", "[DIR]", "list names",
      "Prints the names directly below DIR (/ when it is left out), sorted, a line each; a name "
      "that\n"
@@ -59,7 +59,7 @@ static const cli_command commands[] = {
      "  avout ls\n"
      "  avout ls /app\n"
      "  avout ls --json /app | jq -r '.[]'\n",
-     CLI_JSON | CLI_ALL, 0, 1, cli_ls},
+     CLI_JSON | CLI_ALL, 0, 1, cli_ls, 0},
     {"tree", "[DIR]", "show all names below a directory, with their values",
      "On a terminal, long values are cut at its edge. With --json: one object from names to "
      "values.\n"
@@ -68,7 +68,7 @@ static const cli_command commands[] = {
      "  avout tree\n"
      "  avout tree --no-values /app\n"
      "  avout tree --json / > copy.json\n",
-     CLI_JSON | CLI_NO_VALUES, 0, 1, cli_tree},
+     CLI_JSON | CLI_NO_VALUES, 0, 1, cli_tree, 0},
     {"rm", "NAME [NAME...]", "remove names and their values, for everybody",
      "Goes on with the other names when one does not exist. A directory is only removed with -r,\n"
      "which prints every name it removes; the top directory / never is.\n"
@@ -76,12 +76,43 @@ static const cli_command commands[] = {
      "  avout rm /app/old-counter\n"
      "  avout rm -rn /app/jobs\n"
      "  avout rm -r /app/jobs\n",
-     CLI_RECURSIVE | CLI_DRY_RUN | CLI_FORCE, 1, -1, cli_rm},
+     CLI_RECURSIVE | CLI_DRY_RUN | CLI_FORCE, 1, -1, cli_rm, 0},
+    {"lock", "NAME [--] COMMAND [ARGUMENT...]", "run a command while holding a lock",
+     "Waits for the lock, runs the command, gives the lock back; for as long as it takes unless\n"
+     "--timeout says how long to wait for the lock. The command finds the fencing token of its\n"
+     "hold in AVOUT_LOCK_TOKEN: tokens of later holds sort behind those of earlier ones, so "
+     "whoever\n"
+     "keeps what the lock guards can refuse a holder that has been overtaken. Signals go on to "
+     "the\n"
+     "command. If the lock is lost (the session with ZooKeeper has ended), the command and\n"
+     "everything it has started get TERM, and after --kill-after KILL.\n"
+     "\n"
+     "Exit status: that of the command (128 and the signal's number if one ended it), or\n"
+     "   75  the lock was not obtained (-E sets another)\n"
+     "   76  the lock was lost, and the command was ended\n"
+     "  125  something else kept the command from running\n"
+     "  126  the command cannot be run\n"
+     "  127  there is no such command\n"
+     "\n"
+     "  avout lock /site/deploy -- ./deploy.sh\n"
+     "  avout lock --try -E 0 /site/backup -- ./backup.sh     # one of the machines does it\n"
+     "  avout lock --timeout 10s --read /site/data -- tar c data\n",
+     CLI_LOCKING, 2, -1, cli_lock, 1},
+    {"locks", "[NAME]", "list locks, who holds them and who waits",
+     "Shows the locks at and below NAME (/ when it is left out): for each its holders and, in "
+     "their\n"
+     "order, those who wait, with host, process and since when. A lock that nobody wants is shown\n"
+     "with --all only.\n"
+     "\n"
+     "  avout locks\n"
+     "  avout locks /site/deploy\n"
+     "  avout locks --json | jq '.[].holders[].pid'\n",
+     CLI_JSON | CLI_ALL, 0, 1, cli_locks, 0},
     {"help", "[COMMAND | functions]", "explain a command, or the functions swap knows",
      "\n"
      "  avout help swap\n"
      "  avout help functions\n",
-     0, 0, 1, cli_help},
+     0, 0, 1, cli_help, 0},
 };
 
 const cli_command *cli_command_at(size_t index)

@@ -48,7 +48,7 @@ int main(int argc, char **argv)
     setlocale(LC_CTYPE, "");
     /* A reader that goes away is seen by the write, which leaves time to end the session. */
     signal(SIGPIPE, SIG_IGN);
-    cli_session session = {0};
+    cli_session session = {.settings.busy_status = CLI_LOCK_BUSY};
     session.words.at = calloc((size_t)argc + 1, sizeof *session.words.at);
     cli_exit status = CLI_USAGE;
     if (!session.words.at) status = cli_error(CLI_SYSTEM, NULL, "out of memory");

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum option_kind { FLAG, TEXT, NUMBER, DURATION } option_kind;
+typedef enum option_kind { FLAG, TEXT, NUMBER, STATUS, DURATION } option_kind;
 
 typedef struct option {
     unsigned bit;
@@ -46,10 +46,19 @@ static const option options[] = {
      IN(dry_run)},
     {CLI_FORCE, 'f', "force", NULL, "a name that does not exist is no error", FLAG, IN(force)},
 
+    {CLI_LOCKING, 0, "write", NULL, "hold it alone (the default)", FLAG, IN(write)},
+    {CLI_LOCKING, 0, "read", NULL, "share it with others that read", FLAG, IN(read)},
+    {CLI_LOCKING, 0, "try", NULL, "do not wait", FLAG, IN(try_only)},
+    {CLI_LOCKING, 'E', "busy-status", "N", "exit status when it is not obtained (75)", STATUS,
+     IN(busy_status)},
+    {CLI_LOCKING, 0, "kill-after", "TIME",
+     "lost lock: time from TERM to KILL for the command (10s)", DURATION, IN(kill_after_ms)},
+
     {CLI_GLOBAL, 's', "store", "URL", "lmdb:PATH, a path with a slash, zk://HOST:PORT[,...][/DIR]",
      TEXT, IN(store)},
-    {CLI_GLOBAL, 't', "timeout", "SECONDS",
-     "how long to wait for the store; 10 to connect, then 30", DURATION, IN(timeout_ms)},
+    {CLI_GLOBAL, 't', "timeout", "TIME",
+     "how long to wait for the store: 5, 1.5s, 200ms, 2m; 10 to connect, then 30", DURATION,
+     IN(timeout_ms)},
     {CLI_GLOBAL, 'u', "user", "USER", "ZooKeeper user; the password is in AVOUT_PASSWORD", TEXT,
      IN(user)},
     {CLI_GLOBAL, 0, "acl", "WHO", "who may use what is created: open, owner, owner-writes", TEXT,
@@ -84,14 +93,32 @@ static bool number_of(int64_t *number, const char *text)
     return true;
 }
 
+static bool status_of(int64_t *status, const char *text)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (end == text || *end || n < 0 || n > 255) return false;
+    *status = n;
+    return true;
+}
+
 /* At least a millisecond, at most a few years: beyond that the unit was mistaken. */
 static bool milliseconds_of(int64_t *ms, const char *text)
 {
+    static const struct {
+        const char *name;
+        double seconds;
+    } units[] = {{"", 1}, {"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}};
     char *end;
-    double seconds = strtod(text, &end);
-    if (end == text || *end || !(seconds >= 0.001 && seconds <= 1e8)) return false;
-    *ms = (int64_t)llround(seconds * 1000);
-    return true;
+    double number = strtod(text, &end);
+    if (end == text) return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        double seconds = number * units[i].seconds;
+        if (strcmp(end, units[i].name) || !(seconds >= 0.001 && seconds <= 1e8)) continue;
+        *ms = (int64_t)llround(seconds * 1000);
+        return true;
+    }
+    return false;
 }
 
 static bool option_set(cli_settings *settings, const option *o, const char *argument)
@@ -107,6 +134,12 @@ static bool option_set(cli_settings *settings, const option *o, const char *argu
         memcpy(field, &number, sizeof number);
         break;
     }
+    case STATUS: {
+        int64_t number = 0;
+        fine = status_of(&number, argument);
+        memcpy(field, &number, sizeof number);
+        break;
+    }
     case DURATION: {
         int64_t ms = 0;
         fine = milliseconds_of(&ms, argument);
@@ -114,9 +147,12 @@ static bool option_set(cli_settings *settings, const option *o, const char *argu
         break;
     }
     }
+    static const char *const wanted[] = {[NUMBER] = "a whole number from 1 on",
+                                         [STATUS] = "a number from 0 to 255",
+                                         [DURATION] =
+                                             "a time: seconds, or with a unit of ms, s, m, h"};
     if (!fine)
-        cli_error(CLI_USAGE, NULL, "--%s: \"%s\" is not %s", o->name, argument,
-                  o->kind == NUMBER ? "a whole number from 1 on" : "a number of seconds");
+        cli_error(CLI_USAGE, NULL, "--%s: \"%s\" is not %s", o->name, argument, wanted[o->kind]);
     return fine;
 }
 
@@ -229,6 +265,11 @@ bool cli_parse(cli_settings *settings, const cli_command **command, cli_argument
             if (!(*command = find_or_suggest(text))) return false;
         } else {
             words->at[words->count++] = text;
+            /* A command that runs another: that one's options are its own. */
+            if ((*command)->own == words->count) {
+                if (p.at + 1 < argc && !strcmp(argv[p.at + 1], "--")) p.at++;
+                only_words = true;
+            }
         }
     }
     return !*command || check_given(&p, *command);

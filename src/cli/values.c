@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- in -------------------------------------------------------------------------------------- */
 
@@ -97,6 +98,15 @@ cli_exit cli_print_value(cli_session *session, const char *name, avout_value val
     }
     cli_put("\n", 1);
     return CLI_DONE;
+}
+
+const char *cli_time_text(char text[40], int64_t unix_ms)
+{
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm local;
+    if (!localtime_r(&seconds, &local) || !strftime(text, 40, "%Y-%m-%d %H:%M:%S", &local))
+        snprintf(text, 40, "%lld", (long long)unix_ms);
+    return text;
 }
 
 cli_exit cli_print_json_string(cli_session *session, const char *text)
