@@ -27,6 +27,7 @@ AVOUT_BEGIN
     X(AVOUT_ENOPRINT,    -10, "value cannot be written as text")                                   \
     X(AVOUT_ESTATE,      -11, "call not allowed in this state")                                    \
     X(AVOUT_ENOTSUP,     -12, "not supported by this build or store")                              \
+    X(AVOUT_ETHROWN,     -13, "a function of the language threw an error")                         \
     /* resources of this process */                                                                \
     X(AVOUT_ENOMEM,      -20, "out of memory")                                                     \
     X(AVOUT_ESYSTEM,     -21, "a system call failed")                                              \

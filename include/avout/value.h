@@ -160,6 +160,10 @@ AVOUT_API avout_status avout_value_to_name(const char **space, size_t *space_len
                                            const char **name, size_t *name_length,
                                            avout_value value);
 AVOUT_API avout_status avout_value_to_box(void **pointer, avout_value value);
+/* The same for boxes made with that destructor only: how one knows one's own among others'. A value
+ * that is none is no error here: false. */
+AVOUT_API bool avout_value_is_box_of(void **pointer, void (*destroy)(void *pointer),
+                                     avout_value value);
 /* A TAGGED's tag and form, both borrowed. */
 AVOUT_API avout_status avout_value_to_tagged(const char **tag, avout_value *form,
                                              avout_value value);

@@ -24,6 +24,7 @@ cli_exit cli_exit_of(avout_status status)
     case AVOUT_ENOPRINT:
     case AVOUT_ESTATE:
     case AVOUT_EDATA:
+    case AVOUT_ETHROWN:
     case AVOUT_EVALIDATOR: return CLI_REFUSED;
     case AVOUT_ENOTSUP:
     case AVOUT_EFORMAT:

@@ -127,6 +127,15 @@ avout_status avout_value_to_box(void **pointer, avout_value value)
     return AVOUT_OK;
 }
 
+bool avout_value_is_box_of(void **pointer, void (*destroy)(void *pointer), avout_value value)
+{
+    if (!avout__is_type(value, AVOUT_TYPE_BOX)) return false;
+    const avout__box *box = (avout__box *)(void *)avout__object_any(value);
+    if (box->destroy != destroy) return false;
+    *pointer = box->pointer;
+    return true;
+}
+
 /* ---- hooks --------------------------------------------------------------------------------- */
 
 static void box_release(avout__object *object, avout__dead_list *dead)

@@ -283,6 +283,10 @@ TEST(a_box_is_destroyed_once_by_its_last_owner)
     void *pointer = NULL;
     CHECK_OK(avout_value_to_box(&pointer, box));
     CHECK(pointer == &destroyed);
+    CHECK(avout_value_is_box_of(&pointer, count_destroyed, box));
+    CHECK(pointer == &destroyed);
+    CHECK(!avout_value_is_box_of(&pointer, NULL, box));
+    CHECK(!avout_value_is_box_of(&pointer, count_destroyed, avout_int(3)));
     CHECK(avout_value_equal(box, box));
     CHECK(!avout_value_equal(box, other));
     avout_value shared = avout_share(box);
