@@ -43,8 +43,7 @@ LIBS := -lzookeeper_mt -llmdb -lgmp -lm -pthread
 # ---- what there is --------------------------------------------------------------------------------
 
 LIB_SOURCES := $(sort $(wildcard src/base/*.c src/value/*.c src/edn/*.c src/store/*.c \
-                 src/store/*/*.c src/state/*.c src/stm/*.c src/lock/*.c src/client/*.c))
-LANG_SOURCES := $(sort $(wildcard src/lang/*.c))
+                 src/store/*/*.c src/state/*.c src/stm/*.c src/lock/*.c src/client/*.c src/lang/*.c))
 CLI_SOURCES := $(sort $(wildcard src/cli/*.c))
 BENCH_SOURCES := $(sort $(wildcard bench/*.c))
 EXAMPLE_SOURCES := $(sort $(wildcard examples/*.c))
@@ -161,7 +160,7 @@ $(BUILD)/$(1)/bin/avout-demo: $(DEMO_SOURCES:%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1
 	$$(call link,$(1))
 $(BUILD)/$(1)/bin/avout-bench: $(BENCH_SOURCES:%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/libavout.a
 	$$(call link,$(1))
-$(BUILD)/$(1)/bin/avout: $(patsubst %.c,$(BUILD)/$(1)/%.o,$(CLI_SOURCES) $(LANG_SOURCES)) \
+$(BUILD)/$(1)/bin/avout: $(CLI_SOURCES:%.c=$(BUILD)/$(1)/%.o) \
                          $(BUILD)/$(1)/libavout.a
 	$$(call link,$(1))
 endef

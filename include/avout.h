@@ -13,5 +13,6 @@
 #include "avout/atom.h"
 #include "avout/ref.h"
 #include "avout/lock.h"
+#include "avout/lang.h"
 
 #endif

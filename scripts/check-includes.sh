@@ -27,7 +27,7 @@ BEGIN {
     allow["state"]      = "public sys base value edn state"
     allow["stm"]        = "public sys base value store state stm"
     allow["client"]     = "public sys base value edn store store/lmdb store/zk store/mem state stm lock client"
-    allow["lang"]       = "public lang"
+    allow["lang"]       = "public base lang"
     allow["cli"]        = "public lang cli"
     allow["examples"]   = "public examples"
     allow["bench"]      = "public bench"
@@ -76,7 +76,7 @@ function wrong(why)
 
 function end_of_file()
 {
-    if (last_file ~ /^src\/.*\.c$/ && last_file !~ /^src\/(cli|lang|base\/alloc\.c)/ &&
+    if (last_file ~ /^src\/.*\.c$/ && last_file !~ /^src\/(cli|base\/alloc\.c)/ &&
         last_include !~ /"base\/banned\.h"/) {
         printf "%s: the last include is not \"base/banned.h\"\n", last_file
         bad = 1

@@ -1,0 +1,33 @@
+/* How functions of the table are written in C: what core_*.c share. */
+#ifndef AVOUT_LANG_CORE_H
+#define AVOUT_LANG_CORE_H
+
+#include "lang/lang.h"
+
+/* A function of the table. `args` are owned by the caller: lang_take what is to be kept. */
+#define CORE(name)                                                                                 \
+    static avout_value name(__attribute__((unused)) lang_run *run,                                 \
+                            __attribute__((unused)) size_t count,                                  \
+                            __attribute__((unused)) avout_value *args)
+
+/* {"name", "arguments", "what it does", least, most, function} */
+#define LANG_END                                                                                   \
+    {                                                                                              \
+        NULL, NULL, NULL, 0, 0, NULL, NULL                                                         \
+    }
+
+/* `value` if the status is 0, else the run's error and the value released. */
+static inline avout_value lang_done(lang_run *run, avout_status status, avout_value value)
+{
+    if (!status) return value;
+    avout__lang_failed(run, status);
+    avout_release(value);
+    return AVOUT_NONE;
+}
+
+/* False: the error is set. */
+bool avout__lang_integer(lang_run *run, const char *name, int64_t *number, avout_value value);
+bool avout__lang_text_of(lang_run *run, const char *name, const char **text, size_t *length,
+                         avout_value value);
+
+#endif

@@ -1,0 +1,222 @@
+/* Printing, time, and namespaces. */
+#include "lang/core.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/banned.h"
+
+/* ---- printing --------------------------------------------------------------------------------------------- */
+
+static bool all(lang_run *run, avout__buffer *buffer, size_t count, avout_value *args,
+                lang_style style, bool line)
+{
+    bool fine = true;
+    avout_status status = AVOUT_OK;
+    for (size_t i = 0; i < count && fine; i++) {
+        if (i) status = avout__buffer_add_char(buffer, ' ');
+        fine = !status && avout__lang_print(run, buffer, args[i], style);
+    }
+    if (fine && line) status = avout__buffer_add_char(buffer, '\n');
+    if (status) avout__lang_failed(run, status);
+    return fine && !status;
+}
+
+static avout_status to_stdout(const char *text, size_t length)
+{
+    if (fwrite(text, 1, length, stdout) == length) return AVOUT_OK;
+    return avout_fail(AVOUT_EIO, "standard output: %s", strerror(errno));
+}
+
+/* To where with-out-str collects, where the program around us wants it, or standard output. */
+static avout_value output(lang_run *run, size_t count, avout_value *args, lang_style style,
+                          bool line)
+{
+    avout__buffer buffer = AVOUT__BUFFER_INIT;
+    const avout_lang_options *options = &run->lang->options;
+    avout_value result = avout_nil();
+    avout_status status = AVOUT_OK;
+    if (!all(run, &buffer, count, args, style, line)) {
+        result = AVOUT_NONE;
+    } else if (buffer.length) {
+        if (run->collect) status = avout__buffer_add(run->collect, buffer.data, buffer.length);
+        else if (options->print)
+            status = options->print(buffer.data, buffer.length, options->payload);
+        else status = to_stdout(buffer.data, buffer.length);
+    }
+    avout__buffer_release(&buffer);
+    return status ? avout__lang_failed(run, status) : result;
+}
+
+CORE(println)
+{
+    return output(run, count, args, PRINT_PLAIN, true);
+}
+
+CORE(print)
+{
+    return output(run, count, args, PRINT_PLAIN, false);
+}
+
+CORE(prn)
+{
+    return output(run, count, args, PRINT_READABLY, true);
+}
+
+CORE(pr)
+{
+    return output(run, count, args, PRINT_READABLY, false);
+}
+
+CORE(newline)
+{
+    return output(run, 0, args, PRINT_PLAIN, true);
+}
+
+CORE(flush)
+{
+    if (!run->lang->options.print && fflush(stdout))
+        return avout__lang_fail(run, AVOUT_EIO, "standard output: %s", strerror(errno));
+    return avout_nil();
+}
+
+static avout_value text_of(lang_run *run, size_t count, avout_value *args, lang_style style,
+                           bool line)
+{
+    avout__buffer buffer = AVOUT__BUFFER_INIT;
+    avout_value text = AVOUT_NONE;
+    if (all(run, &buffer, count, args, style, line))
+        text = avout__lang_made(run, avout_string_n(buffer.data ? buffer.data : "", buffer.length));
+    avout__buffer_release(&buffer);
+    return text;
+}
+
+CORE(pr_str)
+{
+    return text_of(run, count, args, PRINT_READABLY, false);
+}
+
+CORE(prn_str)
+{
+    return text_of(run, count, args, PRINT_READABLY, true);
+}
+
+CORE(print_str)
+{
+    return text_of(run, count, args, PRINT_PLAIN, false);
+}
+
+CORE(println_str)
+{
+    return text_of(run, count, args, PRINT_PLAIN, true);
+}
+
+CORE(with_out_str)
+{
+    avout__buffer buffer = AVOUT__BUFFER_INIT, *outer = run->collect;
+    run->collect = &buffer;
+    avout_value value = avout__lang_call(run, args[0], 0, NULL), text = AVOUT_NONE;
+    run->collect = outer;
+    if (value.bits)
+        text = avout__lang_made(run, avout_string_n(buffer.data ? buffer.data : "", buffer.length));
+    avout_release(value);
+    avout__buffer_release(&buffer);
+    return text;
+}
+
+/* ---- time --------------------------------------------------------------------------------------------------- */
+
+static int64_t nanoseconds(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+CORE(current_time)
+{
+    return avout__lang_made(run, avout_int(nanoseconds(CLOCK_REALTIME) / 1000000));
+}
+
+CORE(nano_time)
+{
+    return avout__lang_made(run, avout_int(nanoseconds(CLOCK_MONOTONIC)));
+}
+
+CORE(timed)
+{
+    char text[64];
+    int64_t start = nanoseconds(CLOCK_MONOTONIC);
+    avout_value value = avout__lang_call(run, args[0], 0, NULL);
+    if (!value.bits) return AVOUT_NONE;
+    snprintf(text, sizeof text, "\"Elapsed time: %.6f msecs\"",
+             (double)(nanoseconds(CLOCK_MONOTONIC) - start) / 1e6);
+    avout_value line = avout_string(text);
+    avout_value printed = line.bits ? output(run, 1, &line, PRINT_PLAIN, true)
+                                    : avout__lang_failed(run, AVOUT_ENOMEM);
+    avout_release(line);
+    if (printed.bits) return value;
+    avout_release(value);
+    return AVOUT_NONE;
+}
+
+/* ---- namespaces ------------------------------------------------------------------------------------------------ */
+
+/* clojure.string, or [clojure.string :as s]: of what there is, others are refused by name. */
+static bool require_one(lang_run *run, avout_value spec)
+{
+    char full[128];
+    const char *space, *alias;
+    size_t length = 0, size;
+    bool vector = avout_value_type(spec) == AVOUT_TYPE_VECTOR;
+    avout_value name = vector ? avout_value_nth(spec, 0) : spec;
+    if (avout_value_type(name) != AVOUT_TYPE_SYMBOL)
+        return avout__lang_wrong(run, "require", "a namespace, as '[clojure.string :as str]", spec)
+            .bits;
+    avout_value_to_text(&space, &length, name);
+    if (!avout__lang_namespace(run->lang, full, sizeof full, space, length))
+        return avout__lang_fail(run, AVOUT_ENOTFOUND, "require: there is no namespace %s", space)
+            .bits;
+    if (vector) avout_value_count(&length, spec);
+    for (size_t i = 1; vector && i + 1 < length; i += 2) {
+        const char *word;
+        avout_value key = avout_value_nth(spec, i), value = avout_value_nth(spec, i + 1);
+        if (avout_value_type(key) != AVOUT_TYPE_KEYWORD || avout_value_to_text(&word, &size, key) ||
+            strcmp(word, "as") != 0 || avout_value_type(value) != AVOUT_TYPE_SYMBOL)
+            continue;
+        avout_value_to_text(&alias, &size, value);
+        avout_status status = avout__lang_alias(run->lang, alias, full);
+        if (status) return avout__lang_failed(run, status).bits;
+    }
+    return true;
+}
+
+CORE(require)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!require_one(run, args[i])) return AVOUT_NONE;
+    return avout_nil();
+}
+
+const lang_core avout__lang_output[] = {
+    {"println", "x ...", "prints for people, and a line's end", 0, LANG_MANY, println, NULL},
+    {"print", "x ...", "prints for people", 0, LANG_MANY, print, NULL},
+    {"prn", "x ...", "prints so that it can be read again, and a line's end", 0, LANG_MANY, prn,
+     NULL},
+    {"pr", "x ...", "prints so that it can be read again", 0, LANG_MANY, pr, NULL},
+    {"newline", "", "prints a line's end", 0, 0, newline, NULL},
+    {"flush", "", "pushes out what was printed", 0, 0, flush, NULL},
+    {"pr-str", "x ...", "what pr prints, as a string", 0, LANG_MANY, pr_str, NULL},
+    {"prn-str", "x ...", "what prn prints, as a string", 0, LANG_MANY, prn_str, NULL},
+    {"print-str", "x ...", "what print prints, as a string", 0, LANG_MANY, print_str, NULL},
+    {"println-str", "x ...", "what println prints, as a string", 0, LANG_MANY, println_str, NULL},
+    {"with-out-str*", "f", "", 1, 1, with_out_str, NULL},
+    {"time*", "f", "", 1, 1, timed, NULL},
+    {"System/currentTimeMillis", "", "milliseconds since 1970", 0, 0, current_time, NULL},
+    {"System/nanoTime", "", "nanoseconds since some moment", 0, 0, nano_time, NULL},
+    {"require", "'[namespace :as alias] ...", "makes a namespace known under an alias", 0,
+     LANG_MANY, require, NULL},
+    LANG_END,
+};

@@ -1,0 +1,291 @@
+/* Environments: what def defines, the limits of a run, and its stack of values. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "lang/lang.h"
+#include "base/banned.h"
+
+enum {
+    FUEL = 1024,
+    FIRST_CHUNK = 512,
+    /* What is left of the C stack for those who do not ask (lang_deep). */
+    STACK_RESERVE = 160 << 10,
+    STACK_DEFAULT = 6 << 20,
+};
+
+static const uint64_t DEFAULT_STEPS = 100000000;
+
+/* ---- the C stack ----------------------------------------------------------------------------------------- */
+
+/* The lowest address this thread's stack may use; asked for once, as the answer takes long. */
+static const char *stack_bottom(void)
+{
+    static _Thread_local const char *bottom;
+    pthread_attr_t attributes;
+    void *start = NULL;
+    size_t size = 0;
+    if (bottom) return bottom;
+    if (!pthread_getattr_np(pthread_self(), &attributes)) {
+        pthread_attr_getstack(&attributes, &start, &size);
+        pthread_attr_destroy(&attributes);
+    }
+    const char *here = __builtin_frame_address(0);
+    /* Nobody can say: a little is there for sure. */
+    bottom = start ? start : here - (256 << 10);
+    return bottom;
+}
+
+static const char *stack_limit(const avout_lang *lang)
+{
+    const char *here = __builtin_frame_address(0), *bottom = stack_bottom();
+    size_t room = (size_t)(here - bottom), most = lang->options.max_stack;
+    size_t reserve = room / 4 < STACK_RESERVE ? room / 4 : STACK_RESERVE;
+    if (!most) most = STACK_DEFAULT;
+    room = room > reserve ? room - reserve : 0;
+    return here - (room < most ? room : most);
+}
+
+bool avout__lang_too_deep(lang_run *run)
+{
+    avout__lang_fail(run, AVOUT_ELIMIT, "calls are nested too deeply: recursion without an end?");
+    return true;
+}
+
+/* ---- runs ------------------------------------------------------------------------------------------------- */
+
+void avout__lang_run_start(lang_run *run, avout_lang *lang)
+{
+    uint64_t most = lang->options.max_steps ? lang->options.max_steps : DEFAULT_STEPS;
+    *run = (lang_run){.lang = lang};
+    run->fuel = most < FUEL ? (int64_t)most : FUEL;
+    run->steps = most == UINT64_MAX ? most : most - (uint64_t)run->fuel;
+    run->interrupts = atomic_load_explicit(&lang->interrupts, memory_order_relaxed);
+    run->stack_limit = stack_limit(lang);
+}
+
+void avout__lang_run_end(lang_run *run)
+{
+    while (run->chunk) {
+        lang_chunk *chunk = run->chunk;
+        run->chunk = chunk->below;
+        avout__free(chunk);
+    }
+    avout_release(lang_take(&run->thrown));
+}
+
+bool avout__lang_refuel(lang_run *run)
+{
+    uint64_t used = (uint64_t)-run->fuel;
+    bool limited = run->lang->options.max_steps != UINT64_MAX;
+    if (atomic_load_explicit(&run->lang->interrupts, memory_order_relaxed) != run->interrupts) {
+        avout__lang_fail(run, AVOUT_ECANCELLED, "interrupted");
+        return false;
+    }
+    if (limited && run->steps < used) {
+        uint64_t most = run->lang->options.max_steps;
+        avout__lang_fail(run, AVOUT_ELIMIT, "more than %llu steps: a loop without an end?",
+                         (unsigned long long)(most ? most : DEFAULT_STEPS));
+        run->fatal = true;
+        run->fuel = 0;
+        return false;
+    }
+    if (limited) run->steps -= used;
+    run->fuel = limited && run->steps < FUEL ? (int64_t)run->steps : FUEL;
+    if (limited) run->steps -= (uint64_t)run->fuel;
+    return true;
+}
+
+/* ---- the stack of values ------------------------------------------------------------------------------------ */
+
+static lang_chunk *new_chunk(lang_run *run, size_t count)
+{
+    size_t size = run->chunk ? run->chunk->size * 2 : FIRST_CHUNK;
+    if (size < count) size = count;
+    lang_chunk *chunk = avout__alloc(sizeof *chunk + size * sizeof *chunk->at);
+    if (!chunk) {
+        avout__lang_failed(run, AVOUT_ENOMEM);
+        return NULL;
+    }
+    chunk->below = run->chunk;
+    chunk->used = 0;
+    chunk->size = size;
+    return run->chunk = chunk;
+}
+
+avout_value *avout__lang_push(lang_run *run, size_t count)
+{
+    lang_chunk *chunk = run->chunk;
+    if (!chunk || chunk->size - chunk->used < count) chunk = new_chunk(run, count);
+    if (!chunk) return NULL;
+    avout_value *values = chunk->at + chunk->used;
+    chunk->used += count;
+    for (size_t i = 0; i < count; i++) values[i] = AVOUT_NONE;
+    return values;
+}
+
+void avout__lang_pop(lang_run *run, avout_value *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) avout_release(values[i]);
+    lang_chunk *chunk = run->chunk;
+    /* The one above is kept only as long as it is used: recursion comes back rarely. */
+    if (values < chunk->at || values > chunk->at + chunk->used) {
+        AVOUT__ASSERT(!chunk->used && chunk->below);
+        run->chunk = chunk->below;
+        avout__free(chunk);
+        chunk = run->chunk;
+    }
+    AVOUT__DEBUG_ASSERT(values + count == chunk->at + chunk->used);
+    chunk->used -= count;
+}
+
+/* ---- vars -------------------------------------------------------------------------------------------------- */
+
+static lang_var *var_of(avout_value box)
+{
+    return avout__lang_object_of(box, LANG_VAR);
+}
+
+/* Under the environment's lock. */
+static lang_var *new_var(avout_lang *lang, avout_value symbol)
+{
+    const char *name;
+    if (avout_value_to_text(&name, NULL, symbol)) return NULL;
+    lang_var *var = avout__calloc(1, sizeof *var);
+    if (!var) return NULL;
+    var->object.kind = LANG_VAR;
+    atomic_flag_clear(&var->lock);
+    avout_value box;
+    if (!(var->name = avout__strdup(name))) {
+        avout__free(var);
+        return NULL;
+    }
+    box = avout__lang_box(var);
+    if (!box.bits) return NULL;
+    var->self = box;
+    return avout_assoc(&lang->vars, avout_share(symbol), box) ? NULL : var;
+}
+
+lang_var *avout__lang_var(avout_lang *lang, avout_value symbol, bool make)
+{
+    pthread_mutex_lock(&lang->lock);
+    avout_value found = avout_value_get(lang->vars, symbol);
+    lang_var *var = found.bits ? var_of(found) : NULL;
+    if (!var && make) var = new_var(lang, symbol);
+    pthread_mutex_unlock(&lang->lock);
+    return var;
+}
+
+static void lock_var(lang_var *var)
+{
+    while (atomic_flag_test_and_set_explicit(&var->lock, memory_order_acquire)) {}
+}
+
+void avout__lang_var_set(lang_var *var, avout_value value)
+{
+    lock_var(var);
+    avout_value before = var->value;
+    var->value = value;
+    atomic_flag_clear_explicit(&var->lock, memory_order_release);
+    avout_release(before);
+}
+
+avout_value avout__lang_var_get(lang_var *var)
+{
+    lock_var(var);
+    avout_value value = avout_share(var->value);
+    atomic_flag_clear_explicit(&var->lock, memory_order_release);
+    return value;
+}
+
+/* ---- namespaces --------------------------------------------------------------------------------------------- */
+
+static const char *const namespaces[] = {"clojure.core", "clojure.string", "clojure.set",
+                                         "clojure.edn"};
+static const struct {
+    const char *alias, *space;
+} usual[] = {{"str", "clojure.string"},
+             {"string", "clojure.string"},
+             {"set", "clojure.set"},
+             {"edn", "clojure.edn"},
+             {"core", "clojure.core"}};
+
+bool avout__lang_namespace(avout_lang *lang, char *full, size_t size, const char *space,
+                           size_t length)
+{
+    avout_value alias = avout_string_n(space, length);
+    const char *found = NULL;
+    if (!alias.bits) return false;
+    pthread_mutex_lock(&lang->lock);
+    avout_value own = avout_value_get(lang->aliases, alias);
+    if (own.bits) avout_value_to_text(&found, NULL, own);
+    for (size_t i = 0; !found && i < sizeof usual / sizeof *usual; i++)
+        if (strlen(usual[i].alias) == length && !memcmp(usual[i].alias, space, length))
+            found = usual[i].space;
+    for (size_t i = 0; !found && i < sizeof namespaces / sizeof *namespaces; i++)
+        if (strlen(namespaces[i]) == length && !memcmp(namespaces[i], space, length))
+            found = namespaces[i];
+    if (found) snprintf(full, size, "%s", found);
+    pthread_mutex_unlock(&lang->lock);
+    avout_release(alias);
+    return found != NULL;
+}
+
+avout_status avout__lang_alias(avout_lang *lang, const char *alias, const char *space)
+{
+    pthread_mutex_lock(&lang->lock);
+    avout_status status = avout_assoc(&lang->aliases, avout_string(alias), avout_string(space));
+    pthread_mutex_unlock(&lang->lock);
+    return status;
+}
+
+/* ---- open, close --------------------------------------------------------------------------------------------- */
+
+void avout__lang_ref(avout_lang *lang)
+{
+    atomic_fetch_add_explicit(&lang->refs, 1, memory_order_relaxed);
+}
+
+/* Vars may hold functions that name them: their values are given up before the vars are. */
+void avout__lang_unref(avout_lang *lang)
+{
+    if (!lang || atomic_fetch_sub_explicit(&lang->refs, 1, memory_order_acq_rel) != 1) return;
+    avout_iterator at = avout_value_iterate(lang->vars);
+    while (avout_iterator_next(&at)) avout__lang_var_set(var_of(at.item), AVOUT_NONE);
+    avout_release(lang->vars);
+    avout_release(lang->aliases);
+    for (size_t i = 0; lang->core_values && i < avout__lang_core_count(); i++)
+        avout_release(lang->core_values[i]);
+    avout__free(lang->core_values);
+    pthread_mutex_destroy(&lang->lock);
+    avout__free(lang);
+}
+
+avout_status avout_lang_open(avout_lang **out, const avout_lang_options *options)
+{
+    if (!out) return avout_fail(AVOUT_EINVAL, "avout_lang_open: lang is NULL");
+    avout_lang *lang = avout__calloc(1, sizeof *lang);
+    if (!lang) return AVOUT_ENOMEM;
+    atomic_init(&lang->refs, 1);
+    pthread_mutex_init(&lang->lock, NULL);
+    if (options) lang->options = *options;
+    lang->vars = avout_map(0, NULL);
+    lang->aliases = avout_map(0, NULL);
+    lang->core_values = avout__calloc(avout__lang_core_count(), sizeof *lang->core_values);
+    if (!lang->vars.bits || !lang->aliases.bits || !lang->core_values) {
+        avout__lang_unref(lang);
+        return AVOUT_ENOMEM;
+    }
+    *out = lang;
+    return AVOUT_OK;
+}
+
+void avout_lang_close(avout_lang *lang)
+{
+    avout__lang_unref(lang);
+}
+
+void avout_lang_interrupt(avout_lang *lang)
+{
+    atomic_fetch_add_explicit(&lang->interrupts, 1, memory_order_relaxed);
+}

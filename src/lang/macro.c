@@ -1,0 +1,452 @@
+/* Special forms that are made of others. */
+#include "lang/compile.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+static const lang_form **room(lang_compiler *c, size_t count)
+{
+    const lang_form **items = avout__lang_arena_take(&c->unit->arena, (count + 1) * sizeof *items);
+    if (!items) avout__lang_failed(c->run, AVOUT_ENOMEM);
+    return items;
+}
+
+static const lang_form *vector_of(lang_compiler *c, const lang_form *like, size_t count,
+                                  const lang_form *const *items)
+{
+    const lang_form *list = avout__lang_form_list(&c->unit->arena, like, count, items);
+    lang_form *vector = avout__lang_arena_take(&c->unit->arena, sizeof *vector);
+    if (!list || !vector) return NULL;
+    *vector = *list;
+    vector->kind = FORM_VECTOR;
+    return vector;
+}
+
+static const lang_form *value_form(lang_compiler *c, const lang_form *like, avout_value value)
+{
+    lang_form *form = avout__lang_arena_take(&c->unit->arena, sizeof *form);
+    if (!form) {
+        avout_release(value);
+        return NULL;
+    }
+    form->place = like->place;
+    form->value = avout__lang_arena_keep(&c->unit->arena, value);
+    return form->value.bits ? form : NULL;
+}
+
+/* Compiles what a macro made; NULL was no memory. */
+static const lang_node *made(lang_compiler *c, const lang_form *form, bool tail)
+{
+    if (form) return avout__lang_form(c, form, tail);
+    avout__lang_failed(c->run, AVOUT_ENOMEM);
+    return NULL;
+}
+
+/* (do items[from...]) */
+static const lang_form *do_rest(lang_compiler *c, const lang_form *form, size_t from)
+{
+    return avout__lang_expand(c, form, "do", form->count - from, form->items + from);
+}
+
+/* A name that no program can have. */
+static const lang_form *hidden_name(lang_compiler *c, const lang_form *like)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%%hidden-%u", c->scope->slots);
+    return avout__lang_form_symbol(&c->unit->arena, like, name);
+}
+
+/* ---- when, if-not, cond -------------------------------------------------------------------------- */
+
+static const lang_node *when(lang_compiler *c, const lang_form *form, const char *branch, bool tail)
+{
+    if (form->count < 2)
+        return avout__lang_bad(c, form, "%s: expected a test", avout__lang_name(form->items[0]));
+    const lang_form *parts[] = {form->items[1], do_rest(c, form, 2)};
+    return made(c, avout__lang_expand(c, form, branch, 2, parts), tail);
+}
+
+static const lang_node *compile_when(lang_compiler *c, const lang_form *form, bool tail)
+{
+    return when(c, form, "if", tail);
+}
+
+static const lang_node *compile_when_not(lang_compiler *c, const lang_form *form, bool tail)
+{
+    return when(c, form, "if-not", tail);
+}
+
+static const lang_node *compile_if_not(lang_compiler *c, const lang_form *form, bool tail)
+{
+    if (form->count != 3 && form->count != 4)
+        return avout__lang_bad(c, form,
+                               "if-not: expected a test, what then, and perhaps what else");
+    const lang_form *parts[] = {avout__lang_expand(c, form, "not", 1, form->items + 1),
+                                form->items[2], form->count == 4 ? form->items[3] : NULL};
+    return made(c, avout__lang_expand(c, form, "if", form->count - 1, parts), tail);
+}
+
+static const lang_node *compile_cond(lang_compiler *c, const lang_form *form, bool tail)
+{
+    if (!(form->count % 2)) return avout__lang_bad(c, form, "cond: the last test has no value");
+    const lang_form *rest = value_form(c, form, avout_nil());
+    for (size_t i = form->count; rest && i > 2; i -= 2) {
+        const lang_form *parts[] = {form->items[i - 2], form->items[i - 1], rest};
+        rest = avout__lang_expand(c, form->items[i - 2], "if", 3, parts);
+    }
+    return made(c, rest, tail);
+}
+
+/* (condp f value test then ... else?), test :>> g calls g with what f answered. */
+static const lang_node *compile_condp(lang_compiler *c, const lang_form *form, bool tail)
+{
+    if (form->count < 3) return avout__lang_bad(c, form, "condp: expected a function and a value");
+    const lang_form *f = hidden_name(c, form), *value;
+    char name[48];
+    snprintf(name, sizeof name, "%.30s-value", f ? avout__lang_name(f) : "");
+    value = avout__lang_form_symbol(&c->unit->arena, form, name);
+    const lang_form **tests = room(c, form->count);
+    size_t count = 0;
+    if (!tests) return NULL;
+    for (size_t i = 3; i < form->count; i += 2) {
+        if (i + 1 == form->count) {
+            tests[count++] = value_form(c, form, avout_bool(true));
+            tests[count++] = form->items[i];
+            break;
+        }
+        const char *word = avout__lang_name(form->items[i + 1]);
+        if (word && !strcmp(word, ">>") && !avout__lang_is_symbol(form->items[i + 1]))
+            return avout__lang_bad(c, form->items[i + 1], "condp: :>> is not supported");
+        const lang_form *call[] = {form->items[i], value};
+        tests[count++] = avout__lang_expand(c, form, f ? avout__lang_name(f) : "", 2, call);
+        tests[count++] = form->items[i + 1];
+    }
+    if (form->count % 2) {
+        const lang_form *none[] = {value};
+        tests[count++] = value_form(c, form, avout_bool(true));
+        tests[count++] = avout__lang_expand(c, form, "no-clause*", 1, none);
+    }
+    const lang_form *bindings[] = {f, form->items[1], value, form->items[2]};
+    const lang_form *parts[] = {vector_of(c, form, 4, bindings),
+                                avout__lang_expand(c, form, "cond", count, tests)};
+    return made(c, avout__lang_expand(c, form, "let", 2, parts), tail);
+}
+
+/* ---- if-let and its kin --------------------------------------------------------------------------- */
+
+/* (if-let [pattern value] then else): (let [h value] (if (test h) (let [pattern h] then) else)) */
+static const lang_node *if_let(lang_compiler *c, const lang_form *form, const char *test,
+                               const lang_form *then, const lang_form *otherwise, bool tail)
+{
+    const lang_form *bindings = form->items[1];
+    if (bindings->kind != FORM_VECTOR || bindings->count != 2)
+        return avout__lang_bad(c, form, "%s: expected a vector of one name and its value",
+                               avout__lang_name(form->items[0]));
+    const lang_form *hidden = hidden_name(c, form);
+    const lang_form *outer[] = {hidden, bindings->items[1]};
+    const lang_form *inner[] = {bindings->items[0], hidden};
+    const lang_form *let[] = {vector_of(c, form, 2, inner), then};
+    const lang_form *branches[] = {
+        test ? avout__lang_expand(c, form, test, 1, &hidden) : hidden,
+        avout__lang_expand(c, form, "let", 2, let),
+        otherwise ? otherwise : value_form(c, form, avout_nil()),
+    };
+    const lang_form *parts[] = {vector_of(c, form, 2, outer),
+                                avout__lang_expand(c, form, "if", 3, branches)};
+    return made(c, avout__lang_expand(c, form, "let", 2, parts), tail);
+}
+
+static const lang_node *if_binding(lang_compiler *c, const lang_form *form, const char *test,
+                                   bool tail)
+{
+    if (form->count != 3 && form->count != 4)
+        return avout__lang_bad(c, form,
+                               "%s: expected [name value], what then, and perhaps what "
+                               "else",
+                               avout__lang_name(form->items[0]));
+    return if_let(c, form, test, form->items[2], form->count == 4 ? form->items[3] : NULL, tail);
+}
+
+static const lang_node *when_binding(lang_compiler *c, const lang_form *form, const char *test,
+                                     bool tail)
+{
+    if (form->count < 2)
+        return avout__lang_bad(c, form, "%s: expected [name value]",
+                               avout__lang_name(form->items[0]));
+    return if_let(c, form, test, do_rest(c, form, 2), NULL, tail);
+}
+
+static const lang_node *compile_if_let(lang_compiler *c, const lang_form *form, bool tail)
+{
+    return if_binding(c, form, NULL, tail);
+}
+
+static const lang_node *compile_if_some(lang_compiler *c, const lang_form *form, bool tail)
+{
+    return if_binding(c, form, "some?", tail);
+}
+
+static const lang_node *compile_when_let(lang_compiler *c, const lang_form *form, bool tail)
+{
+    return when_binding(c, form, NULL, tail);
+}
+
+static const lang_node *compile_when_some(lang_compiler *c, const lang_form *form, bool tail)
+{
+    return when_binding(c, form, "some?", tail);
+}
+
+/* (when-first [x coll] ...): (when-let [[x] (seq coll)] ...) */
+static const lang_node *compile_when_first(lang_compiler *c, const lang_form *form, bool tail)
+{
+    if (form->count < 2 || form->items[1]->kind != FORM_VECTOR || form->items[1]->count != 2)
+        return avout__lang_bad(c, form, "when-first: expected a vector of one name and its value");
+    const lang_form *bindings = form->items[1], **all = room(c, form->count);
+    const lang_form *pair[] = {vector_of(c, form, 1, bindings->items),
+                               avout__lang_expand(c, form, "seq", 1, bindings->items + 1)};
+    if (!all) return NULL;
+    all[0] = vector_of(c, form, 2, pair);
+    for (size_t i = 2; i < form->count; i++) all[i - 1] = form->items[i];
+    return made(c, avout__lang_expand(c, form, "when-let", form->count - 1, all), tail);
+}
+
+/* ---- -> and its kin -------------------------------------------------------------------------------- */
+
+/* (f a) with x threaded in: (f x a) or, last, (f a x). f alone is (f x). */
+static const lang_form *thread(lang_compiler *c, const lang_form *step, const lang_form *value,
+                               bool last)
+{
+    if (!step || !value) return NULL;
+    bool list = step->kind == FORM_LIST && step->count;
+    const lang_form **items = room(c, step->count + 2);
+    size_t count = 0, given = list ? step->count : 1;
+    if (!items) return NULL;
+    items[count++] = list ? step->items[0] : step;
+    if (!last) items[count++] = value;
+    for (size_t i = 1; i < given; i++) items[count++] = step->items[i];
+    if (last) items[count++] = value;
+    return avout__lang_form_list(&c->unit->arena, step, count, items);
+}
+
+static const lang_node *arrow(lang_compiler *c, const lang_form *form, bool last, bool tail)
+{
+    if (form->count < 2)
+        return avout__lang_bad(c, form, "%s: expected a value", avout__lang_name(form->items[0]));
+    const lang_form *value = form->items[1];
+    for (size_t i = 2; i < form->count; i++) value = thread(c, form->items[i], value, last);
+    return made(c, value, tail);
+}
+
+static const lang_node *compile_thread_first(lang_compiler *c, const lang_form *form, bool tail)
+{
+    return arrow(c, form, false, tail);
+}
+
+static const lang_node *compile_thread_last(lang_compiler *c, const lang_form *form, bool tail)
+{
+    return arrow(c, form, true, tail);
+}
+
+/* (let [h value, h step, h step ...] h) with the steps that `step_of` makes of h. */
+typedef const lang_form *(*step_fn)(lang_compiler *c, const lang_form *form, size_t *at,
+                                    const lang_form *hidden, bool last);
+
+static const lang_node *rebind(lang_compiler *c, const lang_form *form, const lang_form *hidden,
+                               const lang_form *first, size_t from, step_fn step_of, bool last,
+                               bool tail)
+{
+    const lang_form **bindings = room(c, 2 * form->count + 2);
+    size_t count = 0;
+    if (!bindings) return NULL;
+    bindings[count++] = hidden;
+    bindings[count++] = first;
+    for (size_t i = from; i < form->count;) {
+        bindings[count++] = hidden;
+        bindings[count++] = step_of(c, form, &i, hidden, last);
+    }
+    const lang_form *parts[] = {vector_of(c, form, count, bindings), hidden};
+    return made(c, avout__lang_expand(c, form, "let", 2, parts), tail);
+}
+
+static const lang_form *step_as(lang_compiler *c, const lang_form *form, size_t *at,
+                                const lang_form *hidden, bool last)
+{
+    (void)c, (void)hidden, (void)last;
+    return form->items[(*at)++];
+}
+
+/* (if (nil? h) nil step) */
+static const lang_form *step_some(lang_compiler *c, const lang_form *form, size_t *at,
+                                  const lang_form *hidden, bool last)
+{
+    const lang_form *step = form->items[(*at)++];
+    const lang_form *parts[] = {avout__lang_expand(c, step, "nil?", 1, &hidden),
+                                value_form(c, step, avout_nil()), thread(c, step, hidden, last)};
+    return avout__lang_expand(c, step, "if", 3, parts);
+}
+
+/* (if test step h) */
+static const lang_form *step_cond(lang_compiler *c, const lang_form *form, size_t *at,
+                                  const lang_form *hidden, bool last)
+{
+    const lang_form *test = form->items[*at], *step = form->items[*at + 1];
+    *at += 2;
+    const lang_form *parts[] = {test, thread(c, step, hidden, last), hidden};
+    return avout__lang_expand(c, step, "if", 3, parts);
+}
+
+static const lang_node *compile_as(lang_compiler *c, const lang_form *form, bool tail)
+{
+    if (form->count < 3 || !avout__lang_is_symbol(form->items[2]))
+        return avout__lang_bad(c, form, "as->: expected a value, a name, and forms");
+    return rebind(c, form, form->items[2], form->items[1], 3, step_as, false, tail);
+}
+
+static const lang_node *compile_some(lang_compiler *c, const lang_form *form, bool tail)
+{
+    if (form->count < 2)
+        return avout__lang_bad(c, form, "%s: expected a value", avout__lang_name(form->items[0]));
+    bool last = avout__lang_is_named(form->items[0], "some->>");
+    return rebind(c, form, hidden_name(c, form), form->items[1], 2, step_some, last, tail);
+}
+
+static const lang_node *compile_cond_thread(lang_compiler *c, const lang_form *form, bool tail)
+{
+    if (form->count < 2 || form->count % 2)
+        return avout__lang_bad(c, form, "%s: expected a value, and pairs of test and form",
+                               avout__lang_name(form->items[0]));
+    bool last = avout__lang_is_named(form->items[0], "cond->>");
+    return rebind(c, form, hidden_name(c, form), form->items[1], 2, step_cond, last, tail);
+}
+
+static const lang_node *compile_doto(lang_compiler *c, const lang_form *form, bool tail)
+{
+    if (form->count < 2) return avout__lang_bad(c, form, "doto: expected a value");
+    const lang_form *hidden = hidden_name(c, form), **parts = room(c, form->count);
+    const lang_form *bindings[] = {hidden, form->items[1]};
+    if (!parts) return NULL;
+    parts[0] = vector_of(c, form, 2, bindings);
+    for (size_t i = 2; i < form->count; i++)
+        parts[i - 1] = thread(c, form->items[i], hidden, false);
+    parts[form->count - 1] = hidden;
+    return made(c, avout__lang_expand(c, form, "let", form->count, parts), tail);
+}
+
+/* ---- others ---------------------------------------------------------------------------------------- */
+
+static const lang_node *compile_comment(lang_compiler *c, const lang_form *form, bool tail)
+{
+    (void)tail;
+    return avout__lang_constant(c, form, avout_nil());
+}
+
+/* (assert test message?): (if test nil (assert-failed* 'test message)) */
+static const lang_node *compile_assert(lang_compiler *c, const lang_form *form, bool tail)
+{
+    if (form->count != 2 && form->count != 3)
+        return avout__lang_bad(c, form, "assert: expected a test, and perhaps a message");
+    const lang_form *failed[] = {avout__lang_expand(c, form, "quote", 1, form->items + 1),
+                                 form->count == 3 ? form->items[2] : NULL};
+    const lang_form *parts[] = {
+        form->items[1], value_form(c, form, avout_nil()),
+        avout__lang_expand(c, form, "assert-failed*", form->count - 1, failed)};
+    return made(c, avout__lang_expand(c, form, "if", 3, parts), tail);
+}
+
+/* (time body): (time* (fn [] body)) */
+static const lang_node *with_thunk(lang_compiler *c, const lang_form *form, const char *function,
+                                   size_t from)
+{
+    const lang_node *thunk = avout__lang_thunk_node(c, form, from);
+    return thunk ? avout__lang_core_node(c, form, function, 1, &thunk) : NULL;
+}
+
+static const lang_node *compile_time(lang_compiler *c, const lang_form *form, bool tail)
+{
+    (void)tail;
+    return with_thunk(c, form, "time*", 1);
+}
+
+static const lang_node *compile_lazy_seq(lang_compiler *c, const lang_form *form, bool tail)
+{
+    (void)tail;
+    return with_thunk(c, form, "lazy-seq*", 1);
+}
+
+static const lang_node *compile_with_out_str(lang_compiler *c, const lang_form *form, bool tail)
+{
+    (void)tail;
+    return with_thunk(c, form, "with-out-str*", 1);
+}
+
+/* What people will try: refused by name. */
+static const lang_node *compile_refused(lang_compiler *c, const lang_form *form, bool tail)
+{
+    (void)tail;
+    return avout__lang_bad_status(c, form, AVOUT_ENOTSUP, "%s is not part of this language",
+                                  avout__lang_name(form->items[0]));
+}
+
+#define REFUSED(name)                                                                              \
+    {                                                                                              \
+        name, "", "not part of this language", compile_refused                                     \
+    }
+
+const lang_special avout__lang_macros[] = {
+    {"when", "test body...", "the body if test is neither nil nor false", compile_when},
+    {"when-not", "test body...", "the body if test is nil or false", compile_when_not},
+    {"if-not", "test then else?", "then if test is nil or false, otherwise else", compile_if_not},
+    {"cond", "test value ...", "the value of the first test that is neither nil nor false",
+     compile_cond},
+    {"condp", "f value test then ... else?", "the first branch for which (f test value) is true",
+     compile_condp},
+    {"if-let", "[name value] then else?", "then with the name, if value is neither nil nor false",
+     compile_if_let},
+    {"if-some", "[name value] then else?", "then with the name, if value is not nil",
+     compile_if_some},
+    {"when-let", "[name value] body...",
+     "the body with the name, if value is neither nil nor false", compile_when_let},
+    {"when-some", "[name value] body...", "the body with the name, if value is not nil",
+     compile_when_some},
+    {"when-first", "[name coll] body...", "the body with the first element, if there is one",
+     compile_when_first},
+    {"->", "x form...", "x put first into the first form, that into the next, ...",
+     compile_thread_first},
+    {"->>", "x form...", "x put last into the first form, that into the next, ...",
+     compile_thread_last},
+    {"as->", "x name form...", "each form with the name for the value of the one before",
+     compile_as},
+    {"some->", "x form...", "as ->, but stops at nil", compile_some},
+    {"some->>", "x form...", "as ->>, but stops at nil", compile_some},
+    {"cond->", "x test form ...", "as ->, with the forms whose test is true", compile_cond_thread},
+    {"cond->>", "x test form ...", "as ->>, with the forms whose test is true",
+     compile_cond_thread},
+    {"doto", "x form...", "x, after the forms were evaluated with it put first", compile_doto},
+    {"comment", "forms...", "nil; the forms are not evaluated", compile_comment},
+    {"assert", "test message?", "throws an AssertionError if test is nil or false", compile_assert},
+    {"time", "body...", "the body; prints how long it took", compile_time},
+    {"lazy-seq", "body...", "a sequence that the body makes when it is first needed",
+     compile_lazy_seq},
+    {"with-out-str", "body...", "what the body prints, as a string", compile_with_out_str},
+    REFUSED("defmacro"),
+    REFUSED("defprotocol"),
+    REFUSED("defrecord"),
+    REFUSED("deftype"),
+    REFUSED("defmulti"),
+    REFUSED("defmethod"),
+    REFUSED("letfn"),
+    REFUSED("binding"),
+    REFUSED("with-redefs"),
+    REFUSED("with-local-vars"),
+    REFUSED("gen-class"),
+    REFUSED("proxy"),
+    REFUSED("reify"),
+    REFUSED("set!"),
+    REFUSED("new"),
+    REFUSED("."),
+    REFUSED(".."),
+    REFUSED("monitor-enter"),
+    REFUSED("monitor-exit"),
+    {NULL, NULL, NULL, NULL},
+};
