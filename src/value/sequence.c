@@ -75,7 +75,7 @@ static avout_status become_list(const char *function, avout_value *collection, s
     avout_status status = avout__items(function, *collection, &items, &count);
     if (status) return status;
     if (skip > count) skip = count;
-    avout_value list = avout__list_from_owned(items + skip, count - skip);
+    avout_value list = avout__list_from_owned(skip ? items + skip : items, count - skip);
     avout__release_all(skip, items);
     avout__free(items);
     if (!list.bits) return AVOUT_ENOMEM;
