@@ -78,6 +78,7 @@ typedef struct cli_settings {
     bool dry_run;
     bool force;
 
+    bool file;
     bool read;
     bool write;
     bool try_only;
@@ -105,6 +106,7 @@ typedef enum cli_option_bits {
     CLI_RECURSIVE = 1 << 14,
     CLI_DRY_RUN = 1 << 15,
     CLI_FORCE = 1 << 16,
+    CLI_FILE = 1 << 17,
     CLI_LOCKING = 1 << 20, /* all of `lock` but the next */
     CLI_BUSY_STATUS = 1 << 21,
 } cli_option_bits;
@@ -159,6 +161,7 @@ cli_exit cli_watch(cli_session *session);
 cli_exit cli_ls(cli_session *session);
 cli_exit cli_tree(cli_session *session);
 cli_exit cli_rm(cli_session *session);
+cli_exit cli_eval(cli_session *session);
 cli_exit cli_lock(cli_session *session);
 cli_exit cli_locks(cli_session *session);
 cli_exit cli_help(cli_session *session);

@@ -77,6 +77,21 @@ static const cli_command commands[] = {
      "  avout rm -rn /app/jobs\n"
      "  avout rm -r /app/jobs\n",
      CLI_RECURSIVE | CLI_DRY_RUN | CLI_FORCE, 1, -1, cli_rm, 0},
+    {"eval", "FORMS | -f FILE [ARGUMENT...]", "run a program in Clojure's syntax",
+     "Evaluates FORMS and prints the value of the last one, unless it is nil. With -f the program "
+     "is\n"
+     "in a file, and nothing is printed but what it prints itself. What stands behind is the\n"
+     "program's: the strings in *command-line-args*. The language is Clojure's core as far as it\n"
+     "deals with data; (System/exit N) ends with status N. Errors tell line, column and form.\n"
+     "\n"
+     "  avout eval '(reduce + (range 10))'\n"
+     "  avout eval '(map inc (map parse-long *command-line-args*))' 1 2 3\n"
+     "  avout eval --json '{:a (group-by odd? [1 2 3])}'\n"
+     "  avout eval -f report.clj /app\n"
+     "\n"
+     "A file that begins with the line  #!/usr/bin/env -S avout eval -f  is a command of its "
+     "own.\n",
+     CLI_OUTPUT | CLI_FILE, 1, -1, cli_eval, 1},
     {"lock", "NAME [--] COMMAND [ARGUMENT...]", "run a command while holding a lock",
      "Waits for the lock, runs the command, gives the lock back; for as long as it takes unless\n"
      "--timeout says how long to wait for the lock. The command finds the fencing token of its\n"

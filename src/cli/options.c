@@ -46,6 +46,9 @@ static const option options[] = {
      IN(dry_run)},
     {CLI_FORCE, 'f', "force", NULL, "a name that does not exist is no error", FLAG, IN(force)},
 
+    {CLI_FILE, 'f', "file", NULL, "the program is in the file of that name; - is standard input",
+     FLAG, IN(file)},
+
     {CLI_LOCKING, 0, "write", NULL, "hold it alone (the default)", FLAG, IN(write)},
     {CLI_LOCKING, 0, "read", NULL, "share it with others that read", FLAG, IN(read)},
     {CLI_LOCKING, 0, "try", NULL, "do not wait", FLAG, IN(try_only)},
@@ -200,13 +203,23 @@ static bool parse_long(parser *p, const char *text)
     return false;
 }
 
+/* A letter may be another option for another command; before the command is named, the first one. */
+static const option *find_letter(char letter, const cli_command *command)
+{
+    const option *found = NULL;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const option *o = &options[i];
+        if (o->letter != letter) continue;
+        if (!found || (command && o->bit & command->options)) found = o;
+    }
+    return found;
+}
+
 /* -rn is -r -n; -sURL is -s URL. */
-static bool parse_letters(parser *p, const char *letters)
+static bool parse_letters(parser *p, const char *letters, const cli_command *command)
 {
     for (; *letters; letters++) {
-        const option *o = NULL;
-        for (size_t i = 0; i < OPTION_COUNT && !o; i++)
-            if (options[i].letter == *letters) o = &options[i];
+        const option *o = find_letter(*letters, command);
         if (!o) return !cli_error(CLI_USAGE, NULL, "no option -%c; see avout help", *letters);
         if (o->argument) return take_option(p, o, letters[1] ? letters + 1 : NULL);
         if (!take_option(p, o, NULL)) return false;
@@ -259,7 +272,8 @@ bool cli_parse(cli_settings *settings, const cli_command **command, cli_argument
         if (!only_words && !strcmp(text, "--")) {
             only_words = true;
         } else if (!only_words && is_option(text)) {
-            if (!(text[1] == '-' ? parse_long(&p, text + 2) : parse_letters(&p, text + 1)))
+            if (!(text[1] == '-' ? parse_long(&p, text + 2)
+                                 : parse_letters(&p, text + 1, *command)))
                 return false;
         } else if (!*command) {
             if (!(*command = find_or_suggest(text))) return false;

@@ -8,7 +8,7 @@ export AVOUT_STORE
 
 # ---- help -------------------------------------------------------------------------------------
 
-commands='get reset swap cas watch ls tree rm help'
+commands='get reset swap cas watch ls tree rm eval help'
 prints() # TEXT ARGUMENT...
 {
     wanted=$1

@@ -1,0 +1,90 @@
+# avout eval: programs from the command line, files and scripts.
+. tests/support/tap.sh
+. tests/cli/cli.sh
+
+where=
+AVOUT_STORE=lmdb:$scratch/store
+export AVOUT_STORE
+
+says value_of_the_last_form 0 55 eval '(def n 10) (reduce + (range (inc n)))'
+says nil_is_not_printed 0 '' eval '(if false 1)'
+says nothing 0 '' eval ''
+says quotes 0 '"a\nb"' eval '(str "a" \newline "b")'
+says raw 0 'a b' eval --raw '"a b"'
+says json 0 '{"a":[1,null]}' eval --json '{:a [1 nil]}'
+says pretty 0 '[1 2]' eval --pretty '[1 2]'
+says function 0 '#function[inc]' eval inc
+says lazy 0 '(0 1 2)' eval '(take-while #(< % 3) (range))'
+says printing 0 'a 1
+2' eval '(println "a" 1) (+ 1 1)'
+says arguments 0 '("x" "-y" "--json" "--")' eval '*command-line-args*' x -y --json --
+says dashes_before_arguments 0 '("a")' eval '*command-line-args*' -- a
+says no_arguments 0 true eval '(nil? *command-line-args*)'
+says negative_number 0 -5 eval -5
+says exit_status 0 '' eval '(System/exit 0) (println 1)'
+says exit_from_inside 7 x eval '(println "x") (try (System/exit 7) (catch Throwable e (println e)) (finally (println 1)))'
+fails exit_status_too_large 2 '0 to 255' eval '(System/exit 256)'
+fails syntax 2 'eval: line 1, column 1: the form that begins here has no end: expected )' eval '(+ 1'
+fails unknown_name 2 'eval: line 2, column 2: unknown name: foo, in foo' eval '
+[foo]'
+fails wrong_type 4 'inc: expected a number, got "x" (string), in (inc "x")' eval '(inc "x")'
+fails wrong_number_of_arguments 2 'expected (inc n)' eval '(inc)'
+fails thrown 4 'eval: line 1, column 1: no luck, in (throw' eval '(throw (ex-info "no luck" {}))'
+fails endless_recursion 4 'nested too deeply' eval '((fn f [n] (inc (f n))) 1)'
+fails json_of_a_function 4 'box' eval --json inc
+fails two_outputs 2 'exclude' eval --json --raw 1
+fails nothing_given 2 'usage: avout eval' eval
+
+# ---- files ----------------------------------------------------------------------------------
+
+cat >"$scratch/file" <<'END'
+#!/usr/bin/env -S avout eval -f
+; sums its arguments
+(defn sum [xs]
+  (reduce + xs))
+(println (sum (map parse-long *command-line-args*)))
+(when (some #{"bad"} *command-line-args*)
+  (inc :bad))
+:not-printed
+END
+says file 0 6 eval -f "$scratch/file" 1 2 3
+says file_long_option 0 6 eval --file "$scratch/file" 1 2 3
+says option_before_the_command 0 3 --file eval "$scratch/file" 1 2
+script()
+{
+    mkdir -p "$scratch/bin"
+    cp "$scratch/file" "$scratch/bin/sum" && chmod +x "$scratch/bin/sum" || return 1
+    sum=$(PATH=$(dirname "$avout"):$PATH "$scratch/bin/sum" 4 5) || return 1
+    [ "$sum" = 9 ]
+}
+check script script
+from_stdin()
+{
+    printf '(println (+ 1 2) *command-line-args*)' | said 0 '3 (a -f)' eval -f - a -f
+}
+check program_on_standard_input from_stdin
+error_in_file()
+{
+    "$avout" eval -f "$scratch/file" bad 2>"$scratch/err" >"$scratch/out"
+    [ $? = 4 ] || return 1
+    cat "$scratch/err"
+    grep -qF "avout: eval: $scratch/file:7:3: inc: expected a number, got :bad (keyword), in (inc :bad)" "$scratch/err"
+}
+check error_in_a_file_is_named error_in_file
+fails file_absent 2 "$scratch/absent: No such file" eval -f "$scratch/absent"
+fails file_is_a_directory 2 "$scratch: " eval -f "$scratch"
+full()
+{
+    "$avout" eval '(println 1)' >/dev/full 2>"$scratch/err"
+    [ $? = 8 ] && grep -q '^avout: standard output: No space' "$scratch/err"
+}
+check output_full full
+interrupted()
+{
+    timeout -s INT 1 "$avout" eval '(loop [] (recur))'
+    [ $? = 124 ]
+}
+check interrupt_ends_it interrupted
+no_store() { [ ! -e "$scratch/store" ]; }
+check needs_no_store no_store
+finish
