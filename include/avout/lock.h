@@ -173,6 +173,43 @@ AVOUT_API uint32_t avout_rwlock_write_count(avout_rwlock *lock);
 AVOUT_API avout_status avout_rwlock_token(avout_token *token, avout_rwlock *lock);
 AVOUT_API avout_status avout_rwlock_on_lost(avout_rwlock *lock, avout_lost_fn lost, void *payload);
 
+/* ---- conditions ----------------------------------------------------------------------------------
+ * Waiting, with the lock given up meanwhile, until somebody who changed something says so:
+ *
+ *     avout_lock_acquire(NULL, lock, NULL);
+ *     while (there is nothing to do) st = avout_condition_wait(condition, &options);
+ *     ...
+ *     avout_lock_release(lock);
+ *
+ * A condition belongs to a lock and has a name of its own there ("not-empty"): whoever opens that lock and
+ * that name, in whatever process, means the same condition. Signals wake in the order of waiting; one
+ * meant for a waiter who dies or gives up goes to the next. A wait may also end without a signal: look
+ * again at what was waited for, in a loop. */
+typedef struct avout_condition avout_condition;
+
+/* `lock` must stay open until the condition is closed. `name` is one segment of a name, without a slash;
+ * AVOUT_ENAME. Asks nobody. */
+AVOUT_API avout_status avout_condition_open(avout_condition **condition, avout_lock *lock,
+                                            const char *name);
+/* When no thread waits through it any more. NULL is accepted. */
+AVOUT_API void avout_condition_close(avout_condition *condition);
+
+/* Gives the lock up, however many times this thread has acquired it, waits for a signal, and has the lock
+ * again when it returns, as many times, with another token. The time limit is that of the wait for the
+ * signal; the lock is waited for as long as options->reacquire_ms says. AVOUT_OK (somebody signalled, or
+ * not); AVOUT_ETIMEOUT, AVOUT_ECANCELLED: the lock is held, too. With any other status it is not held, or
+ * lost: AVOUT_ENOTHELD (it was not to begin with), AVOUT_ELOST (it had been lost before the wait, and has
+ * to be released; or it could not be had back in time, and needs not: avout_lock_hold_count tells).
+ * A lost session ends the wait with AVOUT_OK: signals may have been missed. */
+AVOUT_API avout_status avout_condition_wait(avout_condition *condition,
+                                            const avout_wait_options *options);
+/* Wakes one of those who wait now, if there is one; the second all of them. The calling thread holds the
+ * lock (AVOUT_ENOTHELD, AVOUT_ELOST). Two round trips, one if nobody waits; at most the client's
+ * timeout_ms: AVOUT_ETIMEOUT (no effect), AVOUT_UNKNOWN. A waiter goes on when it has the lock: not
+ * before this thread has released it. */
+AVOUT_API avout_status avout_condition_signal(avout_condition *condition);
+AVOUT_API avout_status avout_condition_signal_all(avout_condition *condition);
+
 /* ---- inspection --------------------------------------------------------------------------------*/
 
 /* A request for a lock, as it stands in the store's queue. */

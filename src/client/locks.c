@@ -3,13 +3,10 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "client/handles.h"
 #include "lock/inspect.h"
 #include "stm/handles.h"
 #include "base/banned.h"
-
-struct avout_lock {
-    avout__lock_handle handle;
-};
 
 avout_status avout_lock_open(avout_lock **out, avout_client *client, const char *name)
 {

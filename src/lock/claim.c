@@ -661,7 +661,7 @@ bool avout__claim_release(avout__claim *claim, bool may_hand_on, avout__releaser
         give_first(claim);
         return false;
     }
-    *releaser = (avout__releaser){.claim = claim, .latch = AVOUT__LATCH_INIT};
+    if (releaser) *releaser = (avout__releaser){.claim = claim, .latch = AVOUT__LATCH_INIT};
     claim->releaser = releaser;
     if (!wanted) {
         claim_end(claim);

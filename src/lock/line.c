@@ -28,7 +28,13 @@ static bool parse_client(char client[17], const char *text)
 
 bool avout__claim_parse(avout__claim_name *name, const char *text)
 {
-    if ((text[0] != 'w' && text[0] != 'r') || text[1] != '-') return false;
+    name->shared = text[0] == 'r';
+    return avout__name_parse(name, 'w', text) || avout__name_parse(name, 'r', text);
+}
+
+bool avout__name_parse(avout__claim_name *name, char kind, const char *text)
+{
+    if (text[0] != kind || text[1] != '-') return false;
     if (strlen(text) >= AVOUT__CLAIM_NAME || !parse_client(name->client, text + 2)) return false;
     const char *number = text + 2 + 17;
     if (*number < '0' || *number > '9') return false;
@@ -43,7 +49,6 @@ bool avout__claim_parse(avout__claim_name *name, const char *text)
     long long parsed = strtoll(sequence, &end, 10);
     if (errno || *end) return false;
     name->sequence = (uint32_t)parsed;
-    name->shared = text[0] == 'r';
     return true;
 }
 

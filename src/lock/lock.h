@@ -53,7 +53,10 @@
  *  L5  Tokens: (point of the claim's creation, how often it was handed on). Claims get the lock in the
  *      order of their creation, so tokens grow.
  *  L6  Where a transaction was made conditional on a hold, the claim is not handed on but deleted:
- *      who holds the next token has another node, and the old check is refused. */
+ *      who holds the next token has another node, and the old check is refused.
+ *  L7  Conditions (condition.c) need order only, no atomicity: a waiter's node is created before its
+ *      claim is deleted, a signal deleted before the woken makes a claim. Where the order breaks with the
+ *      connection, the wait ends without a signal. */
 #ifndef AVOUT_LOCK_ROOM_H
 #define AVOUT_LOCK_ROOM_H
 
@@ -135,6 +138,8 @@ struct avout__locks {
     char self[128]; /* what claims say: who made them */
     uint64_t numbers;
     avout__link gone; /* claims to be freed at the end of the critical section */
+
+    avout__link waits; /* for conditions */
 
     avout__lock **buckets; /* by path */
     size_t bucket_count, lock_count;
@@ -292,8 +297,8 @@ void avout__want_add(avout__lock *lock, avout__want *want, bool shared);
 /* It is not wanted any more. */
 void avout__want_leave(avout__want *want);
 void avout__want_fail(avout__want *want, avout_status status, const char *detail);
-/* A hold of the claim has been given up: it goes to the next, or ends. Answers whether `releaser` has to
- * wait for its latch. */
+/* A hold of the claim has been given up: it goes to the next, or ends. Answers whether `releaser` (may be
+ * NULL: nobody) has to wait for its latch. */
 bool avout__claim_release(avout__claim *claim, bool may_hand_on, avout__releaser *releaser);
 void avout__claim_free(avout__claim *claim); /* one that is gone */
 void avout__claims_event(avout__locks *room, avout_node_event event, const char *path);
@@ -314,6 +319,8 @@ typedef struct avout__claim_name {
 void avout__claim_prefix(char prefix[AVOUT__CLAIM_NAME], const avout__claim *claim);
 /* False: not the name of a claim. */
 bool avout__claim_parse(avout__claim_name *name, const char *text);
+/* The same for names of that form that begin with `kind`. */
+bool avout__name_parse(avout__claim_name *name, char kind, const char *text);
 /* < 0: a is before b. Sequence numbers are 32 bits wide on ZooKeeper and come round. */
 static inline int32_t avout__sequence_compare(uint32_t a, uint32_t b)
 {
@@ -366,6 +373,18 @@ uint32_t avout__lock_handle_count(avout__lock_handle *handle, bool shared);
 avout_status avout__lock_handle_token(avout_token *token, avout__lock_handle *handle, bool shared);
 avout_status avout__lock_handle_on_lost(avout__lock_handle *handle, avout_lost_fn lost,
                                         void *payload);
+
+/* ---- condition.c ------------------------------------------------------------------------------------------ */
+
+avout_status avout__condition_check(const char *name); /* AVOUT_ENAME */
+avout_status avout__condition_wait(avout__lock_handle *handle, const char *name,
+                                   const avout_wait_options *options);
+avout_status avout__condition_signal(avout__lock_handle *handle, const char *name, bool all);
+/* Mutex held. */
+void avout__waits_event(avout__locks *room, const char *path);
+void avout__waits_resume(avout__locks *room);
+void avout__waits_session_lost(avout__locks *room);
+void avout__waits_close(avout__locks *room);
 
 /* ---- cancel.c ------------------------------------------------------------------------------------------ */
 

@@ -78,6 +78,7 @@ avout_status avout__locks_new(avout__locks **out, int64_t timeout_ms)
     avout__list_init(&room->gone);
     avout__list_init(&room->deeds);
     avout__list_init(&room->notices);
+    avout__list_init(&room->waits);
     snprintf(room->client_id, sizeof room->client_id, "%016" PRIx64, avout__random64());
     describe_self(room->self, sizeof room->self);
     *out = room;
@@ -244,6 +245,7 @@ static void resume(avout__locks *room)
 {
     avout__deeds_settle(room);
     each_lock(room, avout__claims_resume);
+    avout__waits_resume(room);
 }
 
 static void on_session(avout_event event, void *payload)
@@ -257,6 +259,7 @@ static void on_session(avout_event event, void *payload)
         room->lease_ns = 0;
         avout__deeds_lost(room);
         each_lock(room, avout__claims_session_lost);
+        avout__waits_session_lost(room);
         break;
     case AVOUT_EVENT_CONNECTED:
     case AVOUT_EVENT_RESUMED:
@@ -277,6 +280,7 @@ static void on_node(avout_node_event event, const char *path, void *payload)
     avout__locks *room = payload;
     avout__locks_lock(room);
     avout__claims_event(room, event, path);
+    avout__waits_event(room, path);
     avout__locks_unlock(room);
 }
 
@@ -317,6 +321,7 @@ void avout__locks_close(avout__locks *room)
     avout__locks_lock(room);
     atomic_store(&room->closed, true);
     each_lock(room, close_lock);
+    avout__waits_close(room);
     avout__deeds_lost(room);
     bool connected = room->connected;
     avout__locks_unlock(room);

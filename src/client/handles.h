@@ -1,0 +1,11 @@
+/* The structs behind the public handles of locks. */
+#ifndef AVOUT_CLIENT_HANDLES_H
+#define AVOUT_CLIENT_HANDLES_H
+
+#include "lock/lock.h"
+
+struct avout_lock {
+    avout__lock_handle handle;
+};
+
+#endif
