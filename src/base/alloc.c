@@ -74,7 +74,8 @@ typedef struct heap {
 
 static _Atomic(heap *) heaps;
 static heap shared_heap; /* of threads that have none: while they end, and without memory */
-static _Thread_local heap *my_heap __attribute__((tls_model("initial-exec")));
+static heap no_heap;     /* of threads that have not asked yet */
+static _Thread_local heap *my_heap __attribute__((tls_model("initial-exec"))) = &no_heap;
 static pthread_once_t heap_once = PTHREAD_ONCE_INIT;
 static pthread_key_t heap_key;
 static bool heap_key_made;
@@ -120,7 +121,7 @@ static heap *first_heap(void)
 static inline heap *get_heap(void)
 {
     heap *mine = my_heap;
-    return __builtin_expect(!mine, 0) ? first_heap() : mine;
+    return __builtin_expect(mine == &no_heap, 0) ? first_heap() : mine;
 }
 
 static inline avout__slab_cache *cache_of(heap *mine)
@@ -128,14 +129,16 @@ static inline avout__slab_cache *cache_of(heap *mine)
     return __builtin_expect(mine == &shared_heap, 0) ? NULL : &mine->cache;
 }
 
-static inline void count(heap *mine, int64_t change)
+static inline void count_own(heap *mine, int64_t change)
 {
-    if (__builtin_expect(mine == &shared_heap, 0)) {
-        atomic_fetch_add_explicit(&mine->blocks, change, memory_order_relaxed);
-        return;
-    }
     int64_t blocks = atomic_load_explicit(&mine->blocks, memory_order_relaxed);
     atomic_store_explicit(&mine->blocks, blocks + change, memory_order_relaxed);
+}
+
+static inline void count(heap *mine, int64_t change)
+{
+    if (__builtin_expect(mine != &shared_heap, 1)) count_own(mine, change);
+    else atomic_fetch_add_explicit(&mine->blocks, change, memory_order_relaxed);
 }
 
 size_t avout_memory_blocks(void)
@@ -169,7 +172,7 @@ static void *no_memory(size_t size)
     return NULL;
 }
 
-void *avout__alloc(size_t size)
+__attribute__((noinline)) static void *alloc_slowly(size_t size)
 {
     heap *mine = get_heap();
     void *block;
@@ -179,6 +182,16 @@ void *avout__alloc(size_t size)
     if (!block) return no_memory(size);
     count(mine, 1);
     return block;
+}
+
+/* Nearly always a block is at hand; of threads without a heap of their own there is none. */
+void *avout__alloc(size_t size)
+{
+    heap *mine = my_heap;
+    if (!slabs || size - 1 >= AVOUT__SLAB_LARGEST || !avout__slab_at_hand(&mine->cache, size))
+        return alloc_slowly(size);
+    count_own(mine, 1);
+    return avout__slab_take(&mine->cache, size);
 }
 
 void *avout__calloc(size_t items, size_t size)

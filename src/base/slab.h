@@ -86,6 +86,12 @@ static inline size_t avout__slab_size(void *block)
     return (size_t)(avout__slab_of(block)->class + 1) * AVOUT__SLAB_STEP;
 }
 
+/* Whether the cache has a block for that size. */
+static inline bool avout__slab_at_hand(const avout__slab_cache *cache, size_t size)
+{
+    return cache->classes[(uint32_t)(size - 1) / AVOUT__SLAB_STEP].first;
+}
+
 /* 1 to AVOUT__SLAB_LARGEST bytes; NULL: no memory. Without a cache each block is fetched by itself. */
 static inline void *avout__slab_take(avout__slab_cache *cache, size_t size)
 {

@@ -207,7 +207,7 @@ static avout_status finish_tag(edn_reader *reader)
     avout_value_to_text(&tag, &length, symbol);
     avout_status status = strcmp(tag, "avout/bytes") == 0
                               ? make_bytes(reader, form, frame->open)
-                              : edn_push(reader, avout_tagged(tag, form), frame->open);
+                              : edn_push(reader, avout__tagged_checked(tag, form), frame->open);
     avout_release(symbol);
     return status;
 }

@@ -235,7 +235,7 @@ static avout_status reader_init(edn_reader *reader, const char *text, size_t len
 static void reader_release(edn_reader *reader)
 {
     for (size_t i = 0; i < reader->count; i++) avout_release(reader->values[i]);
-    avout__edn_forget_keywords(reader);
+    avout__edn_forget_names(reader);
     if (reader->known != reader->few_known) avout__free(reader->known);
     if (reader->values != reader->few_values) avout__free(reader->values);
     if (reader->frames != reader->few_frames) avout__free(reader->frames);

@@ -39,7 +39,7 @@ typedef struct edn_frame {
     const char *body; /* the first byte of what it contains */
 } edn_frame;
 
-/* Keywords seen in this text, by their bytes there: a repeated one costs a look here and no
+/* Keywords and symbols seen in this text, by their bytes there: a repeated one costs a look here and no
  * allocation. Direct-mapped: hostile texts can only make it useless, not slow. */
 typedef struct edn_known {
     const char *text;
@@ -105,7 +105,7 @@ static inline avout_status edn_push(edn_reader *reader, avout_value value, const
             return status;
         }
     }
-    if (__builtin_expect(avout_is_none(value), 0)) return avout__edn_fail_made(reader, where);
+    if (__builtin_expect(!value.bits, 0)) return avout__edn_fail_made(reader, where);
     reader->elements_left--;
     reader->values[reader->count++] = value;
     return AVOUT_OK;
@@ -131,6 +131,6 @@ avout_status avout__edn_read_char(edn_reader *reader);
 avout_status avout__edn_name_end(edn_reader *reader, const char *at, const char **name_end);
 /* Part of a token as it is shown in messages: at most 32 bytes of it, whole code points. */
 int avout__edn_shown(const char *at, const char *end);
-void avout__edn_forget_keywords(edn_reader *reader);
+void avout__edn_forget_names(edn_reader *reader);
 
 #endif

@@ -16,4 +16,7 @@ avout_value avout__vector_from_owned(const avout_value *items, size_t count);
 avout_value avout__map_from_owned(const avout_value *pairs, size_t count, size_t *duplicate);
 avout_value avout__set_from_owned(const avout_value *items, size_t count, size_t *duplicate);
 
+/* avout_tagged with a tag that is known to be a symbol and to begin with a letter. */
+avout_value avout__tagged_checked(const char *tag, avout_value form);
+
 #endif

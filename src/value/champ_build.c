@@ -8,7 +8,7 @@
 #include "value/collection.h"
 #include "base/banned.h"
 
-enum { FANOUT = 1 << AVOUT__CHAMP_BITS };
+enum { FANOUT = 1 << AVOUT__CHAMP_BITS, FEW = 16 };
 
 typedef struct entry {
     uint32_t hash;
@@ -52,8 +52,8 @@ static avout__champ *build_collision(builder *b, const entry *entries, uint32_t 
 }
 
 /* Sorts by one digit, keeping the order of equal ones; ends[d] is where digit d ends. */
-static void sort_by_digit(entry *entries, entry *spare, uint32_t count, uint32_t shift,
-                          uint32_t ends[FANOUT])
+static void sort(entry *entries, entry *spare, uint32_t count, uint32_t shift,
+                 uint32_t ends[FANOUT])
 {
     memset(ends, 0, FANOUT * sizeof *ends);
     for (uint32_t i = 0; i < count; i++) ends[digit(&entries[i], shift)]++;
@@ -67,25 +67,6 @@ static void sort_by_digit(entry *entries, entry *spare, uint32_t count, uint32_t
     memcpy(entries, spare, count * sizeof *entries);
 }
 
-/* For a handful of entries the table above costs more than the sorting. */
-static void sort_few(entry *entries, uint32_t count, uint32_t shift)
-{
-    for (uint32_t i = 1; i < count; i++) {
-        entry moved = entries[i];
-        uint32_t j = i;
-        for (; j && digit(&entries[j - 1], shift) > digit(&moved, shift); j--)
-            entries[j] = entries[j - 1];
-        entries[j] = moved;
-    }
-}
-
-static void sort(entry *entries, entry *spare, uint32_t count, uint32_t shift)
-{
-    uint32_t ends[FANOUT];
-    if (count <= 12) sort_few(entries, count, shift);
-    else sort_by_digit(entries, spare, count, shift, ends);
-}
-
 static uint32_t run_length(const entry *entries, uint32_t count, uint32_t shift)
 {
     uint32_t length = 1;
@@ -93,23 +74,68 @@ static uint32_t run_length(const entry *entries, uint32_t count, uint32_t shift)
     return length;
 }
 
+static avout__champ *build(builder *b, entry *entries, entry *spare, uint32_t count,
+                           uint32_t shift);
+
+static avout__champ *node_new(builder *b, uint32_t datamap, uint32_t nodemap)
+{
+    uint32_t slots = avout__popcount(datamap) * b->width + avout__popcount(nodemap);
+    avout__champ *node = avout__champ_new(slots, b->width);
+    if (!node) return NULL;
+    node->datamap = datamap;
+    if (b->root) avout__kin_adopt(&node->kin, &b->root->kin);
+    else b->root = node;
+    return node;
+}
+
+/* A handful is not sorted: each entry's place follows from which digits there are. */
+static avout__champ *build_few(builder *b, const entry *entries, uint32_t count, uint32_t shift)
+{
+    entry group[FEW];
+    uint32_t once = 0, twice = 0, children = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t bit = 1u << digit(&entries[i], shift);
+        twice |= once & bit;
+        once |= bit;
+    }
+    avout__champ *node = node_new(b, once & ~twice, twice);
+    if (!node) return NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t bit = 1u << digit(&entries[i], shift);
+        if (node->datamap & bit)
+            put_entry(b, node, avout__popcount(node->datamap & (bit - 1)), entries[i].index);
+    }
+    for (; twice; twice &= twice - 1) {
+        uint32_t bit = twice & -twice, length = 0;
+        for (uint32_t i = 0; i < count; i++)
+            if (1u << digit(&entries[i], shift) == bit) group[length++] = entries[i];
+        avout__champ *child = build(b, group, NULL, length, shift + AVOUT__CHAMP_BITS);
+        if (!child) {
+            avout__champ_discard(node);
+            return NULL;
+        }
+        /* One bit for each child that is there: a failure frees exactly those. */
+        node->slots[node->capacity - 1 - children++].child = child;
+        node->nodemap |= bit;
+    }
+    return node;
+}
+
 /* The calls nest as deep as a trie. */
 static avout__champ *build(builder *b, entry *entries, entry *spare, uint32_t count, uint32_t shift)
 {
+    uint32_t ends[FANOUT];
     if (shift > AVOUT__CHAMP_LAST_SHIFT) return build_collision(b, entries, count);
-    sort(entries, spare, count, shift);
+    if (count <= FEW) return build_few(b, entries, count, shift);
+    sort(entries, spare, count, shift, ends);
     uint32_t datamap = 0, nodemap = 0;
     for (uint32_t i = 0, length; i < count; i += length) {
         length = run_length(entries + i, count - i, shift);
         if (length == 1) datamap |= 1u << digit(&entries[i], shift);
         else nodemap |= 1u << digit(&entries[i], shift);
     }
-    avout__champ *node =
-        avout__champ_new(avout__popcount(datamap) * b->width + avout__popcount(nodemap), b->width);
+    avout__champ *node = node_new(b, datamap, nodemap);
     if (!node) return NULL;
-    node->datamap = datamap;
-    if (b->root) avout__kin_adopt(&node->kin, &b->root->kin);
-    else b->root = node;
     uint32_t values = 0, children = 0;
     for (uint32_t i = 0, length; i < count; i += length) {
         length = run_length(entries + i, count - i, shift);
@@ -138,15 +164,15 @@ avout__champ *avout__champ_build(const avout_value *items, size_t count, uint32_
         avout_fail(AVOUT_ENOMEM, "out of memory: a map or set of %zu entries", count);
         return NULL;
     }
-    entry few[2 * (AVOUT__SMALL_COUNT + 1)];
-    bool is_few = count <= AVOUT__SMALL_COUNT + 1;
+    entry few[FEW];
+    bool is_few = count <= FEW;
     entry *entries = is_few ? few : avout__alloc(count * 2 * sizeof *entries);
     if (!entries) return NULL;
     for (size_t i = 0; i < count; i++) {
-        entries[i].hash = avout_value_hash(items[i * width]);
+        entries[i].hash = avout__hash_of(items[i * width]);
         entries[i].index = (uint32_t)i;
     }
-    avout__champ *root = build(&b, entries, entries + count, (uint32_t)count, 0);
+    avout__champ *root = build(&b, entries, is_few ? NULL : entries + count, (uint32_t)count, 0);
     if (root && b.duplicate != SIZE_MAX) {
         avout__champ_discard(root);
         root = NULL;

@@ -21,6 +21,15 @@ static inline bool avout__same(avout_value a, avout_value b)
     return avout_value_equal(a, b);
 }
 
+/* The hash of a value that has been asked for it before, without a call. */
+static inline uint32_t avout__hash_of(avout_value value)
+{
+    uint32_t known = 0;
+    if (avout__is_object(value))
+        known = atomic_load_explicit(&avout__object_any(value)->hash, memory_order_relaxed);
+    return known ? known : avout_value_hash(value);
+}
+
 static inline bool avout__is_collection(avout_value value)
 {
     if (!avout__is_object(value)) return false;

@@ -86,19 +86,10 @@ static size_t array_find(const avout_value *items, size_t slots, uint32_t width,
     return SIZE_MAX;
 }
 
-/* The hash of a key that has been asked for it before, without a call. */
-static inline uint32_t hash_of(avout_value key)
-{
-    uint32_t known = 0;
-    if (avout__is_object(key))
-        known = atomic_load_explicit(&avout__object_any(key)->hash, memory_order_relaxed);
-    return known ? known : avout_value_hash(key);
-}
-
 const avout_value *avout__hashed_find(const avout__hashed *hashed, avout_value key)
 {
     if (hashed->root) {
-        const avout__champ_slot *entry = avout__champ_find(hashed->root, hash_of(key), key);
+        const avout__champ_slot *entry = avout__champ_find(hashed->root, avout__hash_of(key), key);
         return entry ? &entry->value : NULL;
     }
     size_t at = array_find(hashed->items, array_slots(hashed), avout__hashed_width(hashed), key);
@@ -212,7 +203,7 @@ avout_status avout__hashed_put(avout_value *slot, avout_value key, avout_value i
 {
     avout__hashed *hashed = avout__hashed_of(*slot);
     if (!hashed->root) return array_put(slot, key, item);
-    uint32_t hash = hash_of(key);
+    uint32_t hash = avout__hash_of(key);
     if (!avout__object_unique(&hashed->object)) return put_shared(slot, hash, key, item);
     hashed = edit(slot, 0);
     if (!hashed) return AVOUT_ENOMEM;

@@ -23,17 +23,38 @@ avout__object *avout__object_new(int type, size_t size)
     return object;
 }
 
-void avout__object_destroy(avout__object *object)
+void avout__dead_names_end(avout__dead_list *dead, uint32_t place)
 {
-    avout__dead_list dead = {object};
-    object->dead_next = NULL;
+    avout__object *name = dead->names[place].name;
+    uint32_t count = dead->names[place].count;
+    uint32_t before = atomic_fetch_sub_explicit(&name->refs, count, memory_order_acq_rel);
+    AVOUT__ASSERT(before >= count);
+    dead->used &= ~(1u << place);
+    if (before == count) avout__dead_add(dead, name);
+}
+
+static void destroy_all(avout__object *object)
+{
+    avout__dead_list dead;
+    dead.first = NULL;
+    dead.used = 0;
+    avout__dead_add(&dead, object);
     while (dead.first) {
         avout__object *next = dead.first;
         dead.first = next->dead_next;
         const avout__type_hooks *hooks = avout__types[next->type];
         if (hooks && hooks->release_children) hooks->release_children(next, &dead);
         avout__free(next);
+        while (!dead.first && dead.used)
+            avout__dead_names_end(&dead, (uint32_t)__builtin_ctz(dead.used));
     }
+}
+
+void avout__object_destroy(avout__object *object)
+{
+    const avout__type_hooks *hooks = avout__types[object->type];
+    if (hooks && hooks->release_children) destroy_all(object);
+    else avout__free(object);
 }
 
 avout_value avout_share(avout_value value)

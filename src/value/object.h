@@ -52,9 +52,18 @@ typedef struct avout__object {
     uint32_t extra;
 } avout__object;
 
+enum { AVOUT__DEAD_NAMES = 32 };
+
 /* Objects whose last reference is gone and whose children are still to be dropped. */
 typedef struct avout__dead_list {
     avout__object *first;
+    /* References to keywords that are still to be given up: what was read from one text refers to the
+     * same few thousands of times, and one atomic subtraction serves for many. */
+    struct {
+        avout__object *name;
+        uint32_t count; /* meaningless unless the bit in `used` is set */
+    } names[AVOUT__DEAD_NAMES];
+    uint32_t used;
 } avout__dead_list;
 
 /* What a type can do; NULL where it cannot. The objects handed in are borrowed. */
@@ -212,12 +221,38 @@ static inline void avout__hash_forget(avout__object *object)
     atomic_store_explicit(&object->hash, 0, memory_order_relaxed);
 }
 
+static inline void avout__dead_add(avout__dead_list *dead, avout__object *object)
+{
+    object->dead_next = dead->first;
+    dead->first = object;
+}
+
+/* Gives up the references to the keyword in that place of the list. */
+void avout__dead_names_end(avout__dead_list *dead, uint32_t place);
+
+static inline void avout__dead_drop_name(avout__dead_list *dead, avout__object *name)
+{
+    uint32_t place = (uint32_t)((uintptr_t)name * 0x9e3779b97f4a7c15u >> 59);
+    bool used = dead->used >> place & 1;
+    if (used && dead->names[place].name == name) {
+        dead->names[place].count++;
+        return;
+    }
+    if (used) avout__dead_names_end(dead, place);
+    dead->names[place].name = name;
+    dead->names[place].count = 1;
+    dead->used |= 1u << place;
+}
+
 /* For release_children: gives up a reference. */
 static inline void avout__dead_drop_object(avout__dead_list *dead, avout__object *object)
 {
-    if (!object || !avout__object_drop(object)) return;
-    object->dead_next = dead->first;
-    dead->first = object;
+    if (!object) return;
+    /* Who sees 1 is alone; the list's own references to come are counted in it, too. */
+    if (atomic_load_explicit(&object->refs, memory_order_acquire) == 1)
+        avout__dead_add(dead, object);
+    else if (object->type == AVOUT_TYPE_KEYWORD) avout__dead_drop_name(dead, object);
+    else if (avout__object_drop(object)) avout__dead_add(dead, object);
 }
 
 static inline void avout__dead_drop(avout__dead_list *dead, avout_value value)

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "value/build.h"
 #include "value/name.h"
 #include "value/text.h"
 
@@ -201,8 +202,6 @@ static avout_status read_meaning(avout__tagged *tagged)
 static avout_status make(avout_value *out, const char *tag, avout_value form)
 {
     if (!form.bits) return avout__none_given();
-    avout_status st = check_tag(tag);
-    if (st) return st;
     size_t room = strlen(tag) + 1;
     avout__tagged *tagged =
         (avout__tagged *)(void *)avout__object_new(AVOUT_TYPE_TAGGED, sizeof *tagged + room);
@@ -210,7 +209,7 @@ static avout_status make(avout_value *out, const char *tag, avout_value form)
     tagged->form = form;
     tagged->high = tagged->low = 0;
     memcpy(tagged->tag, tag, room);
-    st = read_meaning(tagged);
+    avout_status st = read_meaning(tagged);
     if (st) {
         tagged->form = AVOUT_NONE;
         avout__object_destroy(&tagged->object);
@@ -221,13 +220,25 @@ static avout_status make(avout_value *out, const char *tag, avout_value form)
     return AVOUT_OK;
 }
 
-avout_value avout_tagged(const char *tag, avout_value form)
+static avout_value finish(avout_status st, avout_value made, avout_value form)
 {
-    avout_value made = AVOUT_NONE;
-    avout_status st = make(&made, tag, form);
     if (!st) return made;
     avout__release(form);
     return avout__none(st);
+}
+
+avout_value avout_tagged(const char *tag, avout_value form)
+{
+    avout_value made = AVOUT_NONE;
+    avout_status st = form.bits ? check_tag(tag) : avout__none_given();
+    if (!st) st = make(&made, tag, form);
+    return finish(st, made, form);
+}
+
+avout_value avout__tagged_checked(const char *tag, avout_value form)
+{
+    avout_value made = AVOUT_NONE;
+    return finish(make(&made, tag, form), made, form);
 }
 
 avout_status avout_value_to_tagged(const char **tag, avout_value *form, avout_value value)

@@ -379,3 +379,31 @@ TEST(update_in_forgets_the_hashes_on_its_way)
     CHECK(avout_value_hash(m) != before);
     CHECK_SAME(M(I(1), V(V(I(1)))), m);
 }
+
+/* References to keywords are given up many at a time. */
+TEST(keywords_that_many_refer_to_live_as_long_as_one_does)
+{
+    enum { NAMES = 100, USES = 50 };
+    avout_value names[NAMES], all = V0;
+    for (int i = 0; i < NAMES; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "name%d", i);
+        names[i] = K(text);
+    }
+    for (int use = 0; use < USES; use++)
+        for (int i = 0; i < NAMES; i++) {
+            avout_value inner =
+                V(avout_share(names[i]), I(use), avout_share(names[(i + use) % NAMES]));
+            CHECK_OK(avout_conj(&all, inner));
+        }
+    for (int i = 0; i < NAMES; i += 2) avout_release(names[i]); /* half of them die with the rest */
+    avout_release(all);
+    CHECK_INT(NAMES / 2, avout_memory_blocks());
+    for (int i = 1; i < NAMES; i += 2) {
+        const char *text;
+        CHECK_OK(avout_value_to_text(&text, NULL, names[i]));
+        CHECK_INT(i, strtol(text + 4, NULL, 10));
+        avout_release(names[i]);
+    }
+    CHECK_INT(0, avout_memory_blocks());
+}

@@ -389,3 +389,31 @@ TEST_WITHIN(random_values_survive_the_round_trip, 100)
     }
     CHECK_INT(0, avout_memory_blocks());
 }
+
+/* Names are looked through eight bytes at a time where as many are left, and one by one at the end. */
+TEST(a_name_ends_at_the_same_byte_wherever_it_stands)
+{
+    for (int byte = 1; byte < 256; byte++) {
+        for (int length = 1; length <= 17; length++) {
+            char texts[2][128], *printed[2] = {NULL, NULL};
+            avout_status status[2];
+            avout_edn_error error[2];
+            snprintf(texts[0], sizeof texts[0], "[:%.*s%cx\n y]", length, "abcdefghijklmnopqr",
+                     byte);
+            snprintf(texts[1], sizeof texts[1], "%.60s%20s", texts[0], "");
+            for (int i = 0; i < 2; i++) {
+                avout_value value;
+                status[i] = read_text(&value, texts[i], NULL, &error[i]);
+                if (status[i]) continue;
+                CHECK_OK(avout_edn_text(&printed[i], NULL, value));
+                avout_release(value);
+            }
+            CHECK_INT(status[0], status[1]);
+            if (status[0] && error[0].byte < strlen(texts[0]))
+                CHECK_INT(error[0].byte, error[1].byte);
+            CHECK(status[0] || !strcmp(printed[0], printed[1]));
+            avout_edn_free(printed[0]), avout_edn_free(printed[1]);
+        }
+    }
+    CHECK_INT(0, avout_memory_blocks());
+}
