@@ -165,6 +165,14 @@ static avout__claim *last_claim(avout__lock *lock)
     return NULL;
 }
 
+/* Whether the client's last claim tells that a try would fail. One among readers is for the store to
+ * answer, unless they are known to wait; and so is one behind a claim that nobody wants any more. */
+static bool keeps_out(const avout__claim *last, bool shared)
+{
+    if (last->shared && shared) return last->state == AVOUT__CLAIM_PLACED && last->watching;
+    return last->holds || !avout__list_empty(&last->wants);
+}
+
 void avout__want_add(avout__lock *lock, avout__want *want, bool shared)
 {
     avout__claim *last = last_claim(lock);
@@ -176,7 +184,7 @@ void avout__want_add(avout__lock *lock, avout__want *want, bool shared)
         return;
     }
     last = last_claim(lock); /* the lease may have ended it */
-    if (last && want->only_now) {
+    if (last && want->only_now && keeps_out(last, shared)) {
         avout__want_fail(want, AVOUT_EBUSY, NULL);
         return;
     }

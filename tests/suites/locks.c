@@ -514,6 +514,36 @@ TEST(one_thread_reads_and_writes)
     suite_check_memory();
 }
 
+static void *try_to_read(void *payload)
+{
+    for (int i = 0; i < 40; i++) {
+        CHECK_OK(avout_rwlock_try_read(NULL, payload));
+        CHECK_OK(avout_rwlock_release_read(payload));
+    }
+    return NULL;
+}
+
+/* However often: nobody writes, nobody waits to. */
+TEST(readers_keep_no_reader_out)
+{
+    avout_client *client = suite_connect(), *other = suite_connect();
+    avout_rwlock *lock = open_rwlock(client, "/rw"), *theirs = open_rwlock(other, "/rw");
+    pthread_t thread;
+    CHECK_OK(avout_rwlock_read(NULL, lock, NULL));
+    CHECK(!pthread_create(&thread, NULL, try_to_read, lock));
+    pthread_join(thread, NULL);
+    try_to_read(theirs);
+    CHECK_STATUS(AVOUT_EBUSY, avout_rwlock_try_write(NULL, theirs));
+    CHECK_OK(avout_rwlock_release_read(lock));
+    CHECK_OK(avout_rwlock_try_write(NULL, theirs));
+    CHECK_STATUS(AVOUT_EBUSY, avout_rwlock_try_read(NULL, lock));
+    avout_rwlock_close(theirs);
+    avout_rwlock_close(lock);
+    suite_close(other);
+    suite_close(client);
+    suite_check_memory();
+}
+
 typedef struct rw_waiter {
     avout_rwlock *lock;
     bool writes;
