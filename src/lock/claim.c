@@ -14,6 +14,7 @@
 /* An exclusive claim is handed on within the client, a granted shared one joined, at most so often and
  * for so long: then others that wait in the store have their turn. */
 enum { HAND_ON_MAX = 16, HAND_ON_MS = 50 };
+enum { RENEW_FROM = 1 << 30 };
 enum { PARENTS_MAX = 60, PATH_ROOM = 4096 + AVOUT__CLAIM_NAME };
 
 static void claim_send(avout__claim *claim);
@@ -305,6 +306,28 @@ static void deleted(const avout_reply *reply, void *payload)
     reply_end(payload);
 }
 
+static void ignored(const avout_reply *reply, void *payload)
+{
+    (void)reply, (void)payload;
+}
+
+/* ZooKeeper numbers a node's sequential children up to 2^31 - 1, and gives that number to all that come
+ * later. So from half of it on whoever leaves makes the lock's node anew, as one, which begins at 0 again:
+ * refused, as it has to be, while anybody else is below the node. */
+static void renew(const avout__claim *claim)
+{
+    avout__claim_name name;
+    const char *path = claim->lock->path;
+    if (!avout__claim_parse(&name, claim->name) || name.sequence < RENEW_FROM) return;
+    avout_op ops[2] = {
+        {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY},
+        {.kind = AVOUT_OP_CREATE, .path = path},
+    };
+    avout_request request = {
+        .kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = 2, .done = ignored};
+    (void)avout__locks_submit(claim->lock->room, &request, 1);
+}
+
 static void claim_delete(avout__claim *claim)
 {
     if (claim->deleting || claim->replaced || !claim->lock->room->connected) return;
@@ -314,6 +337,7 @@ static void claim_delete(avout__claim *claim)
     claim->deleting = ask(
         claim,
         (avout_request){.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = deleted});
+    if (claim->deleting) renew(claim);
 }
 
 static void claim_end(avout__claim *claim)
@@ -321,11 +345,6 @@ static void claim_end(avout__claim *claim)
     leave_granted(claim);
     claim->state = AVOUT__CLAIM_ENDING;
     claim_delete(claim);
-}
-
-static void ignored(const avout_reply *reply, void *payload)
-{
-    (void)reply, (void)payload;
 }
 
 /* A node of this client's that none of its claims stands for (L2). */
@@ -410,6 +429,13 @@ static void place(avout__claim *claim, const avout_reply *reply)
         return;
     }
     snprintf(claim->name, sizeof claim->name, "%s", line.mine);
+    if (line.doubtful) {
+        fail_wants(claim, AVOUT_ELIMIT,
+                   "its queue's numbers are used up; they begin anew when nobody has it or waits, and "
+                   "nothing else is below its node");
+        claim_end(claim);
+        return;
+    }
     if (line.conflicts) fail_tries(claim);
     if (!line.conflicts || avout__list_empty(&claim->wants)) arrive(claim);
     else watch_before(claim, &line);

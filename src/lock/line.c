@@ -42,13 +42,13 @@ bool avout__name_parse(avout__claim_name *name, char kind, const char *text)
     errno = 0;
     name->number = strtoull(number, &end, 10);
     if (errno || *end != '-') return false;
-    /* One that has come round is negative, with one digit less: "--000000005". */
+    /* ZooKeeper, at the end of its range, may give negative ones for a moment: "--000000005". */
     const char *sequence = end + 1;
     bool negative = *sequence == '-';
     if (strspn(sequence + negative, "0123456789") < (negative ? 9 : 10)) return false;
     long long parsed = strtoll(sequence, &end, 10);
     if (errno || *end) return false;
-    name->sequence = (uint32_t)parsed;
+    name->sequence = parsed < 0 ? INT32_MAX : parsed;
     return true;
 }
 
@@ -66,8 +66,10 @@ avout__line avout__line_of(const avout__claim *claim, const char *const *names, 
     if (!line.mine) return line;
     for (size_t i = 0; i < count; i++) {
         if (!avout__claim_parse(&other, names[i])) continue; /* not ours to judge */
-        if (avout__sequence_compare(other.sequence, mine.sequence) >= 0) continue;
         if (claim->shared && other.shared) continue;
+        int order = avout__sequence_compare(other.sequence, mine.sequence);
+        line.doubtful = line.doubtful || (order == 0 && !is_mine(claim, &other));
+        if (order >= 0) continue;
         line.conflicts++;
         if (line.before && avout__sequence_compare(other.sequence, last.sequence) < 0) continue;
         line.before = names[i];

@@ -313,7 +313,7 @@ typedef struct avout__claim_name {
     bool shared;
     char client[17];
     uint64_t number;
-    uint32_t sequence;
+    int64_t sequence; /* INT32_MAX: beyond ZooKeeper's range, in an order that is not known */
 } avout__claim_name;
 /* "w-CLIENT-NUMBER-", to which the store appends a sequence number. */
 void avout__claim_prefix(char prefix[AVOUT__CLAIM_NAME], const avout__claim *claim);
@@ -321,16 +321,17 @@ void avout__claim_prefix(char prefix[AVOUT__CLAIM_NAME], const avout__claim *cla
 bool avout__claim_parse(avout__claim_name *name, const char *text);
 /* The same for names of that form that begin with `kind`. */
 bool avout__name_parse(avout__claim_name *name, char kind, const char *text);
-/* < 0: a is before b. Sequence numbers are 32 bits wide on ZooKeeper and come round. */
-static inline int32_t avout__sequence_compare(uint32_t a, uint32_t b)
+/* < 0: a is before b; 0: the same, or nobody can tell. */
+static inline int avout__sequence_compare(int64_t a, int64_t b)
 {
-    return (int32_t)(a - b);
+    return a < b ? -1 : a > b;
 }
 
 typedef struct avout__line {
     const char *mine;   /* NULL: not there */
     const char *before; /* the last one before it that it conflicts with */
     size_t conflicts;   /* how many there are */
+    bool doubtful;      /* one it conflicts with has the same number: see renew() in claim.c */
 } avout__line;
 avout__line avout__line_of(const avout__claim *claim, const char *const *names, size_t count);
 

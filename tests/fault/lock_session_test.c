@@ -341,6 +341,100 @@ TEST(a_release_wakes_one)
     suite_check_memory();
 }
 
+/* The last claim in the queue. */
+static void claim_path(char *path, size_t size, side *s, const char *kind)
+{
+    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = NODE};
+    avout__reply reply = AVOUT__REPLY_INIT;
+    CHECK_OK(avout__store_call(&reply, s->store, &list, avout__deadline_in_ms(20000)));
+    const char *last = "";
+    size_t best = 0;
+    for (size_t i = 0; i < reply.is.name_count; i++) {
+        const char *number = strrchr(reply.is.names[i], '-');
+        if (strcmp(number, last) <= 0) continue;
+        last = number;
+        best = i;
+    }
+    snprintf(path, size, NODE "/%s", reply.is.names[best]);
+    CHECK(strstr(path, kind));
+    avout__reply_release(&reply);
+}
+
+/* ---- at the end of the store's numbers -------------------------------------------------------------------- */
+
+static void acquire_at(side *s, int32_t sequence, avout_token *token)
+{
+    CHECK_OK(avout__mem_set_sequence(s->store, NODE, sequence));
+    CHECK_OK(avout_lock_acquire(token, s->lock, NULL));
+}
+
+TEST(numbers_begin_anew_long_before_they_end)
+{
+    side a = open_side(0, NULL), b = open_side(1, NULL);
+    avout_token tokens[3];
+    char path[256];
+    waiter w;
+    CHECK_OK(avout_lock_acquire(&tokens[0], a.lock, NULL));
+    CHECK_OK(avout_lock_release(a.lock));
+    acquire_at(&a, 1 << 30, &tokens[1]);
+    CHECK(avout_token_compare(tokens[0], tokens[1]) < 0);
+    uint64_t multis = multis_of(&b);
+    start(&w, b.lock, 20000);
+    ENGINE_AWAIT(queue_length(&a) == 2);
+    CHECK_OK(avout_lock_release(a.lock));
+    CHECK_OK(finish(&w));
+    CHECK(avout_token_compare(tokens[1], w.token) < 0);
+    ENGINE_AWAIT(multis_of(&b) == multis + 3);
+    CHECK_OK(avout_lock_acquire(&tokens[2], a.lock, NULL));
+    CHECK(avout_token_compare(w.token, tokens[2]) < 0);
+    claim_path(path, sizeof path, &a, "-0000000000");
+    CHECK_OK(avout_lock_release(a.lock));
+    close_side(&a);
+    close_side(&b);
+    suite_check_memory();
+}
+
+/* A stranger's node keeps the lock's from being made anew: numbers repeat, and nobody can tell who was
+ * first. Better nobody than two. */
+TEST(a_number_given_twice_gives_the_lock_to_nobody)
+{
+    side a = open_side(0, NULL), b = open_side(1, NULL);
+    avout_rwlock *reader, *other_reader;
+    CHECK_OK(avout_rwlock_open(&reader, a.client, NAME));
+    CHECK_OK(avout_rwlock_open(&other_reader, b.client, NAME));
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    CHECK_OK(avout_lock_release(a.lock));
+    CHECK_OK(engine_raw(a.store, (avout_op){.kind = AVOUT_OP_CREATE, .path = NODE "/notes"}));
+    acquire_at(&a, INT32_MAX, NULL);
+    CHECK_STATUS(AVOUT_ELIMIT, avout_lock_acquire(NULL, b.lock, NULL));
+    CHECK_CONTAINS("used up", avout_error_detail());
+    CHECK_STATUS(AVOUT_ELIMIT, avout_lock_try(NULL, b.lock));
+    CHECK_STATUS(AVOUT_ELIMIT, avout_rwlock_read(NULL, other_reader, NULL));
+    ENGINE_AWAIT(queue_length(&a) == 1);
+    CHECK_OK(avout_lock_release(a.lock));
+    CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
+    CHECK_OK(avout_lock_release(b.lock));
+    CHECK_OK(avout_rwlock_read(NULL, reader, NULL));
+    CHECK_OK(avout_rwlock_read(NULL, other_reader, NULL));
+    CHECK_OK(avout_rwlock_release_read(reader));
+    CHECK_OK(avout_rwlock_release_read(other_reader));
+    CHECK_OK(engine_raw(
+        a.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = NODE "/notes", .version = -1}));
+    uint64_t multis = multis_of(&b);
+    CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
+    CHECK_OK(avout_lock_release(b.lock));
+    ENGINE_AWAIT(multis_of(&b) == multis + 3);
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    char path[256];
+    claim_path(path, sizeof path, &a, "-0000000000");
+    CHECK_OK(avout_lock_release(a.lock));
+    avout_rwlock_close(reader);
+    avout_rwlock_close(other_reader);
+    close_side(&a);
+    close_side(&b);
+    suite_check_memory();
+}
+
 /* ---- strangers ------------------------------------------------------------------------------------------- */
 
 TEST(foreign_nodes_are_reported_and_left_alone)
@@ -378,25 +472,6 @@ TEST(foreign_nodes_are_reported_and_left_alone)
     avout_lock_report_free(report);
     close_side(&a);
     suite_check_memory();
-}
-
-/* The n-th claim in the queue. */
-static void claim_path(char *path, size_t size, side *s, const char *kind)
-{
-    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = NODE};
-    avout__reply reply = AVOUT__REPLY_INIT;
-    CHECK_OK(avout__store_call(&reply, s->store, &list, avout__deadline_in_ms(20000)));
-    const char *last = "";
-    size_t best = 0;
-    for (size_t i = 0; i < reply.is.name_count; i++) {
-        const char *number = strrchr(reply.is.names[i], '-');
-        if (strcmp(number, last) <= 0) continue;
-        last = number;
-        best = i;
-    }
-    snprintf(path, size, NODE "/%s", reply.is.names[best]);
-    CHECK(strstr(path, kind));
-    avout__reply_release(&reply);
 }
 
 TEST(claims_removed_by_a_stranger)

@@ -484,6 +484,15 @@ void avout__mem_limits(avout_store *store, size_t max_request, size_t max_armed)
     leave(handle);
 }
 
+avout_status avout__mem_set_sequence(avout_store *store, const char *path, int32_t sequence)
+{
+    mem_handle *handle = enter(store);
+    mem_node *node = avout__mem_find(handle->world, path);
+    if (node) node->sequence = sequence;
+    leave(handle);
+    return node ? AVOUT_OK : avout_fail(AVOUT_ENOTFOUND, "%s: does not exist", path);
+}
+
 avout_status avout__mem_set_version(avout_store *store, const char *path, int32_t version)
 {
     mem_handle *handle = enter(store);

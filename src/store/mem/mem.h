@@ -89,5 +89,8 @@ void avout__mem_limits(avout_store *store, size_t max_request, size_t max_armed)
 
 /* Versions are 32 bits wide and wrap, as ZooKeeper's. AVOUT_ENOTFOUND. */
 avout_status avout__mem_set_version(avout_store *store, const char *path, int32_t version);
+/* The number of the node's next sequential child; INT32_MAX is given to all from there on, as by
+ * ZooKeeper. AVOUT_ENOTFOUND. */
+avout_status avout__mem_set_sequence(avout_store *store, const char *path, int32_t sequence);
 
 #endif

@@ -267,12 +267,13 @@ static avout_status apply_create(mem_world *world, const mem_body *body, mem_op 
     if (!parent) return AVOUT_ENOTFOUND;
     if (op->sequential) {
         size_t room = MEM_SEQUENCE_DIGITS + 1;
-        snprintf(op->path + op->base_length, room, "%010" PRIu64, parent->sequence % 10000000000u);
+        snprintf(op->path + op->base_length, room, "%010" PRIi32, parent->sequence);
         memcpy(op->fresh->entry.path, op->path, op->base_length + room);
     }
     if (avout__mem_find(world, op->path)) return AVOUT_EEXISTS;
     if (parent->owner) return AVOUT_EEPHEMERAL;
-    if (op->sequential) parent->sequence++;
+    /* At the end of its range it stays: as ZooKeeper 3.8 does it. */
+    if (op->sequential && parent->sequence < INT32_MAX) parent->sequence++;
     mem_node *node = op->target = op->fresh;
     op->fresh = NULL;
     node->blob = op->blob;

@@ -43,7 +43,7 @@ typedef struct mem_node {
     int32_t version, child_count;
     avout_point created, changed;
     int64_t changed_ms, owner;
-    uint64_t sequence; /* of the next sequential child */
+    int32_t sequence; /* of the next sequential child */
 } mem_node;
 
 typedef enum mem_item_kind { MEM_REPLY, MEM_NODE_EVENT, MEM_SESSION_EVENT } mem_item_kind;
