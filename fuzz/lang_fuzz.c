@@ -26,6 +26,13 @@ static avout_status to_nowhere(const char *text, size_t length, void *payload)
     return AVOUT_OK;
 }
 
+/* A program made by chance connects to nothing. */
+static avout_status to_nobody(avout_client **client, const char *url, void *payload)
+{
+    (void)client, (void)url, (void)payload;
+    return avout_fail(AVOUT_ENOTSUP, "no stores here");
+}
+
 static void check_value(avout_lang *lang, avout_value value)
 {
     char *text;
@@ -46,7 +53,7 @@ static void check_error(const avout_lang_error *error, avout_status status)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const avout_lang_options options = {
-        .max_steps = 20000, .max_stack = 256 << 10, .print = to_nowhere};
+        .max_steps = 20000, .max_stack = 256 << 10, .print = to_nowhere, .connect = to_nobody};
     avout_lang *lang;
     size_t position = 0, blocks = avout_memory_blocks();
     require(avout_lang_open(&lang, &options) == AVOUT_OK, "an environment opens");

@@ -12,7 +12,8 @@
  * Values of the language are the library's own: what goes in and comes out is not copied. Functions
  * of the language are values too (boxes), and can be kept in local refs.
  *
- * It is Clojure's core as far as it deals with data: no macros of one's own, no Java. Sequences are
+ * It is Clojure's core as far as it deals with data, and the original Avout's functions for atoms, refs
+ * and transactions (connect, zk-atom, swap!!, dosync!!, ...): no macros of one's own, no Java. Sequences are
  * made at once where they have an end, and as they are read where they may have none ((range),
  * iterate, repeat, cycle, lazy-seq, and what map, filter ... make of such).
  *
@@ -20,8 +21,8 @@
 #ifndef AVOUT_LANG_H
 #define AVOUT_LANG_H
 
+#include "client.h"
 #include "edn.h"
-#include "value.h"
 
 AVOUT_BEGIN
 
@@ -31,7 +32,7 @@ typedef struct avout_lang avout_lang;
 /* Zero-initialised (or NULL): the defaults. */
 typedef struct avout_lang_options {
     /* Steps of one evaluation before it ends with AVOUT_ELIMIT: calls, turns of loops, elements made,
-     * 64 bytes of text. They bound its memory, too. 0: 100 million, about ten seconds;
+     * 64 bytes of text. They bound its memory, too. 0: 100 million, some seconds;
      * UINT64_MAX: no limit. */
     uint64_t max_steps;
     /* Bytes of the C stack one evaluation may use; 0: what the thread has, up to 6 MB. Deeper
@@ -40,6 +41,10 @@ typedef struct avout_lang_options {
     /* Where println and its like write to; NULL: standard output. */
     avout_edn_sink print;
     void *payload;
+    /* How (connect) and (connect url) open a client; `url` is NULL for the default store. The
+     * environment closes it with avout_close. NULL: avout_connect without options. */
+    avout_status (*connect)(avout_client **client, const char *url, void *payload);
+    void *connect_payload;
 } avout_lang_options;
 
 /* What was wrong and where. Lines and columns count from 1; line 0: no place is known. */
@@ -53,7 +58,8 @@ typedef struct avout_lang_error {
 } avout_lang_error;
 
 AVOUT_API avout_status avout_lang_open(avout_lang **lang, const avout_lang_options *options);
-/* Functions that come from it may live on; what was defined by def is gone for them. NULL is
+/* Ends the watches and validators that programs have set in it, and closes the clients they have
+ * connected. Functions that come from it may live on. Not from a callback of the library. NULL is
  * accepted. */
 AVOUT_API void avout_lang_close(avout_lang *lang);
 

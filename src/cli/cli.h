@@ -162,6 +162,7 @@ cli_exit cli_ls(cli_session *session);
 cli_exit cli_tree(cli_session *session);
 cli_exit cli_rm(cli_session *session);
 cli_exit cli_eval(cli_session *session);
+cli_exit cli_dosync(cli_session *session);
 cli_exit cli_lock(cli_session *session);
 cli_exit cli_locks(cli_session *session);
 cli_exit cli_help(cli_session *session);
@@ -190,6 +191,8 @@ cli_exit cli_error(cli_exit status, const char *what, const char *format, ...)
 cli_exit cli_failed(cli_session *session, const char *name, avout_status status);
 cli_exit cli_exit_of(avout_status status);
 
+/* What the settings say of connections; reports. */
+cli_exit cli_options(avout_options *options, const cli_session *session);
 /* Connects as the settings say; reports. */
 cli_exit cli_open(cli_session *session);
 

@@ -1,4 +1,4 @@
-/* avout eval: programs in the language, from the command line or a file.
+/* avout eval: programs in the language, from the command line or a file; avout dosync: one transaction.
  *
  * The program runs without a limit of steps, as it is the user's own; what it prints goes the way of
  * all output. (System/exit n) ends it at once from anywhere: no catch sees it, as it travels as a
@@ -12,7 +12,8 @@
 typedef struct evaluation {
     cli_session *session;
     avout_lang *lang;
-    const char *name; /* of the file; NULL: the command line */
+    avout_options options; /* of its connections */
+    const char *name;      /* of the file; NULL: the command line */
     bool exits;
     int exit_status;
 } evaluation;
@@ -22,6 +23,13 @@ static avout_status print(const char *text, size_t length, void *payload)
     (void)payload;
     cli_put(text, length);
     return AVOUT_OK;
+}
+
+/* (connect) is the store of the command, (connect url) another one with the same options. */
+static avout_status connect_as_told(avout_client **client, const char *url, void *payload)
+{
+    const evaluation *e = payload;
+    return avout_connect(url ? url : e->session->settings.store, &e->options, client);
 }
 
 /* (System/exit status) */
@@ -55,7 +63,8 @@ static avout_status define_arguments(evaluation *e)
 
 static avout_status prepare(evaluation *e)
 {
-    const avout_lang_options options = {.max_steps = UINT64_MAX, .print = print};
+    const avout_lang_options options = {
+        .max_steps = UINT64_MAX, .print = print, .connect = connect_as_told, .connect_payload = e};
     avout_status st = avout_lang_open(&e->lang, &options);
     if (!st) st = define_arguments(e);
     if (!st) st = avout_lang_define_function(e->lang, "System/exit", 1, 1, exit_with, e, NULL);
@@ -94,9 +103,7 @@ static cli_exit run(evaluation *e, const char *text, size_t length)
 {
     avout_lang_error error = {0};
     avout_value value;
-    avout_status st = prepare(e);
-    if (st) return cli_failed(e->session, NULL, st);
-    st = avout_lang_eval(&value, e->lang, text, length, &error);
+    avout_status st = avout_lang_eval(&value, e->lang, text, length, &error);
     if (e->exits) {
         if (!st) avout_release(value);
         return (cli_exit)e->exit_status;
@@ -133,14 +140,22 @@ static cli_exit read_all(char **text, size_t *length, const evaluation *e)
     return status;
 }
 
+static cli_exit begin(evaluation *e)
+{
+    cli_exit wrong = cli_options(&e->options, e->session);
+    if (wrong) return wrong;
+    avout_status st = prepare(e);
+    return st ? cli_failed(e->session, NULL, st) : CLI_DONE;
+}
+
 cli_exit cli_eval(cli_session *session)
 {
     evaluation e = {.session = session};
     const char *program = session->words.at[0];
     char *text = NULL;
     size_t length = strlen(program);
-    cli_exit status = CLI_DONE;
-    if (session->settings.file) {
+    cli_exit status = begin(&e);
+    if (!status && session->settings.file) {
         e.name = program;
         status = read_all(&text, &length, &e);
         program = text ? text : "";
@@ -148,5 +163,19 @@ cli_exit cli_eval(cli_session *session)
     if (!status) status = run(&e, program, length);
     avout_lang_close(e.lang);
     free(text);
+    return status;
+}
+
+/* The forms are read inside of the transaction, so that places in errors are those of the argument. */
+cli_exit cli_dosync(cli_session *session)
+{
+    static const char transaction[] = "(dosync!! (connect) (load-string *forms*))";
+    evaluation e = {.session = session};
+    cli_exit status = begin(&e);
+    if (!status) {
+        avout_status st = avout_lang_define(e.lang, "*forms*", avout_string(session->words.at[0]));
+        status = st ? cli_failed(session, NULL, st) : run(&e, transaction, sizeof transaction - 1);
+    }
+    avout_lang_close(e.lang);
     return status;
 }

@@ -1,19 +1,29 @@
-/* avout swap: a value changed by a function of it. */
+/* avout swap: a value changed by a function of it, which is named or written in the language. */
 #include "cli.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct application {
-    const char *function;
-    size_t count;
+    const char *function; /* its name, if it is one of the library's */
+    avout_lang *lang;     /* else it is a value of the language */
+    avout_value written;
+    size_t count; /* of the arguments; behind a place for the value */
     avout_value *arguments;
 } application;
 
 static avout_status apply(avout_value *value, void *payload)
 {
     const application *a = payload;
-    return avout_apply(a->function, value, a->count, a->arguments);
+    if (!a->lang) return avout_apply(a->function, value, a->count, a->arguments + 1);
+    avout_value result;
+    a->arguments[0] = *value; /* borrowed */
+    avout_status st =
+        avout_lang_call(&result, a->lang, a->written, a->count + 1, a->arguments, NULL);
+    if (st) return st;
+    avout_release(*value);
+    *value = result;
+    return AVOUT_OK;
 }
 
 /* Before anything is connected: a mistyped function is a matter of the command line. */
@@ -28,6 +38,24 @@ static cli_exit check_function(const char *name)
     if (nearest.best)
         return cli_error(CLI_USAGE, "swap", "no function %s; did you mean %s?", name, nearest.best);
     return cli_error(CLI_USAGE, "swap", "no function %s; see avout help functions", name);
+}
+
+/* A function that is written, not named: "(fn [m] ...)", "#(...)", ":key". */
+static bool is_written(const char *text)
+{
+    return *text == '(' || *text == '#' || *text == ':';
+}
+
+static cli_exit read_function(application *a, const char *text)
+{
+    avout_lang_error error = {0};
+    if (!is_written(text)) return check_function(text);
+    avout_status st = avout_lang_open(&a->lang, NULL);
+    if (!st) st = avout_lang_eval(&a->written, a->lang, text, strlen(text), &error);
+    if (!st) return CLI_DONE;
+    /* What cannot be read or compiled is a bad command line. */
+    return cli_error(st == AVOUT_ENOMEM ? CLI_SYSTEM : CLI_USAGE, "swap", "%s",
+                     avout_error_detail());
 }
 
 static avout_status open_atom(avout_atom **atom, cli_session *session, avout_value *initial)
@@ -60,19 +88,21 @@ cli_exit cli_swap(cli_session *session)
     avout_value initial = AVOUT_NONE;
     application a = {
         .function = session->words.at[1],
-        .arguments = calloc((size_t)session->words.count, sizeof *a.arguments),
+        .arguments = calloc((size_t)session->words.count + 1, sizeof *a.arguments),
     };
     if (!a.arguments) return cli_error(CLI_SYSTEM, "swap", "out of memory");
-    cli_exit status = check_function(a.function);
+    cli_exit status = read_function(&a, a.function);
     for (int i = 2; i < session->words.count && !status; i++) {
-        status = cli_read_value(&a.arguments[a.count], session, session->words.at[i]);
+        status = cli_read_value(&a.arguments[a.count + 1], session, session->words.at[i]);
         if (!status) a.count++;
     }
     if (!status && session->settings.init)
         status = cli_read_value(&initial, session, session->settings.init);
     if (!status) status = swap(session, &a, &initial);
     avout_release(initial);
-    for (size_t i = 0; i < a.count; i++) avout_release(a.arguments[i]);
+    for (size_t i = 0; i < a.count; i++) avout_release(a.arguments[i + 1]);
+    avout_release(a.written);
+    avout_lang_close(a.lang);
     free(a.arguments);
     return status;
 }

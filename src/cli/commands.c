@@ -23,11 +23,13 @@ static const cli_command commands[] = {
      "The value becomes (FUNCTION value EDN...), as Clojure's swap! does it, whoever else changes "
      "it\n"
      "at the same time. Prints the new value. `avout help functions` lists the functions.\n"
+     "FUNCTION may also be written, in the language of `avout eval`.\n"
      "\n"
      "  avout swap /app/counter inc --init 0\n"
      "  avout swap /app/queue conj 5\n"
      "  avout swap /app/config assoc-in '[:limits :cpu]' 4\n"
-     "  avout swap /app/counter + -5 --old\n",
+     "  avout swap /app/counter + -5 --old\n"
+     "  avout swap /app/config '(fn [m k] (update-in m [k :n] (fnil inc 0)))' :cpu\n",
      CLI_OUTPUT | CLI_OLD | CLI_INIT, 2, -1, cli_swap, 0},
     {"cas", "NAME EXPECTED NEW", "set a value if it is the expected one",
      "Compares with Clojure's = and sets in one step. Prints nothing; the exit status is 0 when "
@@ -82,16 +84,31 @@ static const cli_command commands[] = {
      "is\n"
      "in a file, and nothing is printed but what it prints itself. What stands behind is the\n"
      "program's: the strings in *command-line-args*. The language is Clojure's core as far as it\n"
-     "deals with data; (System/exit N) ends with status N. Errors tell line, column and form.\n"
+     "deals with data, with (connect), (atom NAME), (ref NAME), swap!!, dosync!! and their kin for "
+     "what\n"
+     "is in the store; (System/exit N) ends with status N. Errors tell line, column and form.\n"
      "\n"
      "  avout eval '(reduce + (range 10))'\n"
      "  avout eval '(map inc (map parse-long *command-line-args*))' 1 2 3\n"
      "  avout eval --json '{:a (group-by odd? [1 2 3])}'\n"
+     "  avout eval '(swap!! (atom \"/app/config\") update :port inc)'\n"
      "  avout eval -f report.clj /app\n"
      "\n"
      "A file that begins with the line  #!/usr/bin/env -S avout eval -f  is a command of its "
      "own.\n",
      CLI_OUTPUT | CLI_FILE, 1, -1, cli_eval, 1},
+    {"dosync", "FORMS [ARGUMENT...]", "run a program as one transaction",
+     "What the forms change in refs happens at one point in time, for everybody, or not at all. "
+     "They\n"
+     "may be run several times, until nobody has changed what they read: they should do nothing\n"
+     "else. Prints the value of the last form, unless it is nil. (ref NAME) is the ref of that "
+     "name,\n"
+     "(ref NAME VALUE) makes it if it does not exist. The language is that of `avout eval`.\n"
+     "\n"
+     "  avout dosync '(alter!! (ref \"/bank/ann\") - 10) (alter!! (ref \"/bank/bob\") + 10)'\n"
+     "  avout dosync '(let [jobs (ref \"/jobs\")] (if (seq @jobs) (peek (alter!! jobs pop)) "
+     "(retry!!)))'\n",
+     CLI_OUTPUT, 1, -1, cli_dosync, 1},
     {"lock", "NAME [--] COMMAND [ARGUMENT...]", "run a command while holding a lock",
      "Waits for the lock, runs the command, gives the lock back; for as long as it takes unless\n"
      "--timeout says how long to wait for the lock. The command finds the fencing token of its\n"

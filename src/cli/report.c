@@ -98,26 +98,34 @@ static bool acl_of(avout_acl *acl, const char *name)
     return false;
 }
 
-cli_exit cli_open(cli_session *session)
+cli_exit cli_options(avout_options *options, const cli_session *session)
 {
     const cli_settings *s = &session->settings;
-    avout_options options = {
+    *options = (avout_options){
         .connect_timeout_ms = s->timeout_ms,
         .timeout_ms = s->timeout_ms,
         .user = s->user,
         .password = s->user ? getenv("AVOUT_PASSWORD") : NULL,
     };
-    if (s->user && !options.password)
+    if (s->user && !options->password)
         return cli_error(CLI_USAGE, session->command->name,
                          "--user needs the password in the environment's AVOUT_PASSWORD");
-    if (s->acl && !acl_of(&options.acl, s->acl))
+    if (s->acl && !acl_of(&options->acl, s->acl))
         return cli_error(CLI_USAGE, session->command->name,
                          "--acl: \"%s\" is none of open, owner, owner-writes", s->acl);
     if (s->verbose) {
-        options.on_event = show_event;
-        options.on_log = show_log;
+        options->on_event = show_event;
+        options->on_log = show_log;
     }
-    avout_status st = avout_connect(s->store, &options, &session->client);
+    return CLI_DONE;
+}
+
+cli_exit cli_open(cli_session *session)
+{
+    avout_options options;
+    cli_exit wrong = cli_options(&options, session);
+    if (wrong) return wrong;
+    avout_status st = avout_connect(session->settings.store, &options, &session->client);
     if (!st) return CLI_DONE;
     /* Nobody there within the time is the store's state, not a deadline of the change. */
     cli_exit status = cli_failed(session, NULL, st);

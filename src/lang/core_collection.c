@@ -41,10 +41,10 @@ CORE(vector)
 /* Keys may be given again: the last one counts. */
 CORE(hash_map)
 {
-    avout_value map = avout_map(0, NULL);
-    avout_status status = AVOUT_OK;
     if (count % 2)
         return avout__lang_fail(run, AVOUT_EINVAL, "hash-map: a value is missing for the last key");
+    avout_value map = avout_map(0, NULL);
+    avout_status status = AVOUT_OK;
     for (size_t i = 0; i < count && !status; i += 2) {
         if (!avout__lang_realize(run, &args[i], true)) {
             avout_release(map);

@@ -216,6 +216,7 @@ const lang_core avout__lang_output[] = {
     {"time*", "f", "", 1, 1, timed, NULL},
     {"System/currentTimeMillis", "", "milliseconds since 1970", 0, 0, current_time, NULL},
     {"System/nanoTime", "", "nanoseconds since some moment", 0, 0, nano_time, NULL},
+    {"use", "'namespace ...", "require", 0, LANG_MANY, require, NULL},
     {"require", "'[namespace :as alias] ...", "makes a namespace known under an alias", 0,
      LANG_MANY, require, NULL},
     LANG_END,

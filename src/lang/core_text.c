@@ -496,6 +496,16 @@ CORE(read_string)
                       : avout__lang_fail(run, AVOUT_ESYNTAX, "read-string: there is no form");
 }
 
+CORE(load_string)
+{
+    const char *text;
+    size_t length;
+    if (!avout__lang_text_of(run, "load-string", &text, &length, args[0]) || lang_deep(run) ||
+        !lang_step_bytes(run, length))
+        return AVOUT_NONE;
+    return avout__lang_load(run, text, length);
+}
+
 /* ---- format ------------------------------------------------------------------------------------------------------ */
 
 /* One %... of Java's formats: flags, width, precision, conversion. */
@@ -650,6 +660,8 @@ const lang_core avout__lang_texts[] = {
     {"symbol", "space? name", "the symbol of that name", 1, 2, symbol, NULL},
     {"char", "n", "the character of that code", 1, 1, character, NULL},
     {"read-string", "s", "the first value in a text", 1, 1, read_string, NULL},
+    {"load-string", "s", "evaluates the forms of a text; the value of the last one", 1, 1,
+     load_string, NULL},
     {"clojure.edn/read-string", "s", "the first value in a text", 1, 1, read_string, NULL},
     {"clojure.string/join", "separator? coll", "the elements as one text", 1, 2, join, NULL},
     {"clojure.string/split", "s separator limit?",

@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "lang/lang.h"
+#include "lang/state.h"
 #include "base/banned.h"
 
 enum {
@@ -200,8 +200,11 @@ avout_value avout__lang_var_get(lang_var *var)
 
 /* ---- namespaces --------------------------------------------------------------------------------------------- */
 
-static const char *const namespaces[] = {"clojure.core", "clojure.string", "clojure.set",
-                                         "clojure.edn"};
+/* The names of those in the second list are known without their namespace. */
+static const char *const namespaces[] = {"clojure.string", "clojure.set", "clojure.edn"};
+static const char *const flat[] = {"clojure.core",     "avout.core",        "avout.atoms",
+                                   "avout.atoms.zk",   "avout.refs",        "avout.refs.zk",
+                                   "avout.refs.local", "avout.transaction", "zookeeper"};
 static const struct {
     const char *alias, *space;
 } usual[] = {{"str", "clojure.string"},
@@ -225,6 +228,8 @@ bool avout__lang_namespace(avout_lang *lang, char *full, size_t size, const char
     for (size_t i = 0; !found && i < sizeof namespaces / sizeof *namespaces; i++)
         if (strlen(namespaces[i]) == length && !memcmp(namespaces[i], space, length))
             found = namespaces[i];
+    for (size_t i = 0; !found && i < sizeof flat / sizeof *flat; i++)
+        if (strlen(flat[i]) == length && !memcmp(flat[i], space, length)) found = "clojure.core";
     if (found) snprintf(full, size, "%s", found);
     pthread_mutex_unlock(&lang->lock);
     avout_release(alias);
@@ -254,6 +259,8 @@ void avout__lang_unref(avout_lang *lang)
     while (avout_iterator_next(&at)) avout__lang_var_set(var_of(at.item), AVOUT_NONE);
     avout_release(lang->vars);
     avout_release(lang->aliases);
+    avout_release(lang->clients);
+    avout_release(lang->watched);
     for (size_t i = 0; lang->core_values && i < avout__lang_core_count(); i++)
         avout_release(lang->core_values[i]);
     avout__free(lang->core_values);
@@ -272,7 +279,10 @@ avout_status avout_lang_open(avout_lang **out, const avout_lang_options *options
     lang->vars = avout_map(0, NULL);
     lang->aliases = avout_map(0, NULL);
     lang->core_values = avout__calloc(avout__lang_core_count(), sizeof *lang->core_values);
-    if (!lang->vars.bits || !lang->aliases.bits || !lang->core_values) {
+    lang->clients = avout_vector(0, NULL);
+    lang->watched = avout_vector(0, NULL);
+    if (!lang->vars.bits || !lang->aliases.bits || !lang->core_values || !lang->clients.bits ||
+        !lang->watched.bits) {
         avout__lang_unref(lang);
         return AVOUT_ENOMEM;
     }
@@ -282,6 +292,8 @@ avout_status avout_lang_open(avout_lang **out, const avout_lang_options *options
 
 void avout_lang_close(avout_lang *lang)
 {
+    if (!lang) return;
+    avout__lang_end_state(lang);
     avout__lang_unref(lang);
 }
 

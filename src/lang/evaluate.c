@@ -93,6 +93,16 @@ static avout_status next_form(lang_unit **unit, const lang_form **form, lang_rea
     return (*unit)->source ? AVOUT_OK : AVOUT_ENOMEM;
 }
 
+/* The reader's error as the run's. */
+static avout_value unread(lang_run *run, avout_status status, const lang_reader *reader)
+{
+    if (status == AVOUT_ENOMEM) return avout__lang_failed(run, status);
+    avout__lang_fail(run, status, "%s", reader->message);
+    lang_error *error = avout__lang_object_of(run->thrown, LANG_ERROR);
+    if (error) error->place = reader->place;
+    return AVOUT_NONE;
+}
+
 /* *value gets the form's value; AVOUT_NONE: there was no form. */
 static avout_status evaluate_next(avout_value *value, avout_lang *lang, lang_reader *reader,
                                   avout_lang_error *error)
@@ -167,6 +177,28 @@ avout_status avout_lang_eval_next(avout_value *value, avout_lang *lang, const ch
     return status;
 }
 
+/* All forms of a text in a run that is under way; the value of the last one. */
+avout_value avout__lang_load(lang_run *run, const char *text, size_t length)
+{
+    lang_reader reader = {
+        .text = text, .length = length, .line = 1, .column = 1, .stack_limit = run->stack_limit};
+    avout_value value = avout_nil();
+    while (value.bits) {
+        lang_unit *unit;
+        const lang_form *form;
+        avout_status status = next_form(&unit, &form, &reader, NULL);
+        if (!status && !form) {
+            avout__lang_unit_release(unit);
+            break;
+        }
+        avout_release(value);
+        if (status) value = unread(run, status, &reader);
+        else value = evaluate(run, unit, form);
+        avout__lang_unit_release(unit);
+    }
+    return value;
+}
+
 /* ---- functions -------------------------------------------------------------------------------------------------- */
 
 /* Consumes nothing; the result has no lazy sequence in it. */
@@ -202,6 +234,20 @@ static bool can_be_called(avout_value value)
            type == AVOUT_TYPE_KEYWORD || type == AVOUT_TYPE_MAP || type == AVOUT_TYPE_SET;
 }
 
+avout_status avout__lang_function_new(avout_lang_function **out, avout_lang *lang,
+                                      avout_value value)
+{
+    avout_lang_function *function = avout__alloc(sizeof *function);
+    if (!function) {
+        avout_release(value);
+        return AVOUT_ENOMEM;
+    }
+    avout__lang_ref(lang);
+    *function = (avout_lang_function){lang, value};
+    *out = function;
+    return AVOUT_OK;
+}
+
 avout_status avout_lang_compile(avout_lang_function **out, avout_lang *lang, const char *text,
                                 size_t length, avout_lang_error *error)
 {
@@ -221,15 +267,7 @@ avout_status avout_lang_compile(avout_lang_function **out, avout_lang *lang, con
         avout_release(value);
         return status;
     }
-    avout_lang_function *function = avout__alloc(sizeof *function);
-    if (!function) {
-        avout_release(value);
-        return AVOUT_ENOMEM;
-    }
-    avout__lang_ref(lang);
-    *function = (avout_lang_function){lang, value};
-    *out = function;
-    return AVOUT_OK;
+    return avout__lang_function_new(out, lang, value);
 }
 
 avout_status avout_lang_change(avout_value *value, void *function)

@@ -11,6 +11,7 @@
  * print.c             values as text, functions and lazy sequences included
  * table.c             one table of all functions: name, arguments, what it does
  * core_*.c            functions written in C, by theme; prelude.c those written in the language
+ * core_state.c, core_change.c, core_watch.c   atoms, refs, transactions: see state.h
  * environment.c       what def defines; limits; the calls of avout/lang.h
  *
  * What always holds:
@@ -45,6 +46,7 @@ typedef struct lang_run lang_run;
 typedef struct lang_node lang_node;
 typedef struct lang_frame lang_frame;
 typedef struct lang_core lang_core;
+typedef struct lang_txn lang_txn;
 
 /* ---- objects --------------------------------------------------------------------------------- */
 
@@ -56,6 +58,8 @@ typedef enum lang_kind {
     LANG_ERROR,
     LANG_VAR,
     LANG_REDUCED,
+    LANG_CLIENT,
+    LANG_CELL, /* an atom or a ref */
 } lang_kind;
 
 /* First in every object. Objects can be nested as deep as programs make them: they are destroyed
@@ -182,6 +186,7 @@ struct lang_run {
     lang_chunk *chunk;
     bool recurring;
     avout__buffer *collect; /* with-out-str; NULL: none */
+    lang_txn *txn;          /* the transaction that runs; NULL: none */
     bool fatal;             /* the error must not be caught (L7) */
     avout_status status;
     avout_value thrown; /* the error: a box of LANG_ERROR; AVOUT_NONE for AVOUT_ENOMEM */
@@ -345,7 +350,8 @@ avout_value avout__lang_core_call(lang_run *run, const char *name, size_t count,
 /* One list a theme; each ends with an entry without a name. */
 extern const lang_core avout__lang_numbers[], avout__lang_predicates[], avout__lang_collections[],
     avout__lang_sequences[], avout__lang_texts[], avout__lang_output[], avout__lang_errors[],
-    avout__lang_hidden[], avout__lang_prelude[];
+    avout__lang_state[], avout__lang_changes[], avout__lang_watches[], avout__lang_hidden[],
+    avout__lang_prelude[];
 
 /* ---- the environment (environment.c) ------------------------------------------------------------ */
 
@@ -357,7 +363,10 @@ struct avout_lang {
     avout_value vars;         /* under the lock: a map from symbols to boxes of lang_var */
     avout_value aliases;      /* under the lock: a map from strings to strings */
     avout_value *core_values; /* under the lock: by index in the table, made when first used */
-    atomic_bool lazy;         /* a lazy sequence was ever made here */
+    avout_value clients; /* under the lock: a vector of boxes of lang_client, all to be closed */
+    avout_value client;  /* under the lock: that of (connect); AVOUT_NONE: not open */
+    avout_value watched; /* under the lock: a vector of [cell key], see state.h */
+    atomic_bool lazy;    /* a lazy sequence was ever made here */
 };
 
 void avout__lang_ref(avout_lang *lang);
@@ -367,6 +376,10 @@ void avout__lang_unref(avout_lang *lang);
 lang_var *avout__lang_var(avout_lang *lang, avout_value symbol, bool make);
 void avout__lang_var_set(lang_var *var, avout_value value);
 avout_value avout__lang_var_get(lang_var *var); /* owned; AVOUT_NONE: it has no value */
+
+/* A function for others to call; consumes `value`. */
+avout_status avout__lang_function_new(avout_lang_function **function, avout_lang *lang,
+                                      avout_value value);
 
 /* What a qualified name's namespace stands for: "str" "clojure.string". Copied into `full`. */
 bool avout__lang_namespace(avout_lang *lang, char *full, size_t size, const char *space,
@@ -381,6 +394,8 @@ const lang_node *avout__lang_compile(lang_run *run, lang_unit *unit, const lang_
 /* Runs a node outside of any function; its slots are its own. */
 avout_value avout__lang_execute(lang_run *run, lang_unit *unit, const lang_node *node,
                                 uint32_t slots);
+/* All forms of a text, one after the other; the value of the last one. */
+avout_value avout__lang_load(lang_run *run, const char *text, size_t length);
 /* The function that the text of an entry of the table stands for. */
 avout_value avout__lang_evaluate_core(lang_run *run, const lang_core *core);
 

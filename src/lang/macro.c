@@ -380,6 +380,56 @@ static const lang_node *compile_with_out_str(lang_compiler *c, const lang_form *
     return with_thunk(c, form, "with-out-str*", 1);
 }
 
+/* (dosync!! client body...): (dosync* client (fn [] body...)) */
+static const lang_node *compile_dosync(lang_compiler *c, const lang_form *form, bool tail)
+{
+    (void)tail;
+    if (form->count < 2)
+        return avout__lang_bad(c, form, "dosync!!: expected a client, as (connect)");
+    const lang_node *parts[2] = {avout__lang_form(c, form->items[1], false)};
+    if (!parts[0] || !(parts[1] = avout__lang_thunk_node(c, form, 2))) return NULL;
+    return avout__lang_core_node(c, form, "dosync*", 2, parts);
+}
+
+/* (import java.util.Date): there are no classes to import; names of exceptions are known anyway. */
+static const lang_node *compile_import(lang_compiler *c, const lang_form *form, bool tail)
+{
+    (void)tail;
+    return avout__lang_constant(c, form, avout_nil());
+}
+
+/* (:require spec ...), (:use spec ...): (require 'spec ...); others NULL without an error. */
+static const lang_form *ns_clause(lang_compiler *c, const lang_form *clause)
+{
+    const lang_form **specs = room(c, clause->count);
+    if (!specs) return NULL;
+    for (size_t i = 1; i < clause->count; i++)
+        specs[i - 1] = avout__lang_expand(c, clause, "quote", 1, clause->items + i);
+    return avout__lang_expand(c, clause, "require", clause->count - 1, specs);
+}
+
+/* (ns name (:require spec ...) (:use spec ...) (:import ...)): (do (require 'spec ...) ... nil) */
+static const lang_node *compile_ns(lang_compiler *c, const lang_form *form, bool tail)
+{
+    if (form->count < 2 || !avout__lang_is_symbol(form->items[1]))
+        return avout__lang_bad(c, form, "ns: expected a name");
+    const lang_form **parts = room(c, form->count);
+    size_t count = 0;
+    if (!parts) return NULL;
+    for (size_t i = 2; i < form->count; i++) {
+        const lang_form *clause = form->items[i];
+        bool list = clause->kind == FORM_LIST && clause->count;
+        const char *word = list ? avout__lang_name(clause->items[0]) : NULL;
+        if (clause->kind == FORM_VALUE || (word && !strcmp(word, "import"))) continue;
+        if (!word || (strcmp(word, "require") != 0 && strcmp(word, "use") != 0))
+            return avout__lang_bad(c, clause,
+                                   "ns: expected (:require ...), (:use ...) or (:import ...)");
+        parts[count++] = ns_clause(c, clause);
+    }
+    parts[count++] = value_form(c, form, avout_nil());
+    return made(c, avout__lang_expand(c, form, "do", count, parts), tail);
+}
+
 /* What people will try: refused by name. */
 static const lang_node *compile_refused(lang_compiler *c, const lang_form *form, bool tail)
 {
@@ -429,6 +479,11 @@ const lang_special avout__lang_macros[] = {
     {"lazy-seq", "body...", "a sequence that the body makes when it is first needed",
      compile_lazy_seq},
     {"with-out-str", "body...", "what the body prints, as a string", compile_with_out_str},
+    {"dosync!!", "client body...",
+     "the body as one transaction: ref-set!!, alter!!, commute!!, ensure!!", compile_dosync},
+    {"import", "class...", "nil; there are no classes to import", compile_import},
+    {"ns", "name (:require spec ...)? (:use spec ...)?", "names the program; requires namespaces",
+     compile_ns},
     REFUSED("defmacro"),
     REFUSED("defprotocol"),
     REFUSED("defrecord"),

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "lang/lang.h"
+#include "lang/state.h"
 #include "base/banned.h"
 
 typedef struct printer {
@@ -36,6 +36,8 @@ const char *avout__lang_type_name(avout_value value)
     case LANG_ERROR: return "error";
     case LANG_VAR: return "var";
     case LANG_REDUCED: return "reduced";
+    case LANG_CLIENT: return "client";
+    case LANG_CELL: return ((const lang_cell *)(const void *)object)->atom ? "atom" : "ref";
     }
     return "box";
 }
@@ -68,6 +70,21 @@ static bool print_elements(const printer *p, avout_value value, const char *open
     return fine && put(p, close);
 }
 
+static bool print_client(const printer *p, const lang_client *client)
+{
+    return ok(
+        p, avout__buffer_add_format(p->buffer, "#client[%s]",
+                                    client->client ? avout_client_url(client->client) : "closed"));
+}
+
+/* Its name only: the value is somebody else's business, and may take long to get. */
+static bool print_cell(const printer *p, const lang_cell *cell)
+{
+    const char *name = cell->atom ? avout_atom_name(cell->atom) : avout_ref_name(cell->ref);
+    return ok(p, avout__buffer_add_format(p->buffer, "#%s[%s]", cell->atom ? "atom" : "ref",
+                                          name ? name : "local"));
+}
+
 static bool print_object(const printer *p, avout_value value, lang_object *object)
 {
     avout__buffer *b = p->buffer;
@@ -86,6 +103,8 @@ static bool print_object(const printer *p, avout_value value, lang_object *objec
     case LANG_VAR:
         return ok(p, avout__buffer_add_format(b, "#'user/%s", ((const lang_var *)object)->name));
     case LANG_REDUCED: return put(p, "#reduced");
+    case LANG_CLIENT: return print_client(p, (const lang_client *)(const void *)object);
+    case LANG_CELL: return print_cell(p, (const lang_cell *)(const void *)object);
     }
     return true;
 }

@@ -87,4 +87,53 @@ interrupted()
 check interrupt_ends_it interrupted
 no_store() { [ ! -e "$scratch/store" ]; }
 check needs_no_store no_store
+
+# ---- with a store -----------------------------------------------------------------------------
+
+state()
+{
+    says eval_makes_an_atom 0 5 eval '@(atom "/e/a" 5)'
+    says eval_swaps 0 6 eval '(swap!! (atom "/e/a") inc)'
+    says get_sees_it 0 6 get /e/a
+    says dosync 0 '[90 10]' dosync '(ref "/e/x" 100) (ref "/e/y" 0)
+[(alter!! (ref "/e/x") - 10) (alter!! (ref "/e/y") + 10)]'
+    says dosync_reads_what_it_wrote 0 '[89 89]' dosync '(alter!! (ref "/e/x") dec) (ref-set!! (ref "/e/y") @(ref "/e/x")) [@(ref "/e/x") @(ref "/e/y")]'
+    fails dosync_error 4 'dosync: line 2, column 1: inc: expected a number' dosync '(alter!! (ref "/e/x") dec)
+(inc :no)'
+    fails dosync_thrown 4 'line 1, column 28: no' dosync '(alter!! (ref "/e/x") dec) (throw (ex-info "no" {}))'
+    fails dosync_syntax 2 'dosync: line 1, column 1: the form that begins here has no end' dosync '(+ 1'
+    fails dosync_absent 3 /e/none dosync '(alter!! (ref "/e/none") inc)'
+    says errors_changed_nothing 0 '89
+89' get /e/x /e/y
+    says dosync_json 0 '{"x":89}' dosync --json '{:x @(ref "/e/x")}'
+    says dosync_arguments 0 '("5" "-x")' dosync '*command-line-args*' 5 -x
+    says swap_written 0 42 swap /e/a '(fn [n] (* n 7))'
+    says swap_written_short 0 '{:n 1}' swap --init '{}' /e/m '#(update % :n (fnil inc 0))'
+    says swap_written_with_arguments 0 '{:n 6}' swap /e/m '(fn [m k n] (update m k + n))' :n 5
+    says swap_keyword 0 6 swap /e/m :n
+    fails swap_written_wrong 2 'swap: line 1, column 9: unknown name: foo' swap /e/a '(fn [n] foo)'
+    fails swap_written_unread 2 'no end' swap /e/a '(fn [n] n'
+    fails swap_written_type 4 'inc: expected a number' swap /e/a '(fn [n] (inc "x"))'
+    fails swap_written_no_function 4 'expected a function' swap /e/a '(+ 1 2)'
+    fails swap_written_endless 4 'steps' swap /e/a '(fn [n] (recur n))'
+    says errors_changed_no_atom 0 42 get /e/a
+    fails value_that_cannot_be_stored 4 'box' swap /e/a '(fn [n] inc)'
+    fails eval_absent 3 /e/none eval '(atom "/e/none")'
+    says eval_catches 0 :none eval '(try (atom "/e/none") (catch Exception e :none))'
+}
+on_each_store state ''
+
+watches()
+{
+    "$avout" eval '(def a (atom "/e/w" 0))
+        (add-watch a :k (fn [k x old new] (println k old new)))
+        (swap!! a inc)
+        (loop [] (when (< @a 2) (recur)))' >"$scratch/watched" &
+    pid=$!
+    eventually seen_value 1 && "$avout" swap /e/w inc && wait $pid
+    head -n 1 "$scratch/watched" | grep -q '^:k 0 [12]$'
+}
+seen_value() { [ "$("$avout" get /e/w)" = "$1" ]; }
+AVOUT_STORE=lmdb:$scratch/lmdb
+check watches_print watches
 finish

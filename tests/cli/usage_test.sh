@@ -8,7 +8,7 @@ export AVOUT_STORE
 
 # ---- help -------------------------------------------------------------------------------------
 
-commands='get reset swap cas watch ls tree rm eval help'
+commands='get reset swap cas watch ls tree rm eval dosync help'
 prints() # TEXT ARGUMENT...
 {
     wanted=$1

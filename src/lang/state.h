@@ -1,0 +1,47 @@
+/* Clients, atoms and refs as values of the language.
+ *
+ * A client belongs to the environment that opened it, or to the program (avout_lang_options.connect does
+ * not own it either): it is closed when the environment is, on that thread, as it must not be closed
+ * from its own callbacks. Handles may live longer and then answer AVOUT_ECLOSED.
+ *
+ * A watch or validator holds the environment, and often the identity it is on: the environment keeps a
+ * list of all of them and takes them off before its clients are closed. */
+#ifndef AVOUT_LANG_STATE_H
+#define AVOUT_LANG_STATE_H
+
+#include "avout/atom.h"
+#include "avout/ref.h"
+#include "lang/core.h"
+
+typedef struct lang_client {
+    lang_object object;
+    avout_client *client; /* NULL: closed */
+} lang_client;
+
+/* An atom or a ref: one of the two. */
+typedef struct lang_cell {
+    lang_object object;
+    avout_atom *atom;
+    avout_ref *ref;
+    avout_value client;    /* the box of its client */
+    avout_value validator; /* under the environment's lock; the function, or AVOUT_NONE */
+} lang_cell;
+
+/* NULL: the error is set. */
+avout_client *avout__lang_client(lang_run *run, const char *name, avout_value value);
+lang_cell *avout__lang_cell(lang_run *run, const char *name, avout_value value);
+bool avout__lang_is_client(avout_value value);
+/* The value now, in this transaction if one is running; owned. */
+avout_value avout__lang_cell_value(lang_run *run, lang_cell *cell);
+/* (f :validator g): sets it from the options behind the arguments. False: the error is set. */
+bool avout__lang_set_validator(lang_run *run, avout_value cell, avout_value function);
+
+void avout__lang_client_destroy(lang_client *client);
+void avout__lang_cell_destroy(lang_cell *cell);
+/* Takes off all watches and validators, then closes the clients. */
+void avout__lang_end_state(avout_lang *lang);
+
+/* For watch.c: remembers what must be taken off at the end (`key` AVOUT_NONE: the validator). */
+bool avout__lang_remember(lang_run *run, avout_value cell, avout_value key);
+
+#endif
