@@ -14,5 +14,6 @@
 #include "avout/ref.h"
 #include "avout/lock.h"
 #include "avout/lang.h"
+#include "avout/distributed.h"
 
 #endif

@@ -10,6 +10,9 @@ typedef struct avout__container {
     /* The cell has a node in the store, which holds what encode makes. Without one (local) the
      * value never leaves the process and encode and decode are NULL. */
     bool in_store;
+    /* The node holds a pointer and the value is elsewhere: an avout__foreign (state/foreign.h), whose
+     * functions take the place of encode and decode. Records keep their bytes. */
+    bool foreign;
     /* Appends the value's bytes; never none. AVOUT_ENOPRINT, AVOUT_ENOMEM. Any thread. */
     avout_status (*encode)(avout__buffer *bytes, avout_value value);
     /* The value of those bytes, owned. AVOUT_EDATA, AVOUT_ENOMEM. Any thread but the delivery's. */

@@ -2,6 +2,7 @@
 #include "state/container.h"
 
 #include "avout/edn.h"
+#include "state/foreign.h"
 #include "base/banned.h"
 
 static avout_status add(const char *text, size_t length, void *buffer)
@@ -16,6 +17,7 @@ static avout_status encode(avout__buffer *bytes, avout_value value)
 
 static avout_status decode(avout_value *value, const char *bytes, size_t length)
 {
+    if (avout__pointer_is(bytes, length)) return avout__pointer_refused(bytes, length);
     avout_edn_error error;
     avout_status status = avout_edn_read(value, bytes, length, NULL, &error);
     if (!status || status == AVOUT_ENOMEM) return status;
@@ -23,4 +25,4 @@ static avout_status decode(avout_value *value, const char *bytes, size_t length)
                       error.column, error.message);
 }
 
-const avout__container avout__inline_container = {"inline", true, encode, decode};
+const avout__container avout__inline_container = {"inline", true, false, encode, decode};

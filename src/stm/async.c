@@ -1,5 +1,6 @@
 /* Asynchronous transactions: one thread per client, started with the first of them, runs bodies and
- * reports ends; it never waits for the store. A job is in one of these states:
+ * reports ends; it never waits for the store. Nor for containers: a run that has to is given up, and
+ * its job goes over to a second thread of the same kind, the porter, which does wait. A job is in one of these states:
  *
  *   ready ----run----> waiting for the store's answer (transaction pending or sent)
  *     ^                waiting for a cell to be fetched, or, blocked, to change
@@ -23,6 +24,7 @@ typedef struct avout__job_waiter {
 } job_waiter;
 
 typedef struct avout__executor {
+    avout__stm *stm;
     pthread_t thread;
     pthread_cond_t wake;
     avout__link ready;
@@ -35,7 +37,7 @@ typedef struct avout__executor {
 
 static void make_ready(avout__job *job)
 {
-    avout__executor *executor = job->txn->stm->executor;
+    avout__executor *executor = job->executor;
     if (avout__link_linked(&job->link)) return;
     avout__list_append(&executor->ready, &job->link);
     pthread_cond_signal(&executor->wake);
@@ -148,12 +150,36 @@ static avout__step advance(avout_status *status, avout__job *job, avout__phase p
     return step == AVOUT__STEP_AGAIN ? avout__txn_recommit(status, txn) : step;
 }
 
+static avout_status executor_start(avout__executor **started, avout__stm *stm);
+
+/* To the thread that may wait for containers. */
+static avout_status go_over(avout__job *job)
+{
+    avout_txn *txn = job->txn;
+    avout__stm *stm = txn->stm;
+    avout_status status = AVOUT_OK;
+    txn->wants_container = false;
+    avout__stm_lock(stm);
+    if (!stm->porter) status = executor_start(&stm->porter, stm);
+    if (!status) {
+        avout__link_remove(&job->link);
+        avout__link_remove(&job->every);
+        txn->has_porter = true;
+        job->executor = stm->porter;
+        avout__list_append(&job->executor->every, &job->every);
+        note_deadline(job->executor, job);
+    }
+    avout__stm_unlock(stm);
+    return status;
+}
+
 static avout_status again(avout__job *job)
 {
     avout_txn *txn = job->txn;
     avout__cell *missing = txn->missing;
     txn->missing = NULL;
     avout_status status = avout__txn_again(txn);
+    if (!status && txn->wants_container) status = go_over(job);
     if (!status && missing) status = start_waiting(job, missing);
     avout__cell_unref(missing);
     if (status || missing) return status;
@@ -227,8 +253,8 @@ static void timed_wait(avout__executor *executor, avout__stm *stm)
 
 static void *executor_main(void *payload)
 {
-    avout__stm *stm = payload;
-    avout__executor *executor = stm->executor;
+    avout__executor *executor = payload;
+    avout__stm *stm = executor->stm;
     avout__stm_lock(stm);
     for (;;) {
         ready_late_jobs(executor);
@@ -254,10 +280,11 @@ static void *executor_main(void *payload)
     return NULL;
 }
 
-static avout_status executor_start(avout__stm *stm)
+static avout_status executor_start(avout__executor **started, avout__stm *stm)
 {
     avout__executor *executor = avout__calloc(1, sizeof *executor);
     if (!executor) return AVOUT_ENOMEM;
+    executor->stm = stm;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -266,10 +293,10 @@ static avout_status executor_start(avout__stm *stm)
     avout__list_init(&executor->ready);
     avout__list_init(&executor->every);
     executor->next_deadline_ns = AVOUT__NEVER;
-    stm->executor = executor;
-    avout_status status = avout__thread_start(&executor->thread, executor_main, stm);
+    *started = executor;
+    avout_status status = avout__thread_start(&executor->thread, executor_main, executor);
     if (!status) return AVOUT_OK;
-    stm->executor = NULL;
+    *started = NULL;
     pthread_cond_destroy(&executor->wake);
     avout__free(executor);
     return status;
@@ -285,8 +312,9 @@ avout_status avout__executor_submit(avout__job *job)
     avout__stm_lock(stm);
     avout_status status = AVOUT_OK;
     if (atomic_load(&stm->closed)) status = avout_fail(AVOUT_ECLOSED, "the client is closed");
-    else if (!stm->executor) status = executor_start(stm);
+    else if (!stm->executor) status = executor_start(&stm->executor, stm);
     if (!status) {
+        job->executor = stm->executor;
         avout__list_append(&stm->executor->every, &job->every);
         note_deadline(stm->executor, job);
         make_ready(job);
@@ -297,13 +325,14 @@ avout_status avout__executor_submit(avout__job *job)
 
 bool avout__executor_is_me(avout__stm *stm)
 {
-    return stm->executor && pthread_equal(stm->executor->thread, pthread_self());
+    return (stm->executor && pthread_equal(stm->executor->thread, pthread_self())) ||
+           (stm->porter && pthread_equal(stm->porter->thread, pthread_self()));
 }
 
-void avout__executor_stop(avout__stm *stm)
+static void executor_stop(avout__executor **stopped, avout__stm *stm)
 {
     avout__stm_lock(stm);
-    avout__executor *executor = stm->executor;
+    avout__executor *executor = *stopped;
     if (executor) {
         executor->stop = true;
         pthread_cond_signal(&executor->wake);
@@ -311,7 +340,14 @@ void avout__executor_stop(avout__stm *stm)
     avout__stm_unlock(stm);
     if (!executor) return;
     pthread_join(executor->thread, NULL);
-    stm->executor = NULL;
+    *stopped = NULL;
     pthread_cond_destroy(&executor->wake);
     avout__free(executor);
+}
+
+/* In this order: jobs go over from the first to the second. */
+void avout__executor_stop(avout__stm *stm)
+{
+    executor_stop(&stm->executor, stm);
+    executor_stop(&stm->porter, stm);
 }

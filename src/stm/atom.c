@@ -107,7 +107,7 @@ static avout_status swap_body(avout_txn *txn, void *payload)
     avout_value value;
     swap_forget(wanted);
     avout_status status = avout__txn_read(&entry, txn, wanted->cell);
-    if (!status) status = avout__txn_entry_value(&value, entry);
+    if (!status) status = avout__txn_entry_value(&value, txn, entry);
     if (status) return status;
     wanted->before = avout_share(value);
     avout_value changed = avout_share(value);
@@ -172,7 +172,7 @@ static avout_status assign_if(avout_txn *txn, void *payload)
     avout__entry *entry;
     avout_value value;
     avout_status status = avout__txn_read(&entry, txn, wanted->cell);
-    if (!status) status = avout__txn_entry_value(&value, entry);
+    if (!status) status = avout__txn_entry_value(&value, txn, entry);
     if (status) return status;
     if (!avout_value_equal(value, wanted->expected))
         return avout_fail(AVOUT_ECONFLICT, "%s: the value is not the expected one",

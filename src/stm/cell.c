@@ -1,6 +1,7 @@
 /* Cells: the table by name, counting, reading without coordination. */
 #include "stm/stm.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -9,6 +10,9 @@
 #include "base/fork.h"
 #include "store/store.h"
 #include "base/banned.h"
+
+/* What transactions that have ended may hold on to a cell that is to be opened in another way. */
+enum { IDLE_MS = 1000 };
 
 /* FNV-1a; names are chosen by the program, not by an enemy, and a crowded bucket is only slow. */
 static uint32_t hash_name(const char *name)
@@ -68,7 +72,21 @@ static avout__cell *cell_new(avout__stm *stm, const char *name, const avout__con
     return cell;
 }
 
-avout_status avout__cell_open(avout__cell **out, avout__stm *stm, const char *name)
+/* Who opens a name without saying where its values are gets it as it is open. *idle: nobody has it open
+ * any more, only transactions that have ended. */
+static avout_status same_container(bool *idle, const avout__cell *cell,
+                                   const avout__foreign *foreign)
+{
+    if (!foreign) return AVOUT_OK;
+    const avout__foreign *known = avout__foreign_of(cell->container);
+    if (known && avout__foreign_same(known, foreign)) return AVOUT_OK;
+    *idle = !atomic_load(&cell->handles);
+    return avout_fail(AVOUT_ESTATE, "%s: is open in this client with its values %s", cell->name,
+                      known ? "in another container" : "in the store itself");
+}
+
+static avout_status open_in(avout__cell **out, bool *idle, avout__stm *stm, const char *name,
+                            avout__foreign *foreign)
 {
     avout_status status = avout__stm_usable(stm);
     if (!status) status = avout__name_check(name);
@@ -77,10 +95,13 @@ avout_status avout__cell_open(avout__cell **out, avout__stm *stm, const char *na
     avout__stm_lock(stm);
     avout__cell *cell = find(stm, name, hash);
     if (cell) {
-        avout__cell_ref(cell);
+        status = same_container(idle, cell, foreign);
+        if (!status) avout__cell_ref(cell);
     } else {
         status = grow_table(stm);
-        cell = status ? NULL : cell_new(stm, name, &avout__inline_container);
+        cell =
+            status ? NULL : cell_new(stm, name, foreign ? &foreign->is : &avout__inline_container);
+        if (cell && foreign) avout__foreign_ref(foreign);
         if (!cell) {
             status = AVOUT_ENOMEM;
         } else {
@@ -93,6 +114,24 @@ avout_status avout__cell_open(avout__cell **out, avout__stm *stm, const char *na
     avout__stm_unlock(stm);
     if (!status) *out = cell;
     return status;
+}
+
+avout_status avout__cell_open(avout__cell **cell, avout__stm *stm, const char *name)
+{
+    bool idle;
+    return open_in(cell, &idle, stm, name, NULL);
+}
+
+avout_status avout__cell_open_foreign(avout__cell **cell, avout__stm *stm, const char *name,
+                                      avout__foreign *foreign)
+{
+    for (int64_t deadline_ns = avout__deadline_in_ms(IDLE_MS);;) {
+        bool idle = false;
+        avout_status status = open_in(cell, &idle, stm, name, foreign);
+        if (status != AVOUT_ESTATE || !idle || avout__now_ns() >= deadline_ns) return status;
+        avout__epoch_collect();
+        sched_yield();
+    }
 }
 
 avout_status avout__cell_local(avout__cell **out, avout__stm *stm, avout_value initial)
@@ -189,6 +228,7 @@ void avout__cell_unref(avout__cell *cell)
     if (extra) avout__link_remove(&extra->notify);
     avout__stm_unlock(stm);
     if (extra) { avout__extra_free(cell); }
+    avout__foreign_unref(avout__foreign_of(cell->container));
     avout__free(cell);
     avout__stm_unref(stm);
 }
@@ -265,9 +305,12 @@ static avout_status deref(avout_value *value, avout__cell *cell, int64_t deadlin
         }
         avout__epoch_leave();
         if (record) {
-            avout_status status = avout__record_value(value, record, cell->container, cell->name);
+            if (!deadline_ns && cell->container->foreign)
+                deadline_ns = avout__deadline_in_ms(timeout_ms);
+            avout_status status = avout__cell_value(value, cell, record, deadline_ns);
             if (!status) *value = avout_share(*value);
             avout__record_unref(record);
+            if (status == AVOUT_RETRY) continue;
             return status;
         }
         if (!deadline_ns) deadline_ns = avout__deadline_in_ms(timeout_ms);

@@ -35,11 +35,10 @@ static avout_status await_head(avout_txn *txn, avout__entry *entry)
     }
 }
 
-static avout_status apply_commutes(avout__entry *entry)
+static avout_status apply_commutes(avout_txn *txn, avout__entry *entry)
 {
     avout_value value;
-    avout_status status =
-        avout__record_value(&value, entry->base, entry->cell->container, entry->cell->name);
+    avout_status status = avout__txn_value(&value, txn, entry->cell, entry->base);
     if (status) return status;
     avout_value changed = avout_share(value);
     for (avout__commute *commute = entry->commutes; !status && commute; commute = commute->next)
@@ -55,10 +54,29 @@ static avout_status apply_commutes(avout__entry *entry)
     return AVOUT_OK;
 }
 
+/* A value that is elsewhere is not lost by one that is written in the place of its pointer. */
+static avout_status check_pointer(const avout__entry *entry)
+{
+    const void *bytes;
+    size_t length;
+    if (entry->cell->container->foreign || (entry->flags & AVOUT__ENTRY_DESTROY)) return AVOUT_OK;
+    /* Bytes that were decoded are no pointer: that has been looked at. */
+    if (atomic_load_explicit(&entry->base->value, memory_order_acquire)) return AVOUT_OK;
+    avout__epoch_enter();
+    avout__record_bytes(entry->base, &bytes, &length);
+    avout_status status = AVOUT_OK;
+    if (bytes && avout__pointer_is(bytes, length)) status = avout__pointer_refused(bytes, length);
+    avout__epoch_leave();
+    if (!status) return AVOUT_OK;
+    char why[256];
+    snprintf(why, sizeof why, "%s", avout_error_detail());
+    return avout_fail(status, "%s: %s", entry->cell->name, why);
+}
+
 /* Where nothing is, only a creation may write; its directories come first. */
 static avout_status check_base(avout_txn *txn, avout__entry *entry)
 {
-    if (entry->base->kind == AVOUT__RECORD_VALUE) return AVOUT_OK;
+    if (entry->base->kind == AVOUT__RECORD_VALUE) return check_pointer(entry);
     avout_value none;
     if (!(entry->flags & AVOUT__ENTRY_CREATE))
         return avout__record_value(&none, entry->base, entry->cell->container, entry->cell->name);
@@ -86,11 +104,13 @@ static avout_status prepare_entry(avout_txn *txn, avout__entry *entry)
     avout_status status = AVOUT_OK;
     if (!(entry->flags & AVOUT__ENTRY_READ)) status = await_head(txn, entry);
     if (!status) status = check_base(txn, entry);
-    if (!status && (entry->flags & AVOUT__ENTRY_COMMUTE)) status = apply_commutes(entry);
+    if (!status && (entry->flags & AVOUT__ENTRY_COMMUTE)) status = apply_commutes(txn, entry);
     if (!status && !(entry->flags & AVOUT__ENTRY_DESTROY))
         status = avout__validator_check(entry->cell, entry->value);
-    if (!status) status = encode(entry);
-    if (status || entry->written) return status;
+    /* What is staged is staged at last: whatever else fails leaves nothing behind. */
+    bool stages = entry->cell->container->foreign && !(entry->flags & AVOUT__ENTRY_DESTROY);
+    if (!status && !stages) status = encode(entry);
+    if (status || entry->written || stages) return status;
     avout__record_kind kind =
         entry->flags & AVOUT__ENTRY_DESTROY ? AVOUT__RECORD_TOMBSTONE : AVOUT__RECORD_VALUE;
     avout__blob *blob = entry->blob;
@@ -102,6 +122,7 @@ static avout_status prepare_entry(avout_txn *txn, avout__entry *entry)
 
 static void unprepare_entry(avout__entry *entry)
 {
+    avout__stage_discard(entry);
     avout__record_unref(entry->written);
     entry->written = NULL;
     avout__free(entry->blob);
@@ -151,7 +172,8 @@ static avout_status prepare(avout_txn *txn)
         if (entry->base) entry->flags |= AVOUT__ENTRY_READ;
         return status;
     }
-    return check_size(txn);
+    avout_status status = avout__txn_stage(txn);
+    return status ? status : check_size(txn);
 }
 
 static void drop_writes(avout_txn *txn)
@@ -182,13 +204,15 @@ static judgement judge_read(avout_txn *txn, avout__entry *entry, avout__record *
     return VALID;
 }
 
-/* A write without a read stands on whatever is there now. */
+/* A write without a read stands on whatever is there now; what was staged, on what has come of its base
+ * by our own commits alone (F1). */
 static judgement judge_blind(avout__entry *entry, avout__record *head)
 {
     entry->checked = entry->dependent = false;
     if (head == entry->base) return VALID;
     if (!head || (entry->flags & AVOUT__ENTRY_COMMUTE) || head->kind != entry->base->kind)
         return RECOMPUTE;
+    if (entry->cell->container->foreign && head->lineage != entry->base->lineage) return RECOMPUTE;
     avout__record_drop(entry->base);
     entry->base = avout__record_ref(head);
     return VALID;
@@ -231,6 +255,7 @@ static void show_writes(avout_txn *txn)
         if (!is_written(entry)) continue;
         avout__record *record = avout__record_ref(entry->written);
         record->fate = AVOUT__FATE_PENDING;
+        record->lineage = entry->base->lineage;
         record->under = avout__record_ref(entry->base);
         entry->cell->top = record;
         avout__head_set(entry->cell, record);

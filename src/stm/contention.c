@@ -36,10 +36,11 @@ enum {
     TURN_GROUPS = 16, /* what a turn is worth while others wait ... */
     TURN_MS = 30,     /* ... or this long */
     IDLE_MS = 3,      /* a turn that nobody uses ends: callers come back within this time or not */
-    HELD_MS = 100,    /* who is first for longer than this and ... */
-    HELD_TRIPS = 8,   /* ... as many round trips is taken out of the queue; */
-    HELD_MAX = 4,     /* when that does not help either, so many times as long: without a turn */
-    JOIN_MS = 400,    /* without an answer: without a turn */
+    FOREIGN_IDLE_MS = 50, /* the same where each value is written to a container first */
+    HELD_MS = 100,        /* who is first for longer than this and ... */
+    HELD_TRIPS = 8,       /* ... as many round trips is taken out of the queue; */
+    HELD_MAX = 4,  /* when that does not help either, so many times as long: without a turn */
+    JOIN_MS = 400, /* without an answer: without a turn */
 };
 
 #define ENTRY_NAME "q-"
@@ -467,10 +468,11 @@ bool avout__turns_tick(avout__stm *stm)
     {
         avout__queue *queue = AVOUT__LINK_OF(link, avout__queue, link);
         int64_t idle_ms = (now - queue->used_ns) / 1000000;
+        int64_t idle_most_ms = queue->cell->container->foreign ? FOREIGN_IDLE_MS : IDLE_MS;
         if (!stm->connected) continue;
-        if (queue->state == TURN && idle_ms >= IDLE_MS && !in_demand(queue->cell)) {
+        if (queue->state == TURN && idle_ms >= idle_most_ms && !in_demand(queue->cell)) {
             leave(queue);
-        } else if (queue->state == BYPASS && idle_ms >= IDLE_MS && !in_demand(queue->cell)) {
+        } else if (queue->state == BYPASS && idle_ms >= idle_most_ms && !in_demand(queue->cell)) {
             leave(queue);
         } else if (waits_in_vain(queue, now)) {
             wait_ends(queue, BYPASS);

@@ -68,6 +68,7 @@ void avout__stm_unref(avout__stm *stm)
 {
     if (atomic_fetch_sub(&stm->refs, 1) != 1) return;
     avout__free(stm->buckets);
+    avout__sweeper_free(stm);
     pthread_mutex_destroy(&stm->lock);
     avout__free(stm);
     /* The last handle takes its records along (I10). */
@@ -223,6 +224,8 @@ void avout__stm_close(avout__stm *stm)
     abandon_rest(stm);
     avout__executor_stop(stm);
     avout__notifier_stop(stm);
+    avout__epoch_drain(); /* transactions that have ended leave versions to delete */
+    avout__sweeper_stop(stm);
     avout__orphans_free(stm);
     avout__epoch_drain();
 }

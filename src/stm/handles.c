@@ -35,6 +35,18 @@ avout_status avout__handle_create(avout__handle **handle, avout__stm *stm, const
                     avout__update_create(&fresh->cell, stm, name, value, reset, created));
 }
 
+avout_status avout__handle_create_foreign(avout__handle **handle, avout__stm *stm, const char *name,
+                                          avout__foreign *foreign, avout_value value, bool *created)
+{
+    avout__handle *fresh = avout__alloc(sizeof *fresh);
+    if (!fresh) {
+        avout_release(value);
+        return AVOUT_ENOMEM;
+    }
+    return hand_out(handle, fresh,
+                    avout__update_create_foreign(&fresh->cell, stm, name, foreign, value, created));
+}
+
 avout_status avout__handle_local(avout__handle **handle, avout__stm *stm, avout_value initial)
 {
     avout__handle *fresh = avout__alloc(sizeof *fresh);

@@ -30,6 +30,9 @@ struct avout_client {
 avout_status avout__handle_open(avout__handle **handle, avout__stm *stm, const char *name);
 avout_status avout__handle_create(avout__handle **handle, avout__stm *stm, const char *name,
                                   avout_value value, bool reset, bool *created);
+avout_status avout__handle_create_foreign(avout__handle **handle, avout__stm *stm, const char *name,
+                                          avout__foreign *foreign, avout_value value,
+                                          bool *created);
 avout_status avout__handle_local(avout__handle **handle, avout__stm *stm, avout_value initial);
 void avout__handle_close(avout__handle *handle);
 

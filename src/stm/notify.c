@@ -64,9 +64,22 @@ static avout_status shown(avout_value *value, avout__record *record, avout__cell
 {
     *value = AVOUT_NONE;
     if (!record) return AVOUT_OK;
+    /* What is in a container has been read before (value_is_here). */
     avout_status status = avout__record_value(value, record, cell->container, cell->name);
     if (status) *value = AVOUT_NONE;
     return status == AVOUT_ENOMEM ? status : AVOUT_OK;
+}
+
+/* Of a cell whose values are in a container the pointer may move and name the same version. */
+static bool same_value(const avout__cell *cell, const avout__record *one,
+                       const avout__record *other)
+{
+    const void *bytes, *others;
+    size_t length, others_length;
+    if (!cell->container->foreign || !one || one->kind != other->kind) return false;
+    avout__record_bytes(one, &bytes, &length);
+    avout__record_bytes(other, &others, &others_length);
+    return length == others_length && (!length || !memcmp(bytes, others, length));
 }
 
 /* A watch of the cell that has not seen the live record. */
@@ -77,9 +90,27 @@ static avout__watch *behind(avout__cell *cell)
     AVOUT__LIST_EACH(link, &cell->extra->watches)
     {
         avout__watch *watch = AVOUT__LINK_OF(link, avout__watch, link);
-        if (watch->seen != live) return watch;
+        if (watch->seen == live) continue;
+        if (!same_value(cell, watch->seen, live)) return watch;
+        avout__record_drop(watch->seen);
+        watch->seen = avout__record_ref(live);
     }
     return NULL;
+}
+
+/* This thread does not wait for containers: values that are in one are read by the sweeper first. */
+static bool value_is_here(const avout__cell *cell, const avout__record *record)
+{
+    return !cell->container->foreign || record->kind != AVOUT__RECORD_VALUE ||
+           atomic_load_explicit(&record->value, memory_order_acquire);
+}
+
+/* AVOUT_ENOMEM: the watch is still behind. AVOUT_BLOCK: it is told when the value has been read. */
+static avout_status may_call(avout__cell *cell)
+{
+    avout__record *live = atomic_load_explicit(&cell->live, memory_order_relaxed);
+    if (value_is_here(cell, live)) return AVOUT_OK;
+    return avout__sweep_load(cell, AVOUT__AT_ONCE) ? AVOUT_BLOCK : AVOUT_ENOMEM;
 }
 
 /* Lock held; it is given back for the call. AVOUT_ENOMEM: the watch is still behind. */
@@ -122,8 +153,11 @@ static void tell_cell(avout__notifier *notifier, avout__cell_extra *extra)
     avout__link_remove(&extra->notify);
     avout__cell_ref(cell);
     avout__watch *watch = behind(cell);
-    avout_status status = watch ? call_watch(notifier, cell, watch) : AVOUT_OK;
-    if (status) {
+    avout_status status = watch ? may_call(cell) : AVOUT_OK;
+    if (watch && !status) status = call_watch(notifier, cell, watch);
+    if (status == AVOUT_BLOCK) {
+        /* nothing: the sweeper does */
+    } else if (status) {
         avout__link_remove(&extra->notify); /* it may have changed again meanwhile */
         avout__list_append(&notifier->untold, &extra->notify);
         avout__try_later(stm);
@@ -309,6 +343,15 @@ static void watch_take_out(avout__cell *cell, avout__watch *watch)
     avout__stm_lock(stm);
 }
 
+/* What the watch starts from may be gone from its container when it is first called. */
+static avout_status read_first(avout__cell *cell, int64_t deadline_ns)
+{
+    avout_value value;
+    avout_status status = avout__cell_deref(&value, cell, deadline_ns);
+    if (!status) avout_release(value);
+    return status == AVOUT_ENOTFOUND ? AVOUT_OK : status;
+}
+
 avout_status avout__watch_add(avout__cell *cell, const char *key, avout_watch_fn call,
                               void *payload, void (*destroy)(void *payload))
 {
@@ -321,10 +364,12 @@ avout_status avout__watch_add(avout__cell *cell, const char *key, avout_watch_fn
     if (!status && !watch) status = AVOUT_ENOMEM;
     avout__record *live = NULL;
     while (!status && !live) {
-        status = avout__cell_wait(cell, false, deadline_ns);
+        status = cell->container->foreign ? read_first(cell, deadline_ns)
+                                          : avout__cell_wait(cell, false, deadline_ns);
         if (status) break;
         avout__stm_lock(stm);
         live = atomic_load_explicit(&cell->live, memory_order_relaxed);
+        if (live && !value_is_here(cell, live)) live = NULL;
         avout__cell_extra *extra = live ? avout__cell_extra_get(cell) : NULL;
         if (live && !extra) {
             status = AVOUT_ENOMEM;

@@ -116,10 +116,11 @@ static void settle_records(avout__batch *batch, avout_txn *txn)
         written->veiled = false;
         avout__record_drop(written->under);
         written->under = NULL;
-        avout__record_drop_bytes(written);
+        if (!txn->entries[i].cell->container->foreign) avout__record_drop_bytes(written);
         /* One that another of the batch wrote over was never seen in the store. */
         if (batch->cells[txn->entries[i].cell->place].written != written)
             avout__record_retire(written);
+        else written->staged = false;
     }
 }
 
@@ -157,6 +158,7 @@ static void commit_with(avout__batch *batch, const avout_reply *reply, avout_poi
     settle_records(batch, AVOUT__LINK_OF(link, avout_txn, link));
     avout__tick_end(stm);
     bool all_live = settle_heads(batch);
+    avout__stage_replaced(batch);
     land(batch);
     tell_queue(batch, reply);
     AVOUT__LIST_EACH(txn_link, &batch->txns)
@@ -243,6 +245,7 @@ void avout__batch_abandon(avout__batch *batch, avout_status status, const char *
      * their records die last to first, when nothing stands on them any more. */
     while (!avout__list_empty(&failed)) {
         avout_txn *txn = AVOUT__LINK_OF(failed.prev, avout_txn, link);
+        if (status == AVOUT_UNKNOWN) avout__stage_keep(txn);
         /* Who only read has changed nothing, whatever became of the others. */
         if (status != AVOUT_UNKNOWN || txn->has_writes)
             avout__txn_fail(txn, AVOUT__FAILED, status, reason, NULL);

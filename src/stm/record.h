@@ -45,12 +45,16 @@ struct avout__record {
     uint8_t kind;
     uint8_t fate;
     bool veiled; /* pending, and perhaps refuted by what is known already: not to be read */
+    /* Foreign: its version was written by us and is certainly not what the store's pointer names, nor
+     * ever will be unless it is confirmed. Of its transaction, then under the lock. */
+    bool staged;
     _Atomic uintptr_t value;   /* bits of an avout_value; 0: not decoded yet */
     avout__blob *_Atomic blob; /* what to decode, or to send; NULL: dropped */
     avout__record *under;      /* pending: what it replaced as head; counted */
     int64_t version;
     avout_point point;
     uint64_t from, until; /* ticks during which it was head: [from, until) */
+    uint64_t lineage;     /* F1 in foreign.c */
     uint64_t settled;     /* the tick at which it was confirmed; 0: it came from the store */
 };
 

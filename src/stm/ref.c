@@ -195,7 +195,7 @@ avout_status avout_txn_deref(avout_value *value, avout_txn *txn, avout_ref *ref)
     avout__entry *entry;
     avout_value seen;
     avout_status status = avout__txn_read(&entry, txn, ref->is.cell);
-    if (!status) status = avout__txn_entry_value(&seen, entry);
+    if (!status) status = avout__txn_entry_value(&seen, txn, entry);
     if (!status) *value = avout_share(seen);
     return status;
 }

@@ -5,6 +5,7 @@
  *   txn.c     runs the body, reads and writes         view.c    events and fetched states
  *   commit.c  commutes, validates, joins `pending`    outcome.c replies of multis: settle or refuse
  *   batch.c   sends what is ready                     slot.c    fences: settles unclear outcomes
+ *   foreign.c stages and reads values elsewhere       sweep.c   (a thread) deletes old versions
  *   blocks on the transaction's latch                 opens the latches
  *
  * What a cell shows, and to whom:
@@ -46,6 +47,7 @@
 #include "base/futex.h"
 #include "base/list.h"
 #include "state/container.h"
+#include "state/foreign.h"
 #include "stm/record.h"
 
 typedef struct avout__stm avout__stm;
@@ -172,6 +174,8 @@ struct avout_txn {
     bool in_past;    /* this run reads at `snap` from histories: it may not write */
     bool keeps_past; /* has been thrown away before: registers its snapshot */
     bool asynchronous;
+    bool wants_container; /* asynchronous: the run has to wait for a container ... */
+    bool has_porter;      /* ... and is where it may */
     uint32_t runs, recommits, max_retries;
     uint32_t grants;     /* aging.c: runs as the elder */
     int64_t again_ns;    /* and when it was first run again; 0: not yet */
@@ -292,7 +296,7 @@ struct avout__stm {
     avout__link active;   /* transactions that may need the past, by snap */
     avout__link past;
     size_t past_count;
-    uint64_t scans, batch_number;
+    uint64_t scans, batch_number, lineages;
     avout__slot slots[AVOUT__SLOTS];
     char client_id[33];
 
@@ -305,6 +309,9 @@ struct avout__stm {
     struct avout__notifier *notifier; /* watches and session events (notify.c) */
     struct avout__keeper *keeper;     /* turns, memory (keeper.c) */
     struct avout__executor *executor; /* asynchronous transactions (async.c); NULL until used */
+    struct avout__executor *porter;   /* those that wait for containers */
+    struct avout__sweeper *_Atomic sweeper; /* sweep.c; NULL until a foreign cell is opened */
+    _Atomic uint64_t versions;              /* counts those that this client has made */
 
     avout_options options;       /* callbacks only */
     avout_statistics statistics; /* under lock, but for: */
@@ -415,6 +422,9 @@ bool avout__view_full(avout__cell *cell);
 /* ---- cell.c ------------------------------------------------------------------------------------ */
 
 avout_status avout__cell_open(avout__cell **cell, avout__stm *stm, const char *name);
+/* The same with its values in a container; takes over nothing, counts `foreign`. AVOUT_ESTATE. */
+avout_status avout__cell_open_foreign(avout__cell **cell, avout__stm *stm, const char *name,
+                                      avout__foreign *foreign);
 avout_status avout__cell_local(avout__cell **cell, avout__stm *stm, avout_value initial);
 static inline avout__cell *avout__cell_ref(avout__cell *cell)
 {
@@ -444,7 +454,7 @@ void avout__txn_end_run(avout_txn *txn);
 void avout__txn_unregister(avout_txn *txn);
 /* The entry of the cell, with its base read. */
 avout_status avout__txn_read(avout__entry **entry, avout_txn *txn, avout__cell *cell);
-avout_status avout__txn_entry_value(avout_value *value, avout__entry *entry);
+avout_status avout__txn_entry_value(avout_value *value, avout_txn *txn, avout__entry *entry);
 avout_status avout__txn_write(avout_txn *txn, avout__cell *cell, avout_value value, uint8_t flags);
 avout_status avout__txn_change(avout_txn *txn, avout__cell *cell, avout_change_fn change,
                                void *payload);
@@ -483,6 +493,51 @@ avout_txn *avout__txn_current(avout__stm *stm); /* the one whose body runs on th
 avout_txn *avout__txn_enter(avout_txn *txn);    /* returns the one before, for leave */
 void avout__txn_leave(avout_txn *before);
 void avout__txn_run_hooks(avout_txn *txn);
+
+/* ---- foreign.c: values in containers; without the lock, but for what says so --------------------- */
+
+/* The record's value, borrowed as long as the record; as avout__record_value, and for a foreign cell
+ * what its container answers. AVOUT_RETRY: the version was replaced and is gone; look at the cell again. */
+avout_status avout__cell_value(avout_value *value, avout__cell *cell, avout__record *record,
+                               int64_t deadline_ns);
+/* Within a transaction: AVOUT_RETRY dooms it. */
+avout_status avout__txn_value(avout_value *value, avout_txn *txn, avout__cell *cell,
+                              avout__record *record);
+/* Writes what the transaction writes to foreign cells under fresh versions, side by side, and makes
+ * the records. Everything else is prepared, bases are known (F1). */
+avout_status avout__txn_stage(avout_txn *txn);
+/* The record is not to be used: its version goes. Lock or not. */
+void avout__stage_discard(avout__entry *entry);
+/* A batch's outcome is not known: its versions stay. Lock held. */
+void avout__stage_keep(avout_txn *txn);
+/* The versions that a confirmed batch has replaced go, in a while. Lock held. */
+void avout__stage_replaced(avout__batch *batch);
+/* Looks for versions that nothing leads to, and with `remove` deletes them. */
+avout_status avout__foreign_collect(size_t *orphans, avout__stm *stm, avout__foreign *foreign,
+                                    bool remove, int64_t deadline_ns);
+
+/* ---- sweep.c: a thread that waits for containers, for what nobody waits for ----------------------- */
+
+avout_status avout__sweeper_start(avout__stm *stm);
+/* Deletes what there still is to delete, for a bounded time, and ends the thread. */
+void avout__sweeper_stop(avout__stm *stm);
+void avout__sweeper_free(avout__stm *stm);
+/* Best effort: what is not taken for want of memory is the collector's. Lock or not. */
+typedef enum avout__delay {
+    AVOUT__AT_ONCE,
+    AVOUT__AFTER_A_SECOND,
+    AVOUT__AFTER_GRACE, /* for those who are about to read it */
+    AVOUT__LATER,       /* collections: the first after opening, */
+    AVOUT__MUCH_LATER,  /* and the next ones */
+    AVOUT__DELAYS,
+} avout__delay;
+void avout__sweep_version(avout__stm *stm, avout__foreign *foreign, const char *version,
+                          avout__delay delay);
+/* A collection; with `destroyed` the place goes as well, else it comes again. */
+void avout__sweep_orphans(avout__stm *stm, avout__foreign *foreign, bool destroyed,
+                          avout__delay delay);
+/* Reads the live value and tells the cell's watches again. False: no memory. Lock held. */
+bool avout__sweep_load(avout__cell *cell, avout__delay delay);
 
 /* ---- aging.c --------------------------------------------------------------------------------------- */
 
@@ -599,6 +654,7 @@ struct avout__job {
     void *payload;
     /* Reports the end; frees the job. */
     void (*finish)(avout__job *job, avout_status status);
+    struct avout__executor *executor;
     avout__link link;  /* in the executor's ready queue */
     avout__link every; /* in its list of all */
     struct avout__job_waiter *waiters;

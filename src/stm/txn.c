@@ -82,6 +82,7 @@ static void entry_release(avout__entry *entry)
     commutes_free(entry);
     avout_release(entry->value);
     avout__free(entry->blob);
+    avout__stage_discard(entry);
     avout__record_unref(entry->written);
     avout__record_unref(entry->base);
     avout__cell_unref(entry->cell);
@@ -280,7 +281,7 @@ static avout_status settle_commutes(avout__entry **at, avout_txn *txn)
     avout__entry *entry = *at;
     avout__cell *cell = entry->cell;
     avout_value value;
-    avout_status status = avout__record_value(&value, entry->base, cell->container, cell->name);
+    avout_status status = avout__txn_value(&value, txn, cell, entry->base);
     if (status) return status;
     avout_value changed = avout_share(value);
     /* They may use the transaction, which may move the entries, and this very ref. */
@@ -326,7 +327,7 @@ avout_status avout__txn_read(avout__entry **out, avout_txn *txn, avout__cell *ce
     return status;
 }
 
-avout_status avout__txn_entry_value(avout_value *value, avout__entry *entry)
+avout_status avout__txn_entry_value(avout_value *value, avout_txn *txn, avout__entry *entry)
 {
     if (entry->flags & AVOUT__ENTRY_WRITE) {
         *value = entry->value;
@@ -334,7 +335,7 @@ avout_status avout__txn_entry_value(avout_value *value, avout__entry *entry)
         return avout_fail(AVOUT_ENOTFOUND, "%s: is destroyed in this transaction",
                           entry->cell->name);
     }
-    return avout__record_value(value, entry->base, entry->cell->container, entry->cell->name);
+    return avout__txn_value(value, txn, entry->cell, entry->base);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
@@ -373,7 +374,7 @@ avout_status avout__txn_change(avout_txn *txn, avout__cell *cell, avout_change_f
     avout_value value;
     avout_status status = begin_write(txn);
     if (!status) status = avout__txn_read(&entry, txn, cell);
-    if (!status) status = avout__txn_entry_value(&value, entry);
+    if (!status) status = avout__txn_entry_value(&value, txn, entry);
     if (status) return status;
     /* `change` may use the transaction, which may move the entries. */
     avout_value changed = avout_share(value);

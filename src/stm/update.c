@@ -63,6 +63,17 @@ typedef struct creation {
     bool created;
 } creation;
 
+/* What is there has to be in the container that it is opened with. */
+static avout_status check_pointer(const avout__entry *entry)
+{
+    const avout__foreign *foreign = avout__foreign_of(entry->cell->container);
+    const void *bytes;
+    size_t length;
+    if (!foreign) return AVOUT_OK;
+    avout__record_bytes(entry->base, &bytes, &length);
+    return avout__pointer_check(foreign, bytes, length);
+}
+
 static avout_status create(avout_txn *txn, void *payload)
 {
     creation *wanted = payload;
@@ -70,8 +81,23 @@ static avout_status create(avout_txn *txn, void *payload)
     avout_status status = avout__txn_read(&entry, txn, wanted->cell);
     if (status) return status;
     wanted->created = entry->base->kind != AVOUT__RECORD_VALUE;
-    if (!wanted->created && !wanted->reset) return AVOUT_OK;
+    if (!wanted->created && !wanted->reset) return check_pointer(entry);
     return avout__txn_write(txn, wanted->cell, avout_share(wanted->value), AVOUT__ENTRY_CREATE);
+}
+
+/* `status`: of opening wanted->cell. Consumes its value. */
+static avout_status create_opened(avout__cell **out, creation *wanted, bool *created,
+                                  avout_status status)
+{
+    if (!status) status = avout__update_run(wanted->cell, create, wanted, NULL);
+    avout_release(wanted->value);
+    if (!status) {
+        *out = wanted->cell;
+        if (created) *created = wanted->created;
+    } else {
+        avout__cell_unref(wanted->cell);
+    }
+    return status;
 }
 
 avout_status avout__update_create(avout__cell **out, avout__stm *stm, const char *name,
@@ -80,15 +106,16 @@ avout_status avout__update_create(avout__cell **out, avout__stm *stm, const char
     if (avout_is_none(value)) return avout_none_status();
     creation wanted = {.value = value, .reset = reset};
     avout_status status = avout__cell_open(&wanted.cell, stm, name);
-    if (!status) status = avout__update_run(wanted.cell, create, &wanted, NULL);
-    avout_release(value);
-    if (!status) {
-        *out = wanted.cell;
-        if (created) *created = wanted.created;
-    } else {
-        avout__cell_unref(wanted.cell);
-    }
-    return status;
+    return create_opened(out, &wanted, created, status);
+}
+
+avout_status avout__update_create_foreign(avout__cell **out, avout__stm *stm, const char *name,
+                                          avout__foreign *foreign, avout_value value, bool *created)
+{
+    if (avout_is_none(value)) return avout_none_status();
+    creation wanted = {.value = value};
+    avout_status status = avout__cell_open_foreign(&wanted.cell, stm, name, foreign);
+    return create_opened(out, &wanted, created, status);
 }
 
 /* ---- destroying --------------------------------------------------------------------------------------------------------- */
@@ -126,7 +153,7 @@ static avout_status read_one(avout_txn *txn, void *payload)
     avout_release(wanted->value);
     wanted->value = AVOUT_NONE;
     avout_status status = avout__txn_read(&entry, txn, wanted->cell);
-    if (!status) status = avout__txn_entry_value(&value, entry);
+    if (!status) status = avout__txn_entry_value(&value, txn, entry);
     if (!status) wanted->value = avout_share(value);
     return status;
 }

@@ -151,6 +151,7 @@ static void state_new(avout__cell *cell, avout__record_kind kind, const avout_re
         fetch_failed(cell, AVOUT_ENOMEM);
         return;
     }
+    record->lineage = ++cell->stm->lineages;
     if (kind != AVOUT__RECORD_ABSENT) {
         record->version = reply->stat.version;
         record->point = reply->stat.changed;

@@ -1,0 +1,55 @@
+/* Atoms and refs whose values live in a state container: in a database, in files, wherever somebody has
+ * written a container for (avout/sys/container.h). The store keeps a small pointer to the version that
+ * counts, and one transaction may span the store and any containers: all of it happens, or nothing.
+ *
+ *     avout_versioned_container *files;
+ *     avout_status st = avout_file_container(&files, "/srv/shared/plans");
+ *     if (!st) st = avout_distributed_ref(&plans, client, "/plans", files, avout_vector(0, NULL), NULL);
+ *
+ * From then on they are as all others, and the functions of atom.h and ref.h take them, with these
+ * differences:
+ *
+ *  - a change costs the writing of its value to the container, before the store is asked; several
+ *    containers in one transaction are written side by side;
+ *  - a value that is not cached is read from the container, by the thread that wants it;
+ *  - the container's failures reach who touches the ref, and nobody else: the detail names the ref, the
+ *    kind of container and its place. AVOUT_EIO is answered when a version that counts is missing until
+ *    the deadline;
+ *  - values are as large as the container takes;
+ *  - everybody who uses such a name opens it with a container of that kind and place. Who opens it as an
+ *    ordinary one gets AVOUT_EDATA, and cannot overwrite it (but destroy it). */
+#ifndef AVOUT_DISTRIBUTED_H
+#define AVOUT_DISTRIBUTED_H
+
+#include "atom.h"
+#include "ref.h"
+
+AVOUT_BEGIN
+
+typedef struct avout_versioned_container avout_versioned_container;
+
+/* Opens the ref or atom of that name with its values in `container`, creating it with `initial` if there
+ * is none; *created (may be NULL) tells. Consumes `initial` and takes over the container, whatever the
+ * outcome. Handles of one client share one container, the first. Blocks for the client's timeout_ms at
+ * most.
+ * AVOUT_EINVAL (the container's table), AVOUT_ESTATE (the client has the name open in another way),
+ * AVOUT_EDATA (its values are not in a container of this kind), what the container answers. */
+AVOUT_API avout_status avout_distributed_ref(avout_ref **ref, avout_client *client,
+                                             const char *name, avout_versioned_container *container,
+                                             avout_value initial, bool *created);
+AVOUT_API avout_status avout_distributed_atom(avout_atom **atom, avout_client *client,
+                                              const char *name,
+                                              avout_versioned_container *container,
+                                              avout_value initial, bool *created);
+
+/* Looks for versions that nothing leads to (their writers died) in the container of the atom or ref of
+ * that name, which this client has open, and with `remove` deletes them; *orphans (may be NULL) is how
+ * many there were. Safe at any time: a transaction that was about to use one is run again. Clients also
+ * do it by themselves, now and then. AVOUT_ESTATE (not open, or not in a container), AVOUT_ENOTSUP (the
+ * container cannot list), what the container answers. */
+AVOUT_API avout_status avout_distributed_collect(size_t *orphans, avout_client *client,
+                                                 const char *name, bool remove, int64_t timeout_ms);
+
+AVOUT_END
+
+#endif

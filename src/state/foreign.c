@@ -1,0 +1,370 @@
+#include "state/foreign.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/banned.h"
+
+enum { KIND_MAX = 31 };
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+static bool is_word(const char *text, size_t max)
+{
+    size_t length = text ? strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") : 0;
+    return length && length <= max && !text[length];
+}
+
+static avout_status check_table(const avout_versioned_container *container)
+{
+    const avout_versioned_container_ops *ops = container ? container->ops : NULL;
+    if (!ops) return avout_fail(AVOUT_EINVAL, "container: NULL, or without a table");
+    if (ops->version != AVOUT_VERSIONED_CONTAINER_OPS_VERSION || ops->size != sizeof *ops)
+        return avout_fail(
+            AVOUT_EINVAL,
+            "container: its table is of version %u and %u bytes, this library's of %u "
+            "and %zu",
+            (unsigned)ops->version, (unsigned)ops->size, AVOUT_VERSIONED_CONTAINER_OPS_VERSION,
+            sizeof *ops);
+    if (!is_word(ops->kind, KIND_MAX))
+        return avout_fail(AVOUT_EINVAL, "container: its kind is not 1 to %d of [a-z0-9-]",
+                          KIND_MAX);
+    if (!ops->init || !ops->destroy || !ops->get_state_at || !ops->set_state_at ||
+        !ops->delete_state_at || !ops->close)
+        return avout_fail(AVOUT_EINVAL, "container %s: a slot that must be there is NULL",
+                          ops->kind);
+    if (!container->place)
+        return avout_fail(AVOUT_EINVAL, "container %s: its place is NULL", ops->kind);
+    return AVOUT_OK;
+}
+
+/* FNV-1a with 64 bits: written into version names, so it never changes. */
+static uint64_t hash_name(const char *name)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
+    return hash;
+}
+
+avout_status avout__foreign_new(avout__foreign **out, avout_versioned_container *container,
+                                const char *name)
+{
+    avout_status status = check_table(container);
+    if (status) {
+        /* Of a table that is not known nothing can be called. */
+        bool known = container && container->ops && container->ops->size == sizeof *container->ops;
+        if (known && container->ops->close) container->ops->close(container);
+        return status;
+    }
+    size_t size = strlen(name) + 1;
+    avout__foreign *foreign = avout__calloc(1, sizeof *foreign + size);
+    if (!foreign) {
+        container->ops->close(container);
+        return AVOUT_ENOMEM;
+    }
+    foreign->is = (avout__container){container->ops->kind, true, true, NULL, NULL};
+    atomic_init(&foreign->refs, 1);
+    foreign->container = container;
+    memcpy(foreign->name, name, size);
+    snprintf(foreign->prefix, sizeof foreign->prefix, "%016llx-",
+             (unsigned long long)hash_name(name));
+    pthread_mutex_init(&foreign->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&foreign->loaded, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    *out = foreign;
+    return AVOUT_OK;
+}
+
+avout__foreign *avout__foreign_ref(avout__foreign *foreign)
+{
+    atomic_fetch_add_explicit(&foreign->refs, 1, memory_order_relaxed);
+    return foreign;
+}
+
+void avout__foreign_unref(avout__foreign *foreign)
+{
+    if (!foreign || atomic_fetch_sub(&foreign->refs, 1) != 1) return;
+    foreign->container->ops->close(foreign->container);
+    avout_release(foreign->known);
+    pthread_mutex_destroy(&foreign->lock);
+    pthread_cond_destroy(&foreign->loaded);
+    avout__free(foreign);
+}
+
+avout__foreign *avout__foreign_of(const avout__container *container)
+{
+    if (!container->foreign) return NULL;
+    return (avout__foreign *)(uintptr_t)container;
+}
+
+bool avout__foreign_same(const avout__foreign *one, const avout__foreign *other)
+{
+    const avout_versioned_container *a = one->container, *b = other->container;
+    return a->ops == b->ops && !strcmp(a->place, b->place);
+}
+
+/* ---- failures ------------------------------------------------------------------------------------- */
+
+static bool is_for_users(avout_status status)
+{
+    switch (status) {
+    case AVOUT_ECONNECTION:
+    case AVOUT_ETIMEOUT:
+    case AVOUT_EAUTH:
+    case AVOUT_EPERM:
+    case AVOUT_ENOSPACE:
+    case AVOUT_ELIMIT:
+    case AVOUT_ENOPRINT:
+    case AVOUT_EDATA:
+    case AVOUT_EFORMAT:
+    case AVOUT_ENOTSUP:
+    case AVOUT_ESYSTEM:
+    case AVOUT_ENOMEM:
+    case AVOUT_EIO: return true;
+    default: return false;
+    }
+}
+
+/* What the container answered, in words of the library's. To a transaction AVOUT_RETRY and others would
+ * mean what they do not mean here, and a value that may or may not be there is not there (C3). */
+static avout_status failed(const avout__foreign *foreign, avout_status status, const char *doing)
+{
+    char why[512];
+    const char *detail = avout_error_detail();
+    snprintf(why, sizeof why, "%s", *detail ? detail : avout_status_text(status));
+    if (status == AVOUT_UNKNOWN) status = AVOUT_ETIMEOUT;
+    if (!is_for_users(status)) status = AVOUT_EIO;
+    return avout_fail(status, "%s: container %s at %s: %s: %s", foreign->name,
+                      foreign->container->ops->kind, foreign->container->place, doing, why);
+}
+
+/* What is left for a call; not AVOUT_OK: nothing. */
+static avout_status time_left(int64_t *timeout_ms, const avout__foreign *foreign,
+                              int64_t deadline_ns)
+{
+    int64_t left = avout__deadline_left_ms(deadline_ns);
+    avout__error_clear();
+    if (!left) return failed(foreign, AVOUT_ETIMEOUT, "no time left");
+    *timeout_ms = left == INT64_MAX ? AVOUT_FOREVER : left;
+    return AVOUT_OK;
+}
+
+/* ---- pointers ------------------------------------------------------------------------------------- */
+
+#define BEGIN "#avout/state {:kind \""
+#define MIDDLE "\", :version \""
+#define END "\"}"
+
+bool avout__pointer_is(const char *bytes, size_t length)
+{
+    return length >= strlen(BEGIN) && !memcmp(bytes, BEGIN, strlen(BEGIN));
+}
+
+avout_status avout__pointer_refused(const char *bytes, size_t length)
+{
+    const char *kind = bytes + strlen(BEGIN), *end = memchr(kind, '"', length - strlen(BEGIN));
+    int shown = end && end - kind <= KIND_MAX ? (int)(end - kind) : 0;
+    return avout_fail(AVOUT_EDATA,
+                      "its value is in a state container (%.*s), with which it has to be opened",
+                      shown, kind);
+}
+
+static avout_status add_pointer(avout__buffer *bytes, const avout__foreign *foreign,
+                                const char *version)
+{
+    return avout__buffer_add_format(bytes, BEGIN "%s" MIDDLE "%s" END, foreign->is.name, version);
+}
+
+static bool skip(const char **at, const char *end, const char *text)
+{
+    size_t length = strlen(text);
+    if ((size_t)(end - *at) < length || memcmp(*at, text, length)) return false;
+    *at += length;
+    return true;
+}
+
+bool avout__pointer_version(char version[AVOUT__VERSION_SIZE], const avout__foreign *foreign,
+                            const void *bytes, size_t length)
+{
+    const char *at = bytes, *end = at + length;
+    if (!length || !skip(&at, end, BEGIN) || !skip(&at, end, foreign->is.name) ||
+        !skip(&at, end, MIDDLE))
+        return false;
+    const char *quote = memchr(at, '"', (size_t)(end - at));
+    if (!quote || quote - at > AVOUT_VERSION_MAX) return false;
+    memcpy(version, at, (size_t)(quote - at));
+    version[quote - at] = '\0';
+    return is_word(version, AVOUT_VERSION_MAX) && skip(&quote, end, END) && quote == end;
+}
+
+avout_status avout__pointer_check(const avout__foreign *foreign, const void *bytes, size_t length)
+{
+    char version[AVOUT__VERSION_SIZE];
+    if (avout__pointer_version(version, foreign, bytes, length)) return AVOUT_OK;
+    char why[256] = "there is a value in the store itself";
+    if (avout__pointer_is(bytes, length)) {
+        avout__pointer_refused(bytes, length);
+        snprintf(why, sizeof why, "%s", avout_error_detail());
+    }
+    return avout_fail(AVOUT_EDATA, "%s: its values are not in container %s at %s: %s",
+                      foreign->name, foreign->is.name, foreign->container->place, why);
+}
+
+/* ---- values --------------------------------------------------------------------------------------- */
+
+avout_status avout__foreign_init(avout__foreign *foreign, int64_t deadline_ns)
+{
+    int64_t timeout_ms = 0;
+    avout_status status = time_left(&timeout_ms, foreign, deadline_ns);
+    if (status) return status;
+    status = foreign->container->ops->init(foreign->container, timeout_ms);
+    return status ? failed(foreign, status, "opening") : AVOUT_OK;
+}
+
+avout_status avout__foreign_destroy(avout__foreign *foreign, int64_t deadline_ns)
+{
+    int64_t timeout_ms = 0;
+    avout_status status = time_left(&timeout_ms, foreign, deadline_ns);
+    if (status) return status;
+    status = foreign->container->ops->destroy(foreign->container, timeout_ms);
+    return status ? failed(foreign, status, "destroying") : AVOUT_OK;
+}
+
+avout_status avout__foreign_stage(avout__buffer *bytes, avout__foreign *foreign, avout_value value,
+                                  const char *client_id, uint64_t number, int64_t deadline_ns)
+{
+    char version[AVOUT__VERSION_SIZE];
+    snprintf(version, sizeof version, "%s%s-%llx", foreign->prefix, client_id,
+             (unsigned long long)number);
+    /* First: what has been written must not be forgotten for want of memory. */
+    avout_status status = add_pointer(bytes, foreign, version);
+    int64_t timeout_ms = 0;
+    if (!status) status = time_left(&timeout_ms, foreign, deadline_ns);
+    if (status) return status;
+    avout_versioned_container *container = foreign->container;
+    status = container->ops->set_state_at(container, version, value, timeout_ms);
+    return status ? failed(foreign, status, "writing") : AVOUT_OK;
+}
+
+/* Whether it is known now; waits while somebody else reads the same. */
+static bool find_known(avout_value *value, avout__foreign *foreign, const char *version,
+                       int64_t deadline_ns)
+{
+    bool found = false;
+    pthread_mutex_lock(&foreign->lock);
+    for (;;) {
+        found = !strcmp(foreign->known_version, version) && !avout_is_none(foreign->known);
+        if (found) *value = avout_share(foreign->known);
+        if (found || !foreign->loading || strcmp(foreign->loading_version, version)) break;
+        if (deadline_ns == AVOUT__NEVER) {
+            pthread_cond_wait(&foreign->loaded, &foreign->lock);
+            continue;
+        }
+        struct timespec until = {(time_t)(deadline_ns / 1000000000),
+                                 (long)(deadline_ns % 1000000000)};
+        if (pthread_cond_timedwait(&foreign->loaded, &foreign->lock, &until) == ETIMEDOUT) break;
+    }
+    if (!found && !foreign->loading) {
+        foreign->loading = true;
+        snprintf(foreign->loading_version, sizeof foreign->loading_version, "%s", version);
+    }
+    pthread_mutex_unlock(&foreign->lock);
+    return found;
+}
+
+static void now_known(avout__foreign *foreign, const char *version, avout_value value)
+{
+    avout_value old = AVOUT_NONE;
+    pthread_mutex_lock(&foreign->lock);
+    if (!avout_is_none(value)) {
+        old = foreign->known;
+        foreign->known = avout_share(value);
+        snprintf(foreign->known_version, sizeof foreign->known_version, "%s", version);
+    }
+    if (foreign->loading && !strcmp(foreign->loading_version, version)) {
+        foreign->loading = false;
+        pthread_cond_broadcast(&foreign->loaded);
+    }
+    pthread_mutex_unlock(&foreign->lock);
+    avout_release(old);
+}
+
+static avout_status read_version(avout_value *value, avout__foreign *foreign, const char *version,
+                                 int64_t deadline_ns)
+{
+    int64_t timeout_ms = 0;
+    avout_status status = time_left(&timeout_ms, foreign, deadline_ns);
+    if (status) return status;
+    avout_versioned_container *container = foreign->container;
+    *value = AVOUT_NONE;
+    status = container->ops->get_state_at(value, container, version, timeout_ms);
+    if (status == AVOUT_ENOTFOUND)
+        return avout_fail(status, "%s: container %s at %s: version %s is not there", foreign->name,
+                          container->ops->kind, container->place, version);
+    if (!status && avout_is_none(*value)) status = AVOUT_EDATA;
+    return status ? failed(foreign, status, "reading") : AVOUT_OK;
+}
+
+avout_status avout__foreign_load(avout_value *value, avout__foreign *foreign, const char *bytes,
+                                 size_t length, int64_t deadline_ns)
+{
+    char version[AVOUT__VERSION_SIZE];
+    if (!avout__pointer_version(version, foreign, bytes, length))
+        return avout__pointer_check(foreign, bytes, length);
+    if (find_known(value, foreign, version, deadline_ns)) return AVOUT_OK;
+    avout_value read = AVOUT_NONE;
+    avout_status status = read_version(&read, foreign, version, deadline_ns);
+    now_known(foreign, version, status ? AVOUT_NONE : read);
+    if (!status) *value = read;
+    return status;
+}
+
+avout_status avout__foreign_delete(avout__foreign *foreign, const char *version,
+                                   int64_t deadline_ns)
+{
+    int64_t timeout_ms = 0;
+    avout_status status = time_left(&timeout_ms, foreign, deadline_ns);
+    if (status) return status;
+    avout_versioned_container *container = foreign->container;
+    status = container->ops->delete_state_at(container, version, timeout_ms);
+    return status ? failed(foreign, status, "deleting") : AVOUT_OK;
+}
+
+/* ---- listing -------------------------------------------------------------------------------------- */
+
+typedef struct listing {
+    const avout__foreign *foreign;
+    avout_version_fn found;
+    void *payload;
+} listing;
+
+static avout_status own_version(const char *version, void *payload)
+{
+    const listing *list = payload;
+    if (!is_word(version, AVOUT_VERSION_MAX) ||
+        strncmp(version, list->foreign->prefix, strlen(list->foreign->prefix)))
+        return AVOUT_OK;
+    return list->found(version, list->payload);
+}
+
+avout_status avout__foreign_list(avout__foreign *foreign, avout_version_fn found, void *payload,
+                                 int64_t deadline_ns)
+{
+    avout_versioned_container *container = foreign->container;
+    if (!container->ops->list_versions)
+        return avout_fail(AVOUT_ENOTSUP, "%s: container %s cannot list its versions", foreign->name,
+                          container->ops->kind);
+    int64_t timeout_ms = 0;
+    avout_status status = time_left(&timeout_ms, foreign, deadline_ns);
+    if (status) return status;
+    listing list = {foreign, found, payload};
+    status = container->ops->list_versions(container, own_version, &list, timeout_ms);
+    return status ? failed(foreign, status, "listing") : AVOUT_OK;
+}
