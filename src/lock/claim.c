@@ -234,7 +234,7 @@ static claim_order *order_new(avout__claim *claim)
 {
     claim_order *order = avout__alloc(sizeof *order);
     if (!order) return NULL;
-    *order = (claim_order){claim, avout__now_ns()};
+    *order = (claim_order){claim, avout__lease_now_ns()};
     claim->replies++;
     atomic_fetch_add(&claim->lock->room->refs, 1);
     return order;
@@ -370,8 +370,8 @@ static void delete_orphans(const avout__claim *claim, const char *const *names, 
 
 /* ---- the place in the queue -------------------------------------------------------------------------------- */
 
-/* Nothing is before it. What was told before a long pause may not be so any more: it asks again, and
- * the answer says that the session lives (L4). */
+/* Nothing is before it. What was told before a long pause may not be so any more: it asks again, behind a
+ * heartbeat, whose answer says that the session lives (L4). */
 static void arrive(avout__claim *claim)
 {
     avout__locks *room = claim->lock->room;
@@ -380,6 +380,7 @@ static void arrive(avout__claim *claim)
         return;
     }
     if (!avout__lease_holds(room)) {
+        avout__lease_renew(room);
         claim_list(claim);
         return;
     }
@@ -430,9 +431,10 @@ static void place(avout__claim *claim, const avout_reply *reply)
     }
     snprintf(claim->name, sizeof claim->name, "%s", line.mine);
     if (line.doubtful) {
-        fail_wants(claim, AVOUT_ELIMIT,
-                   "its queue's numbers are used up; they begin anew when nobody has it or waits, and "
-                   "nothing else is below its node");
+        fail_wants(
+            claim, AVOUT_ELIMIT,
+            "its queue's numbers are used up; they begin anew when nobody has it or waits, and "
+            "nothing else is below its node");
         claim_end(claim);
         return;
     }

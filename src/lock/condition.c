@@ -121,7 +121,7 @@ static wait_order *order_new(avout__wait *wait)
 {
     wait_order *order = avout__alloc(sizeof *order);
     if (!order) return NULL;
-    *order = (wait_order){wait, avout__now_ns()};
+    *order = (wait_order){wait, avout__lease_now_ns()};
     wait->replies++;
     atomic_fetch_add(&wait->lock->room->refs, 1);
     return order;

@@ -157,7 +157,7 @@ avout_status avout__deed_send(avout__deed *deed, avout__locks *room, const avout
                                      .done = deed_replied,
                                      .payload = deed};
     for (size_t i = 0; i < behind_count; i++) requests[at++] = behind[i];
-    deed->sent_ns = avout__now_ns();
+    deed->sent_ns = avout__lease_now_ns();
     atomic_fetch_add(&room->refs, 1);
     avout_status status = avout__locks_submit(room, requests, at);
     if (status) {
@@ -251,7 +251,7 @@ static avout_status fence(avout__deed *deed)
     avout__deed_slot *slot = deed->slot;
     fence_order *order = avout__alloc(sizeof *order);
     if (!order) return AVOUT_ENOMEM;
-    *order = (fence_order){room, deed->number, avout__now_ns()};
+    *order = (fence_order){room, deed->number, avout__lease_now_ns()};
     char path[SLOT_PATH], text[32];
     slot_path(path, room, slot);
     snprintf(text, sizeof text, "!%" PRIu64, deed->number);

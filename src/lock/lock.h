@@ -48,8 +48,8 @@
  *      fenced, and nobody goes on before it is known. Deleting is idempotent and simply tried again.
  *  L4  A hold is valid while its claim is GRANTED. It ends in one of three ways, and then for good:
  *      released, the session lost, the lease run out. The lease runs for the session's timeout from
- *      the sending of the last request that was answered. It is looked at before any hold is granted
- *      or handed on, so nothing that arrived before a long pause gives a lock away after it.
+ *      the sending of the last multi that succeeded. It is looked at before any hold is granted or handed
+ *      on, so nothing that arrived before a long pause gives a lock away after it.
  *  L5  Tokens: (point of the claim's creation, how often it was handed on). Claims get the lock in the
  *      order of their creation, so tokens grow.
  *  L6  Where a transaction was made conditional on a hold, the claim is not handed on but deleted:
@@ -133,7 +133,7 @@ struct avout__locks {
     uint32_t forks;
     int64_t timeout_ms; /* the client's, of calls */
     int64_t session_ns; /* the session's timeout; AVOUT__NEVER: lives as long as the process */
-    int64_t lease_ns;   /* when the last answered request of this session was sent */
+    int64_t lease_ns;   /* when the last multi of this session that succeeded was sent */
     char client_id[17];
     char self[128]; /* what claims say: who made them */
     uint64_t numbers;
@@ -155,7 +155,7 @@ struct avout__locks {
     pthread_t tender, teller;
     bool tending, telling, stop, woken;
     bool beating;     /* a heartbeat is on its way, */
-    int64_t beat_ns;  /* sent then */
+    int64_t beat_ns;  /* the last was sent then */
     int64_t retry_ns; /* when what failed is tried again; 0: nothing did */
     avout__link notices;
     struct avout__notice *notice; /* being told */
@@ -276,7 +276,11 @@ bool avout__locks_forked(const avout__locks *room);
 
 /* The rest of the room: mutex held. */
 avout_status avout__locks_submit(avout__locks *room, const avout_request *requests, size_t count);
-/* A request sent then has been answered: the session was alive then. */
+/* The lease's clock: it runs on while the machine sleeps. */
+int64_t avout__lease_now_ns(void);
+/* A request sent then has been answered. If it was a multi that succeeded, the session was alive then: a
+ * read proves nothing, a server that is cut off from its ensemble answers it; a refusal may be the
+ * adapter's own. */
 void avout__lease_extend(avout__locks *room, const avout_reply *reply, int64_t sent_ns);
 int64_t avout__lease_end_ns(const avout__locks *room);
 /* Whether holds are valid; if not, ends them. */
@@ -338,6 +342,7 @@ avout__line avout__line_of(const avout__claim *claim, const char *const *names, 
 /* ---- tender.c, mutex held ---------------------------------------------------------------------------- */
 
 void avout__tender_wake(avout__locks *room);
+void avout__lease_renew(avout__locks *room); /* sends a heartbeat, unless one is on its way */
 avout_status avout__tender_need(avout__locks *room); /* starts the thread unless it runs */
 avout_status avout__teller_need(avout__locks *room);
 /* Something failed that nobody else will ask for again: tried once more in a while. */

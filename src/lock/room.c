@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -210,11 +211,17 @@ static void each_lock(avout__locks *room, void (*call)(avout__lock *lock))
 
 /* ---- the lease ------------------------------------------------------------------------------------------------ */
 
+int64_t avout__lease_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 void avout__lease_extend(avout__locks *room, const avout_reply *reply, int64_t sent_ns)
 {
-    bool answered = reply->status != AVOUT_ECONNECTION && reply->status != AVOUT_ESESSION &&
-                    reply->status != AVOUT_ECLOSED && !reply->maybe_done;
-    if (answered && sent_ns > room->lease_ns) room->lease_ns = sent_ns;
+    bool agreed = !reply->status && reply->result_count;
+    if (agreed && sent_ns > room->lease_ns) room->lease_ns = sent_ns;
 }
 
 int64_t avout__lease_end_ns(const avout__locks *room)
@@ -225,7 +232,7 @@ int64_t avout__lease_end_ns(const avout__locks *room)
 
 bool avout__lease_holds(avout__locks *room)
 {
-    if (avout__now_ns() < avout__lease_end_ns(room)) return true;
+    if (avout__lease_now_ns() < avout__lease_end_ns(room)) return true;
     if (room->granted) each_lock(room, avout__claims_lease_over);
     return false;
 }

@@ -1,7 +1,7 @@
 /* Two threads of a client that uses locks.
  *
  * The tender, started with the first lock, looks at the clock: it keeps the lease while something is held
- * (a heartbeat whenever a third of the session's timeout has passed without an answered request), ends
+ * (a heartbeat whenever a third of the session's timeout has passed without a multi that succeeded), ends
  * holds when the lease has run out, and tries again what failed without anybody waiting for it. The
  * heartbeat is a multi that only checks: the ensemble has to agree, a server that is cut off from it
  * cannot answer.
@@ -37,7 +37,7 @@ static void beat(avout__locks *room)
     avout_op op = {.kind = AVOUT_OP_CHECK, .path = "/avout", .version = AVOUT_VERSION_ANY};
     avout_request request = {
         .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = beaten, .payload = room};
-    room->beat_ns = avout__now_ns();
+    room->beat_ns = avout__lease_now_ns();
     atomic_fetch_add(&room->refs, 1);
     room->beating = true;
     if (!avout__locks_submit(room, &request, 1)) return;
@@ -45,9 +45,19 @@ static void beat(avout__locks *room)
     atomic_fetch_sub(&room->refs, 1);
 }
 
+void avout__lease_renew(avout__locks *room)
+{
+    if (room->connected && !room->beating) beat(room);
+}
+
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 /* Does what is due; when the next thing is. */
@@ -61,9 +71,11 @@ static int64_t tend(avout__locks *room)
     if (room->retry_ns) next = room->retry_ns;
     if (!room->granted || room->session_ns == AVOUT__NEVER) return next;
     if (!avout__lease_holds(room)) return next;
-    next = earlier(next, avout__lease_end_ns(room));
-    int64_t due = room->lease_ns + room->session_ns / 3;
-    if (now < due) return earlier(next, due);
+    int64_t alive = avout__lease_now_ns();
+    next = earlier(next, now + (avout__lease_end_ns(room) - alive));
+    int64_t due = later(room->lease_ns + room->session_ns / 3,
+                        room->beat_ns + (int64_t)RETRY_MS * 1000000); /* it may have been refused */
+    if (alive < due) return earlier(next, now + (due - alive));
     if (!room->connected || room->beating) return next; /* its answer wakes us */
     beat(room);
     return room->beating ? next : earlier(next, avout__deadline_in_ms(RETRY_MS));

@@ -13,6 +13,8 @@ static pthread_mutex_t script_lock = PTHREAD_MUTEX_INITIALIZER;
 static test_faulty script[SCRIPT_MAX];
 static size_t script_count, opened;
 
+_Atomic int64_t test_faulty_session_ms;
+
 typedef struct kept_event {
     struct kept_event *next;
     avout_node_event event;
@@ -265,6 +267,7 @@ static void faulty_info(avout_store *store, avout_store_info *info)
 {
     avout_store *below = ((faulty *)store)->below;
     below->ops->info(below, info);
+    if (test_faulty_session_ms) info->session_timeout_ms = test_faulty_session_ms;
 }
 
 static void faulty_unwatch(avout_store *store, const char *path)

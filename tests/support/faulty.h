@@ -30,6 +30,9 @@ typedef struct test_faulty {
     int64_t delay_ms;
 } test_faulty;
 
+/* What info() says of the session's timeout; 0: what the store below says. */
+extern _Atomic int64_t test_faulty_session_ms;
+
 void test_faulty_add(const test_faulty *fault);
 size_t test_faulty_left(void);
 

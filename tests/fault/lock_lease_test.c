@@ -1,0 +1,150 @@
+/* The lease of holds, by the clock: what extends it and what does not. The store of one client is behind a
+ * decorator that gives its session a timeout; mem's own have none.
+ * Test-tags: threads */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/mem/mem.h"
+#include "store/store.h"
+#include "support/faulty.h"
+#include "support/suite.h"
+
+#define WORLD "lease"
+
+/* What the machine has slept, as the kernel would tell it. */
+static _Atomic int64_t slept_s;
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int status = (int)syscall(SYS_clock_gettime, clock, now);
+    if (clock == CLOCK_BOOTTIME) now->tv_sec += slept_s;
+    return status;
+}
+
+typedef struct side {
+    avout_client *client;
+    avout_store *store;
+    avout_lock *lock;
+} side;
+
+static side open_side(size_t index, int64_t session_ms)
+{
+    side s = {0};
+    test_faulty_session_ms = session_ms;
+    CHECK_OK(avout__store_register(&test_faulty_ops));
+    CHECK_OK(avout_connect(session_ms ? "faulty:mem:" WORLD : "mem:" WORLD, NULL, &s.client));
+    s.store = avout__mem_handle(WORLD, index);
+    CHECK_OK(avout_lock_open(&s.lock, s.client, "/l"));
+    return s;
+}
+
+static void close_side(side *s)
+{
+    avout_lock_close(s->lock);
+    avout_close(s->client);
+}
+
+static avout__mem_counters counters(side *s)
+{
+    avout__mem_counters c;
+    avout__mem_counters_of(s->store, &c);
+    return c;
+}
+
+static void sleep_ms(int64_t ms)
+{
+    nanosleep(&(struct timespec){ms / 1000, (ms % 1000) * 1000000}, NULL);
+}
+
+static _Atomic int losses;
+
+static void count(const char *name, avout_token token, void *payload)
+{
+    (void)name, (void)token, (void)payload;
+    losses++;
+}
+
+typedef struct waiter {
+    side *side;
+    uint64_t multis; /* sent when it had the lock */
+    pthread_t thread;
+} waiter;
+
+static void *wait_for_lock(void *payload)
+{
+    waiter *w = payload;
+    CHECK_OK(avout_lock_acquire(NULL, w->side->lock, NULL));
+    w->multis = counters(w->side).multis;
+    CHECK(avout_lock_is_held(w->side->lock));
+    CHECK_OK(avout_lock_release(w->side->lock));
+    return NULL;
+}
+
+/* A server that is cut off from its ensemble answers reads long after the session has ended. */
+TEST(a_read_does_not_give_the_lock_after_a_long_wait)
+{
+    enum { SESSION_MS = 300 };
+    side a = open_side(0, SESSION_MS), b = open_side(1, 0);
+    test_faulty_session_ms = SESSION_MS;
+    waiter w = {.side = &a};
+    CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
+    CHECK(!pthread_create(&w.thread, NULL, wait_for_lock, &w));
+    while (!counters(&a).armed) sleep_ms(1);
+    uint64_t before = counters(&a).multis;
+    sleep_ms(SESSION_MS + 20); /* what is tested is what comes after */
+    CHECK_INT(before, counters(&a).multis);
+    CHECK_OK(avout_lock_release(b.lock));
+    pthread_join(w.thread, NULL);
+    CHECK_INT(before + 1, w.multis);
+    close_side(&a);
+    close_side(&b);
+    suite_check_memory();
+}
+
+/* Refused without having been sent, as by a library that has no memory. */
+TEST(refused_heartbeats_do_not_extend_it)
+{
+    enum { SESSION_MS = 600, TIMES = 40 };
+    side a = open_side(0, SESSION_MS);
+    losses = 0;
+    CHECK_OK(avout_lock_on_lost(a.lock, count, NULL));
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    int64_t begun = avout__now_ns();
+    for (int i = 0; i < TIMES; i++)
+        test_faulty_add(
+            &(test_faulty){.kind = TEST_FAULTY_REFUSE, .multis = true, .status = AVOUT_ENOMEM});
+    while (!losses && avout__now_ns() - begun < (int64_t)5 * SESSION_MS * 1000000) sleep_ms(1);
+    CHECK_INT(1, losses);
+    CHECK(!avout_lock_is_held(a.lock));
+    CHECK(test_faulty_left() > TIMES / 2); /* and are not sent without a pause */
+    CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
+    while (test_faulty_left()) sleep_ms(1);
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    CHECK_OK(avout_lock_release(a.lock));
+    close_side(&a);
+    suite_check_memory();
+}
+
+TEST(a_machine_that_slept_has_lost_it)
+{
+    side a = open_side(0, 60000);
+    losses = 0;
+    CHECK_OK(avout_lock_on_lost(a.lock, count, NULL));
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    CHECK(avout_lock_is_held(a.lock));
+    slept_s += 59;
+    CHECK(avout_lock_is_held(a.lock));
+    slept_s += 2;
+    CHECK(!avout_lock_is_held(a.lock));
+    while (!losses) sleep_ms(1);
+    CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    CHECK(avout_lock_is_held(a.lock));
+    CHECK_OK(avout_lock_release(a.lock));
+    close_side(&a);
+    suite_check_memory();
+}
