@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "lang/regex.h"
 #include "lang/state.h"
 #include "base/banned.h"
 
@@ -57,6 +58,7 @@ static void destroy(lang_object *object)
     case LANG_REDUCED: avout_release(((lang_reduced *)all)->value); break;
     case LANG_CLIENT: avout__lang_client_destroy(all); break;
     case LANG_CELL: avout__lang_cell_destroy(all); break;
+    case LANG_REGEX: avout__lang_regex_destroy(all); break;
     case LANG_CORE: break;
     }
     avout__free(object);

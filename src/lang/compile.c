@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "lang/regex.h"
 #include "base/banned.h"
 
 /* ---- errors and makers ------------------------------------------------------------------------- */
@@ -297,10 +298,14 @@ static const lang_node *quoted(lang_compiler *c, const lang_form *form)
     return NULL;
 }
 
+/* Compiled once, with the form. */
 static const lang_node *regex(lang_compiler *c, const lang_form *form)
 {
-    return avout__lang_bad_status(c, form, AVOUT_ENOTSUP,
-                                  "regular expressions (#\"...\") are not part of this language");
+    const char *text;
+    size_t length;
+    avout_value_to_text(&text, &length, form->value);
+    avout_value made = avout__lang_regex_new(c->run, text, length);
+    return made.bits ? avout__lang_constant(c, form, made) : NULL;
 }
 
 const lang_node *avout__lang_form(lang_compiler *c, const lang_form *form, bool tail)

@@ -1,5 +1,5 @@
 /* Functions of strings, names and characters. */
-#include "lang/core.h"
+#include "lang/core_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +37,9 @@ static bool add(lang_run *run, avout__buffer *buffer, const char *text, size_t l
 static bool add_value(lang_run *run, avout__buffer *buffer, avout_value value)
 {
     if (avout_value_type(value) == AVOUT_TYPE_NIL) return true;
-    bool outside =
-        avout_value_type(value) == AVOUT_TYPE_STRING || avout_value_type(value) == AVOUT_TYPE_CHAR;
+    bool outside = avout_value_type(value) == AVOUT_TYPE_STRING ||
+                   avout_value_type(value) == AVOUT_TYPE_CHAR ||
+                   avout__lang_object_of(value, LANG_REGEX);
     size_t before = buffer->length;
     if (!avout__lang_print(run, buffer, value, outside ? PRINT_PLAIN : PRINT_READABLY))
         return false;
@@ -316,6 +317,8 @@ static avout_value replaced(lang_run *run, const char *name, avout_value *args, 
     const char *text;
     size_t length;
     avout__buffer buffer = AVOUT__BUFFER_INIT, from = AVOUT__BUFFER_INIT, to = AVOUT__BUFFER_INIT;
+    if (avout__lang_object_of(args[1], LANG_REGEX))
+        return avout__lang_regex_replace(run, name, args, all);
     bool fine = avout__lang_text_of(run, name, &text, &length, args[0]) &&
                 needle_of(run, name, &from, args[1]) && needle_of(run, name, &to, args[2]);
     const char *wanted = from.data ? from.data : "";
@@ -378,7 +381,7 @@ static avout_value pieces(lang_run *run, const char *text, size_t length, const 
     return AVOUT_NONE;
 }
 
-/* By a string or character, where Clojure takes a regular expression. */
+/* Clojure takes a regular expression only; a string or character will do as well. */
 CORE(split)
 {
     const char *text;
@@ -386,9 +389,11 @@ CORE(split)
     int64_t most = 0;
     avout__buffer separator = AVOUT__BUFFER_INIT;
     avout_value made = AVOUT_NONE;
+    if (count == 3 && !avout__lang_integer(run, "split", &most, args[2])) return AVOUT_NONE;
+    if (avout__lang_object_of(args[1], LANG_REGEX))
+        return avout__lang_regex_split(run, args[0], args[1], most);
     if (avout__lang_text_of(run, "split", &text, &length, args[0]) &&
-        needle_of(run, "split", &separator, args[1]) &&
-        (count == 2 || avout__lang_integer(run, "split", &most, args[2]))) {
+        needle_of(run, "split", &separator, args[1])) {
         if (separator.length)
             made = pieces(run, text, length, separator.data, separator.length, most);
         else avout__lang_fail(run, AVOUT_EINVAL, "split: the separator is empty");
@@ -665,7 +670,8 @@ const lang_core avout__lang_texts[] = {
     {"clojure.edn/read-string", "s", "the first value in a text", 1, 1, read_string, NULL},
     {"clojure.string/join", "separator? coll", "the elements as one text", 1, 2, join, NULL},
     {"clojure.string/split", "s separator limit?",
-     "the vector of parts between the separators, each a string or character", 2, 3, split, NULL},
+     "the vector of parts between the separators, a regular expression, string or character", 2, 3,
+     split, NULL},
     {"clojure.string/split-lines", "s", "the vector of lines", 1, 1, split_lines, NULL},
     {"clojure.string/upper-case", "s", "in capital letters", 1, 1, upper_case, NULL},
     {"clojure.string/lower-case", "s", "in small letters", 1, 1, lower_case, NULL},
@@ -677,8 +683,8 @@ const lang_core avout__lang_texts[] = {
     {"clojure.string/blank?", "s", "whether it is nil or white space only", 1, 1, is_all_blank,
      NULL},
     {"clojure.string/reverse", "s", "the characters backwards", 1, 1, reverse, NULL},
-    {"clojure.string/replace", "s from to", "with every from, a string or character, replaced", 3,
-     3, replace, NULL},
+    {"clojure.string/replace", "s from to",
+     "with every from (regular expression, string, character) replaced", 3, 3, replace, NULL},
     {"clojure.string/replace-first", "s from to", "with the first from replaced", 3, 3,
      replace_first, NULL},
     {"clojure.string/starts-with?", "s part", "whether it begins with part", 2, 2, starts_with,

@@ -60,6 +60,7 @@ typedef enum lang_kind {
     LANG_REDUCED,
     LANG_CLIENT,
     LANG_CELL, /* an atom or a ref */
+    LANG_REGEX,
 } lang_kind;
 
 /* First in every object. Objects can be nested as deep as programs make them: they are destroyed
@@ -350,8 +351,8 @@ avout_value avout__lang_core_call(lang_run *run, const char *name, size_t count,
 /* One list a theme; each ends with an entry without a name. */
 extern const lang_core avout__lang_numbers[], avout__lang_predicates[], avout__lang_collections[],
     avout__lang_sequences[], avout__lang_texts[], avout__lang_output[], avout__lang_errors[],
-    avout__lang_state[], avout__lang_changes[], avout__lang_watches[], avout__lang_hidden[],
-    avout__lang_prelude[];
+    avout__lang_state[], avout__lang_changes[], avout__lang_watches[], avout__lang_regexes[],
+    avout__lang_hidden[], avout__lang_prelude[];
 
 /* ---- the environment (environment.c) ------------------------------------------------------------ */
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "lang/regex.h"
 #include "lang/state.h"
 #include "base/banned.h"
 
@@ -36,6 +37,7 @@ const char *avout__lang_type_name(avout_value value)
     case LANG_ERROR: return "error";
     case LANG_VAR: return "var";
     case LANG_REDUCED: return "reduced";
+    case LANG_REGEX: return "regular expression";
     case LANG_CLIENT: return "client";
     case LANG_CELL: return ((const lang_cell *)(const void *)object)->atom ? "atom" : "ref";
     }
@@ -103,6 +105,9 @@ static bool print_object(const printer *p, avout_value value, lang_object *objec
     case LANG_VAR:
         return ok(p, avout__buffer_add_format(b, "#'user/%s", ((const lang_var *)object)->name));
     case LANG_REDUCED: return put(p, "#reduced");
+    case LANG_REGEX:
+        return ok(p, avout__buffer_add_format(b, p->style == PRINT_READABLY ? "#\"%s\"" : "%s",
+                                              ((const lang_regex *)(const void *)object)->text));
     case LANG_CLIENT: return print_client(p, (const lang_client *)(const void *)object);
     case LANG_CELL: return print_cell(p, (const lang_cell *)(const void *)object);
     }

@@ -418,8 +418,8 @@ TEST(a_number_given_twice_gives_the_lock_to_nobody)
     CHECK_OK(avout_rwlock_read(NULL, other_reader, NULL));
     CHECK_OK(avout_rwlock_release_read(reader));
     CHECK_OK(avout_rwlock_release_read(other_reader));
-    CHECK_OK(engine_raw(
-        a.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = NODE "/notes", .version = -1}));
+    CHECK_OK(engine_raw(a.store,
+                        (avout_op){.kind = AVOUT_OP_DELETE, .path = NODE "/notes", .version = -1}));
     uint64_t multis = multis_of(&b);
     CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
     CHECK_OK(avout_lock_release(b.lock));

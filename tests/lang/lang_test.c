@@ -144,6 +144,8 @@ TEST(steps_end_what_has_no_end)
         "(dotimes [i 100000000000] i)",
         "(clojure.string/join (repeat \"x\"))",
         "(apply + (range))",
+        "(re-matches #\"(a+)+b\" (apply str (repeat 40 \\a)))",
+        "(re-find #\"(x+x+)+y\" (apply str (repeat 40 \\x)))",
         "(into {} (map vector (range) (range)))",
     };
     open_with(300000);
@@ -167,6 +169,9 @@ TEST(depth_is_an_error_that_can_be_caught)
     answers("100000", "(loop [n 0] (if (< n 100000) (recur (inc n)) n))");
     fails(AVOUT_ELIMIT, 1, 1, "", "(pr-str (reduce (fn [a _] [a]) [] (range 1000000)))",
           "(pr-str (reduce (fn [a _] [a]) [] (range 1000000)))");
+    fails(AVOUT_ELIMIT, 1, 1, "nested too deeply",
+          "(re-matches #\"(a|b)*\" (apply str (repeat 300000 \\a)))",
+          "(re-matches #\"(a|b)*\" (apply str (repeat 300000 \\a)))");
     /* What is nested deep is released without recursion. */
     answers("1", "(do (reduce (fn [f _] (fn [] (f))) (fn [] 1) (range 300000)) 1)");
     answers("1", "(do (nth (iterate inc 0) 300000) 1)");
@@ -308,7 +313,8 @@ static avout_status evaluate_all(void *payload)
         " (for [x [1 2] :when (odd? x)] {x #{x}}) (sort-by - [1 2 3]) (format \"%5d\" 3)\n"
         " (loop [i 0 v []] (if (< i 40) (recur (inc i) (conj v i)) (count v)))\n"
         " (case 3 1 :a (2 3) :b) (clojure.string/join \",\" [1 2]) (pr-str 'a \"b\")\n"
-        " (update-in {:a {:b 1}} [:a :b] inc)]";
+        " (update-in {:a {:b 1}} [:a :b] inc) (clojure.string/replace \"a1b2\" "
+        "#\"([a-z]|x)+(\\d)\" \"$2\")]";
     avout_lang *own;
     avout_value value;
     (void)payload;
