@@ -210,6 +210,18 @@ AVOUT_API avout_status avout_condition_wait(avout_condition *condition,
 AVOUT_API avout_status avout_condition_signal(avout_condition *condition);
 AVOUT_API avout_status avout_condition_signal_all(avout_condition *condition);
 
+/* ---- transactions ----------------------------------------------------------------------------------
+ * Inside a body: the transaction commits only if the acquisition of `lock` with this token, by whichever
+ * thread of the client, is still in force at the point where it does: the store checks that together with
+ * all else. If it is not, the transaction changes nothing and avout_dosync answers AVOUT_ELOST. So what is
+ * written in such transactions alone is safe from a holder that was stopped and goes on too late, without
+ * anybody comparing tokens. One that only reads asks the store, too. To be called each time the body runs;
+ * any number of locks.
+ * AVOUT_ELOST: it is known already; AVOUT_ENOTHELD: released, or no token of this lock in this client;
+ * AVOUT_EINVAL: a lock of another client. Does not block. */
+AVOUT_API avout_status avout_txn_require(avout_txn *txn, avout_lock *lock, avout_token token);
+AVOUT_API avout_status avout_txn_require_rw(avout_txn *txn, avout_rwlock *lock, avout_token token);
+
 /* ---- inspection --------------------------------------------------------------------------------*/
 
 /* A request for a lock, as it stands in the store's queue. */

@@ -8,4 +8,8 @@ struct avout_lock {
     avout__lock_handle handle;
 };
 
+struct avout_rwlock {
+    avout__lock_handle handle;
+};
+
 #endif

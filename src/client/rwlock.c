@@ -2,13 +2,9 @@
 #include "avout/lock.h"
 
 #include "base/alloc.h"
-#include "lock/lock.h"
+#include "client/handles.h"
 #include "stm/handles.h"
 #include "base/banned.h"
-
-struct avout_rwlock {
-    avout__lock_handle handle;
-};
 
 avout_status avout_rwlock_open(avout_rwlock **out, avout_client *client, const char *name)
 {

@@ -23,6 +23,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "store/check.h"
 #include "base/banned.h"
 
 enum { PATH_ROOM = 4096 + 2 * AVOUT__CLAIM_NAME, NAME_MAX_BYTES = 64, SIGNALS_A_MULTI = 256 };
@@ -430,9 +431,10 @@ static void give_up_lock(avout__wait *wait)
     avout__link_remove(&hold->link);
     avout__lock_drop(lock); /* the hold's; the wait has another */
     avout__claim *claim = hold->claim;
-    bool may_hand_on = !hold->checks;
+    bool may_hand_on = avout__hold_may_go_on(hold);
+    avout__node_check_unref(hold->check);
+    hold->check = NULL;
     hold->claim = NULL;
-    hold->checks = 0;
     hold->writes = hold->reads = 0;
     avout__claim_release(claim, may_hand_on, NULL);
 }

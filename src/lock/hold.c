@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "store/check.h"
 #include "base/banned.h"
 
 /* Threads by number: identifiers of the system are used again. */
@@ -170,6 +171,7 @@ void avout__hold_free(avout__hold *hold)
 {
     if (!hold) return;
     avout__notice_free(hold->notice);
+    avout__node_check_unref(hold->check);
     avout__free(hold);
 }
 
@@ -266,13 +268,48 @@ avout_status avout__lock_handle_release(avout__lock_handle *handle, bool shared)
     bool last = !hold->reads && !hold->writes;
     if (last) {
         avout__link_remove(&hold->link);
-        if (valid) wait = avout__claim_release(hold->claim, !hold->checks, &releaser);
+        if (valid) wait = avout__claim_release(hold->claim, avout__hold_may_go_on(hold), &releaser);
         avout__lock_drop(lock); /* the hold's; the handle has another */
     }
     avout__locks_unlock(room);
     if (last) avout__hold_free(hold);
     if (!valid) return was_lost(lock);
     return wait ? await_release(lock, &releaser) : AVOUT_OK;
+}
+
+/* ---- what else may be conditional on a hold ---------------------------------------------------------------------- */
+
+bool avout__hold_may_go_on(const avout__hold *hold)
+{
+    return !hold->check || avout__node_check_idle(hold->check);
+}
+
+static avout_status make_check(avout__hold *hold)
+{
+    avout__lock *lock = hold->lock;
+    char *path = avout__format("%s/%s", lock->path, hold->claim->name);
+    char *detail = avout__format("%s: the lock is not held any more", lock->name);
+    if (path && detail) hold->check = avout__node_check_new(path, 0, AVOUT_ELOST, detail);
+    avout__free(path);
+    avout__free(detail);
+    return hold->check ? AVOUT_OK : AVOUT_ENOMEM;
+}
+
+avout_status avout__hold_check(avout__node_check **check, avout__lock *lock, avout_token token)
+{
+    AVOUT__LIST_EACH(link, &lock->holds)
+    {
+        avout__hold *hold = AVOUT__LINK_OF(link, avout__hold, link);
+        if (avout_token_compare(hold->token, token)) continue;
+        if (!is_valid(hold))
+            return avout_fail(AVOUT_ELOST, "%s: the lock was acquired with this token and lost",
+                              lock->name);
+        if (!hold->check && make_check(hold)) return AVOUT_ENOMEM;
+        *check = hold->check;
+        return AVOUT_OK;
+    }
+    return avout_fail(AVOUT_ENOTHELD, "%s: nobody holds it with this token in this client",
+                      lock->name);
 }
 
 /* ---- looking ------------------------------------------------------------------------------------------------------ */

@@ -199,7 +199,8 @@ struct avout__hold {
     avout__lock_handle *handle; /* whose callback is told; NULL: closed */
     uint64_t thread;
     uint32_t writes, reads;
-    uint32_t checks; /* transactions that were made conditional on it */
+    struct avout__node_check
+        *check; /* for transactions that are conditional on it; NULL: none was */
     avout_token token;
     struct avout__notice *notice; /* of its loss; made beforehand: telling must not want memory */
 };
@@ -362,6 +363,12 @@ avout__hold *avout__hold_of_thread(avout__lock *lock); /* mutex held */
 void avout__holds_lost(avout__claim *claim);
 
 void avout__hold_free(avout__hold *hold);
+/* L6: nothing that may yet be sent is conditional on it. */
+bool avout__hold_may_go_on(const avout__hold *hold);
+/* The check that the acquisition with this token is in force, counted by the hold. Mutex held.
+ * AVOUT_ENOTHELD, AVOUT_ELOST, AVOUT_ENOMEM. */
+avout_status avout__hold_check(struct avout__node_check **check, avout__lock *lock,
+                               avout_token token);
 /* Waits until the want has ended, the token is set or the deadline passed; it has ended then. Answers
  * AVOUT_OK if it was granted, whatever else has happened meanwhile. Without the mutex. */
 avout_status avout__want_wait(avout__lock *lock, avout__want *want, avout_cancel *cancel,

@@ -2,7 +2,8 @@
  *
  * A batch is one multi:
  *
- *     check  every node read and not written, at the version read
+ *     check  every node read and not written, at the version read; nodes that transactions are
+ *            conditional on beside their cells (store/check.h)
  *     set    every node written, at its base version (create where there was none)
  *     set    a slot of this client's := the batch's number, at the slot's version
  *
@@ -52,6 +53,8 @@ static size_t txn_bytes(const avout__stm *stm, const avout_txn *txn)
     size_t bytes = 0;
     for (size_t i = 0; i < txn->count; i++)
         if (avout__entry_counts(&txn->entries[i])) bytes += entry_bytes(stm, &txn->entries[i]);
+    for (size_t i = 0; i < txn->check_count; i++)
+        bytes += stm->info.op_overhead + strlen(txn->checks[i]->path);
     return bytes;
 }
 
@@ -76,6 +79,7 @@ static bool turns_taken(const avout_txn *txn)
 static bool txn_ready(const avout_txn *txn, uint64_t scan, bool to_store)
 {
     bool queued = false;
+    if (txn->check_count && !to_store) return false;
     for (size_t i = 0; i < txn->count; i++) {
         const avout__entry *entry = &txn->entries[i];
         const avout__cell *cell = entry->cell;
@@ -93,11 +97,25 @@ static void block_cells(avout_txn *txn, uint64_t scan)
         if (avout__entry_counts(&txn->entries[i])) txn->entries[i].cell->scan = scan;
 }
 
+static void batch_add_checks(avout__batch *batch, const avout_txn *txn)
+{
+    for (size_t i = 0; i < txn->check_count; i++) {
+        bool there = false;
+        for (size_t j = 0; !there && j < batch->check_count; j++)
+            there = batch->checks[j] == txn->checks[i];
+        if (!there) batch->checks[batch->check_count++] = txn->checks[i];
+    }
+}
+
 /* Reserves first, changes after. */
 static avout_status batch_add(avout__batch *batch, avout_txn *txn)
 {
     avout_status status = AVOUT__GROW(&batch->cells, &batch->capacity, batch->count + txn->count);
+    if (!status && txn->check_count)
+        status = AVOUT__GROW(&batch->checks, &batch->check_capacity,
+                             batch->check_count + txn->check_count);
     if (status) return status;
+    batch_add_checks(batch, txn);
     for (size_t i = 0; i < txn->count; i++) {
         avout__entry *entry = &txn->entries[i];
         avout__cell *cell = entry->cell;
@@ -137,6 +155,7 @@ void avout__batch_free(avout__batch *batch)
     atomic_fetch_add(&batch->stm->landed, 1);
     if (atomic_load(&batch->stm->closed)) avout__futex_wake(&batch->stm->landed, INT32_MAX, false);
     avout__free(batch->cells);
+    avout__free(batch->checks);
     avout__free(batch);
 }
 
@@ -250,6 +269,11 @@ static void draft_ops(multi_draft *draft, avout__batch *batch)
         else if (cell->checked) draft_check(draft, cell, path);
         cell->op_count = draft->op_count - cell->op;
     }
+    batch->check_op = draft->op_count;
+    for (size_t i = 0; i < batch->check_count; i++)
+        draft_op(draft, (avout_op){.kind = AVOUT_OP_CHECK,
+                                   .path = batch->checks[i]->path,
+                                   .version = batch->checks[i]->version});
     if (!batch->slot) return;
     snprintf(draft->number, sizeof draft->number, "%llu", (unsigned long long)batch->number);
     avout__slot_path(draft->slot_path, sizeof draft->slot_path, batch->stm, batch->slot);
@@ -288,7 +312,8 @@ static avout_status batch_submit(avout__batch *batch)
     avout__stm *stm = batch->stm;
     multi_draft draft = {0};
     avout_status status = AVOUT_ENOMEM;
-    draft.ops = avout__calloc(OPS_A_CELL * batch->count + 1, sizeof *draft.ops);
+    draft.ops =
+        avout__calloc(OPS_A_CELL * batch->count + batch->check_count + 1, sizeof *draft.ops);
     draft.requests = avout__calloc(batch->count + 1, sizeof *draft.requests);
     draft.path_at = avout__calloc(batch->count, sizeof *draft.path_at);
     if (draft.ops && draft.requests && draft.path_at) status = draft_paths(&draft, batch);
@@ -317,6 +342,7 @@ static bool needs_slot(const avout__batch *batch)
 
 static bool needs_store(const avout__batch *batch)
 {
+    if (batch->check_count) return true;
     for (size_t i = 0; i < batch->count; i++)
         if (avout__writes_store(&batch->cells[i]) ||
             (batch->cells[i].checked && batch->cells[i].cell->container->in_store))
@@ -360,7 +386,7 @@ void avout__send_ready(avout__stm *stm)
 void avout__send_joined(avout_txn *txn)
 {
     avout__stm *stm = txn->stm;
-    bool to_store = false;
+    bool to_store = txn->check_count;
     for (size_t i = 0; i < txn->count; i++) {
         const avout__entry *entry = &txn->entries[i];
         if (!avout__entry_counts(entry)) continue;

@@ -6,6 +6,8 @@
  * group it depends on. */
 #include "stm/stm.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -154,6 +156,7 @@ static avout_status check_size(avout_txn *txn)
         if (length > largest) largest = length, name = entry->cell->name;
         bytes += length + 2 * (overhead + 3 * entry->cell->name_length + 16);
     }
+    for (size_t i = 0; i < txn->check_count; i++) bytes += overhead + strlen(txn->checks[i]->path);
     if (bytes <= max_request) return AVOUT_OK;
     return avout_fail(
         AVOUT_ELIMIT,
@@ -184,6 +187,7 @@ static void drop_writes(avout_txn *txn)
     }
     txn->has_writes = false;
     txn->hook_count = 0;
+    avout__txn_drop_checks(txn, 0);
 }
 
 /* ---- under the lock ---------------------------------------------------------------------------------------------- */
@@ -302,7 +306,7 @@ static avout__step commit_prepared(avout_status *status, avout_txn *txn, avout_s
     /* What was pending when it was read belongs to a later point of the store's history than what was
      * settled, and others may have changed the latter before that point: even if all is confirmed by
      * now it is one cut only if it is still the newest. */
-    bool asks = txn->has_writes || txn->strict;
+    bool asks = txn->has_writes || txn->strict || txn->check_count;
     bool judges = asks || saw_pending(txn, txn->snap);
     judgement judged = judges ? judge(txn) : VALID;
     bool travels = asks || (judges && (judged != VALID || saw_pending(txn, UINT64_MAX)));

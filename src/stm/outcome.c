@@ -308,6 +308,36 @@ static void refuse_cell(avout__batch *batch, avout__cell *cell, avout__verdict v
     atomic_fetch_sub(&cell->refs, 1); /* the transactions' callers have theirs */
 }
 
+/* Its transactions fail; those that stand on them run again, the others are in pending again. */
+static void refuse_check(avout__batch *batch, const avout__node_check *check)
+{
+    avout__stm *stm = batch->stm;
+    avout__link touched;
+    avout__list_init(&touched);
+    AVOUT__LIST_EACH(link, &batch->txns)
+    {
+        avout_txn *txn = AVOUT__LINK_OF(link, avout_txn, link);
+        bool conditional = false;
+        for (size_t i = 0; i < txn->check_count; i++)
+            conditional = conditional || txn->checks[i] == check;
+        if (!conditional) continue;
+        avout__link_remove(&txn->link);
+        avout__list_append(&touched, &txn->link);
+    }
+    bool veiled = give_back(batch);
+    while (!avout__list_empty(&touched)) { /* as in refuse_cell */
+        avout_txn *txn = AVOUT__LINK_OF(touched.prev, avout_txn, link);
+        avout__txn_fail(txn, AVOUT__FAILED, check->status, check->detail, NULL);
+    }
+    look_through(stm, veiled);
+}
+
+static avout__node_check *check_of_op(avout__batch *batch, size_t op)
+{
+    if (op < batch->check_op || op - batch->check_op >= batch->check_count) return NULL;
+    return batch->checks[op - batch->check_op];
+}
+
 static void refused(avout__batch *batch, const avout_reply *reply)
 {
     bool conflict = reply->status == AVOUT_EVERSION || reply->status == AVOUT_EEXISTS ||
@@ -316,6 +346,11 @@ static void refused(avout__batch *batch, const avout_reply *reply)
         /* Somebody removed our slot, or a fence of an earlier life got there: begin a new one. */
         avout__slot_renew(batch->slot);
         avout__batch_return(batch);
+        return;
+    }
+    avout__node_check *check = check_of_op(batch, reply->failed_op);
+    if (check && conflict) {
+        refuse_check(batch, check);
         return;
     }
     avout__batch_cell *cell = cell_of_op(batch, reply->failed_op);

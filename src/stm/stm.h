@@ -49,6 +49,7 @@
 #include "state/container.h"
 #include "state/foreign.h"
 #include "stm/record.h"
+#include "store/check.h"
 
 typedef struct avout__stm avout__stm;
 typedef struct avout__cell avout__cell;
@@ -190,6 +191,8 @@ struct avout_txn {
     avout__entry inline_entries[AVOUT__INLINE_ENTRIES];
     avout__hook *hooks;
     size_t hook_count, hook_capacity;
+    avout__node_check **checks; /* nodes it is conditional on; counted */
+    size_t check_count, check_capacity;
     avout__cell *missing; /* asynchronous: the cell the run has to wait for; counted */
 
     /* from joining pending on, under the engine's lock */
@@ -231,6 +234,9 @@ struct avout__batch {
     avout__link txns; /* in order */
     avout__batch_cell *cells;
     size_t count, capacity;
+    avout__node_check **checks; /* its transactions', each once; borrowed */
+    size_t check_count, check_capacity;
+    size_t check_op; /* index of the first one's operation */
     uint64_t number;
     avout__slot *slot; /* NULL: nothing is written in the store */
     size_t slot_op;
@@ -467,6 +473,10 @@ avout_status avout__txn_commute(avout_txn *txn, avout__cell *cell, avout_change_
 avout_status avout__txn_or_else(avout_txn *txn, avout_txn_fn first, void *first_payload,
                                 avout_txn_fn second, void *second_payload);
 avout_status avout__txn_hook(avout_txn *txn, void (*call)(void *payload), void *payload);
+/* It commits only if the node is as the check says when it does: else it fails with the check's status. A
+ * transaction that only reads asks the store for it. */
+avout_status avout__txn_require(avout_txn *txn, avout__node_check *check);
+void avout__txn_drop_checks(avout_txn *txn, size_t keep); /* all but the first so many */
 
 typedef enum avout__step {
     AVOUT__STEP_FINAL,     /* *status is the result */

@@ -112,6 +112,7 @@ void avout__txn_reset(avout_txn *txn)
     for (size_t i = 0; i < txn->count; i++) entry_release(&txn->entries[i]);
     txn->count = 0;
     txn->hook_count = 0;
+    avout__txn_drop_checks(txn, 0);
     txn->doomed = txn->in_past = txn->has_writes = false;
     txn->snap = 0;
     txn->phase = AVOUT__RUNNING;
@@ -123,6 +124,7 @@ static void txn_destroy(avout__retired *retired)
     avout__txn_reset(txn);
     if (txn->entries != txn->inline_entries) avout__free(txn->entries);
     avout__free(txn->hooks);
+    avout__free(txn->checks);
     avout__free(txn->failure_detail);
     avout__stm *stm = txn->stm;
     avout__free(txn);
@@ -409,7 +411,7 @@ avout_status avout__txn_commute(avout_txn *txn, avout__cell *cell, avout_change_
 /* ---- savepoints: or-else -------------------------------------------------------------------------------------------- */
 
 typedef struct savepoint {
-    size_t count, hook_count;
+    size_t count, hook_count, check_count;
     bool has_writes;
     struct saved {
         avout_value value;
@@ -439,7 +441,7 @@ static void savepoint_release(savepoint *point)
 
 static avout_status savepoint_set(savepoint *point, avout_txn *txn)
 {
-    *point = (savepoint){txn->count, txn->hook_count, txn->has_writes, NULL};
+    *point = (savepoint){txn->count, txn->hook_count, txn->check_count, txn->has_writes, NULL};
     point->entries = avout__calloc(txn->count ? txn->count : 1, sizeof *point->entries);
     if (!point->entries) return AVOUT_ENOMEM;
     avout_status status = AVOUT_OK;
@@ -473,6 +475,7 @@ static void savepoint_return(savepoint *point, avout_txn *txn)
         entry->flags = (uint8_t)(kept | (flags & (WRITE_FLAGS | AVOUT__ENTRY_COMMUTE)));
     }
     txn->hook_count = point->hook_count;
+    avout__txn_drop_checks(txn, point->check_count);
     txn->has_writes = point->has_writes;
 }
 
@@ -499,6 +502,21 @@ avout_status avout__txn_hook(avout_txn *txn, void (*call)(void *payload), void *
     if (status) return status;
     txn->hooks[txn->hook_count++] = (avout__hook){call, payload};
     return AVOUT_OK;
+}
+
+avout_status avout__txn_require(avout_txn *txn, avout__node_check *check)
+{
+    for (size_t i = 0; i < txn->check_count; i++)
+        if (txn->checks[i] == check) return AVOUT_OK;
+    avout_status status = AVOUT__GROW(&txn->checks, &txn->check_capacity, txn->check_count + 1);
+    if (status) return status;
+    txn->checks[txn->check_count++] = avout__node_check_ref(check);
+    return AVOUT_OK;
+}
+
+void avout__txn_drop_checks(avout_txn *txn, size_t keep)
+{
+    while (txn->check_count > keep) avout__node_check_unref(txn->checks[--txn->check_count]);
 }
 
 void avout__txn_run_hooks(avout_txn *txn)
