@@ -8,7 +8,17 @@
  * of it, and gives up only what the heir does not have. So a change costs the same for a node of two
  * children and of thirty-two, and everything dies as early as if each had counted for itself.
  *
- * A node has up to 32 places; what is said of a place is said of all values in it.
+ * A node has up to 32 places; what is said of a place is said of all values in it. Three versions of a
+ * node, each made of the one before it; in brackets what each has counted:
+ *
+ *     A   [a] [b] [c] [d]    has no origin
+ *     B    a  [x]  c   d     relies on A for a, c and d
+ *     C    a   x   c  [y]    relies on B for x, through it on A for a and c
+ *
+ * A dies: B has a, c and d counted from then on; b, which B does not have, is dropped. Had B died first,
+ * C would have x counted, and nothing would be dropped: d, which C does not have, is A's to drop.
+ * B's owner wants to change a in place, and a has one reference: settling counts it for B and for C too,
+ * so that it has three, and B's owner sees that it has to copy.
  *
  *   K1  Origins and heirs are mutual, and form a chain from the oldest to the newest. A node has at
  *       most one heir: who copies it again while the heir lives counts everything.
