@@ -8,13 +8,14 @@
 
 /* ---- the locks -------------------------------------------------------------------------------- */
 
-enum { LOCKS = AVOUT__KIN_LOCKS, SPINS = 200 };
+enum { LOCKS = AVOUT__KIN_LOCKS, SPINS = 20 };
 
 static struct {
     _Alignas(64) _Atomic uint32_t held;
 } locks[LOCKS];
 
-/* Who holds it was interrupted: there is no point in spinning on. */
+/* Held longer than its few instructions take, the lock belongs to a thread that was interrupted. To spin
+ * on would keep the processor from it. */
 static void wait_for(_Atomic uint32_t *held)
 {
     struct timespec pause = {.tv_nsec = 20000};
