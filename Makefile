@@ -144,7 +144,7 @@ $(BUILD)/$(1)/lib/libavout.so.$(VERSION): $(LIB_SOURCES:%.c=$(BUILD)/$(1)/%.o) s
 	@echo "  LD  $(1) $$(@F)"
 	@$$(CC) $$(CFLAGS_$(1)) $$(CFLAGS) -shared -Wl,-soname,libavout.so.$(SOVERSION) \
 	    -Wl,--version-script=src/avout.map $(if $(filter release,$(1)),-Wl$(,)-z$(,)defs) \
-	    -Wl,-z,relro,-z,now $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LIBS)
+	    -Wl,-z,relro,-z,now,-z,nodelete $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LIBS)
 	@ln -sf $$(@F) $$(@D)/libavout.so.$(SOVERSION)
 	@ln -sf libavout.so.$(SOVERSION) $$(@D)/libavout.so
 

@@ -48,6 +48,45 @@ refuse it_is_the_shared_library_that_is_used 'libavout.so.0' "$scratch/stranger"
 check build_with_the_static_library stranger stranger.c --static
 check run_with_the_static_library runs 'AVOUT_RETRY, 0'
 
+# A thread that has used the library runs a function of the library's when it ends, also when
+# whoever loaded the library has let go of it.
+cat >"$scratch/guest.c" <<'END'
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct value { uintptr_t bits; } value;
+static value (*string)(const char *text);
+static void (*release)(value value);
+static pthread_barrier_t meeting;
+
+static void *use(void *none)
+{
+    release(string("text"));
+    pthread_barrier_wait(&meeting);
+    pthread_barrier_wait(&meeting); /* the library has been closed */
+    return none;
+}
+
+int main(int count, char **arguments)
+{
+    pthread_t thread;
+    void *library = count == 2 ? dlopen(arguments[1], RTLD_NOW) : NULL;
+    if (!library) return 2;
+    *(void **)&string = dlsym(library, "avout_string");
+    *(void **)&release = dlsym(library, "avout_release");
+    if (!string || !release || pthread_barrier_init(&meeting, NULL, 2)) return 3;
+    if (pthread_create(&thread, NULL, use, NULL)) return 4;
+    pthread_barrier_wait(&meeting);
+    if (dlclose(library)) return 5;
+    pthread_barrier_wait(&meeting);
+    return pthread_join(thread, NULL) ? 6 : 0;
+}
+END
+check build_a_guest ${CC:-cc} -std=gnu17 -pthread -o "$scratch/guest" "$scratch/guest.c" -ldl
+check threads_end_after_the_library_was_closed "$scratch/guest" "$place/lib/libavout.so"
+
 for example in examples/*.c; do
     [ -e "$example" ] || continue
     cp "$example" "$scratch"
