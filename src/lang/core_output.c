@@ -145,6 +145,23 @@ CORE(nano_time)
     return avout__lang_made(run, avout_int(nanoseconds(CLOCK_MONOTONIC)));
 }
 
+/* In short naps, so that an interruption is seen. */
+CORE(sleep_for)
+{
+    int64_t left;
+    if (!avout__lang_integer(run, "Thread/sleep", &left, args[0])) return AVOUT_NONE;
+    if (left < 0) return avout__lang_fail(run, AVOUT_EINVAL, "Thread/sleep: a negative time");
+    int64_t end = nanoseconds(CLOCK_MONOTONIC) / 1000000;
+    end = left > INT64_MAX - end ? INT64_MAX : end + left;
+    while ((left = end - nanoseconds(CLOCK_MONOTONIC) / 1000000) > 0) {
+        struct timespec nap = {0, (left < 20 ? left : 20) * 1000000};
+        nanosleep(&nap, NULL);
+        /* What is left of the fuel: only then is the interruption looked at. */
+        if (!lang_step(run, (size_t)run->fuel + 1)) return AVOUT_NONE;
+    }
+    return avout_nil();
+}
+
 CORE(timed)
 {
     char text[64];
@@ -160,6 +177,55 @@ CORE(timed)
     if (printed.bits) return value;
     avout_release(value);
     return AVOUT_NONE;
+}
+
+/* ---- help ------------------------------------------------------------------------------------------------------ */
+
+static const avout_function_info *info_of(const char *name)
+{
+    const avout_function_info *info;
+    for (size_t i = 0; (info = avout_lang_function_at(i)); i++)
+        if (!strcmp(info->name, name)) return info;
+    return NULL;
+}
+
+/* (doc map) */
+CORE(doc_of)
+{
+    const char *name;
+    char text[400];
+    if (avout_value_to_text(&name, NULL, args[0]))
+        return avout__lang_wrong(run, "doc", "a name", args[0]);
+    const avout_function_info *info = info_of(name);
+    if (!info)
+        return avout__lang_fail(run, AVOUT_ENOTFOUND, "doc: nothing is known of %.100s", name);
+    snprintf(text, sizeof text, "(%s%s%s)\n  %s", info->name, *info->arguments ? " " : "",
+             info->arguments, info->summary);
+    avout_value line = avout__lang_made(run, avout_string(text));
+    avout_value printed = line.bits ? output(run, 1, &line, PRINT_PLAIN, true) : AVOUT_NONE;
+    avout_release(line);
+    return printed;
+}
+
+CORE(apropos)
+{
+    const char *text;
+    size_t length;
+    lang_items items = {0};
+    const avout_function_info *info;
+    if (!avout__lang_text_of(run, "apropos", &text, &length, args[0])) return AVOUT_NONE;
+    bool fine = true;
+    for (size_t i = 0; fine && (info = avout_lang_function_at(i)); i++)
+        if (strstr(info->name, text))
+            fine = avout__lang_add(run, &items, avout__lang_made(run, avout_symbol(info->name)));
+    if (!fine) {
+        avout__lang_drop(&items);
+        return AVOUT_NONE;
+    }
+    avout_value names = avout__lang_list(run, &items), sorted = AVOUT_NONE;
+    if (names.bits) sorted = avout__lang_core_call(run, "sort", 1, &names);
+    avout_release(names);
+    return sorted;
 }
 
 /* ---- namespaces ------------------------------------------------------------------------------------------------ */
@@ -212,6 +278,9 @@ const lang_core avout__lang_output[] = {
     {"prn-str", "x ...", "what prn prints, as a string", 0, LANG_MANY, prn_str, NULL},
     {"print-str", "x ...", "what print prints, as a string", 0, LANG_MANY, print_str, NULL},
     {"println-str", "x ...", "what println prints, as a string", 0, LANG_MANY, println_str, NULL},
+    {"Thread/sleep", "milliseconds", "waits that long; nil", 1, 1, sleep_for, NULL},
+    {"doc*", "symbol", "", 1, 1, doc_of, NULL},
+    {"apropos", "text", "the names that contain the text", 1, 1, apropos, NULL},
     {"with-out-str*", "f", "", 1, 1, with_out_str, NULL},
     {"time*", "f", "", 1, 1, timed, NULL},
     {"System/currentTimeMillis", "", "milliseconds since 1970", 0, 0, current_time, NULL},

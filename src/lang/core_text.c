@@ -16,7 +16,7 @@ bool avout__lang_text_of(lang_run *run, const char *name, const char **text, siz
 }
 
 /* The buffer's text as a string; it is released. */
-static avout_value string_of(lang_run *run, avout__buffer *buffer, bool fine)
+avout_value avout__lang_text_value(lang_run *run, avout__buffer *buffer, bool fine)
 {
     avout_value string = AVOUT_NONE;
     if (fine && lang_step_bytes(run, buffer->length))
@@ -26,7 +26,7 @@ static avout_value string_of(lang_run *run, avout__buffer *buffer, bool fine)
     return string;
 }
 
-static bool add(lang_run *run, avout__buffer *buffer, const char *text, size_t length)
+bool avout__lang_text_add(lang_run *run, avout__buffer *buffer, const char *text, size_t length)
 {
     avout_status status = avout__buffer_add(buffer, text, length);
     if (status) avout__lang_failed(run, status);
@@ -34,7 +34,7 @@ static bool add(lang_run *run, avout__buffer *buffer, const char *text, size_t l
 }
 
 /* As str has it: nil is nothing, strings are themselves. */
-static bool add_value(lang_run *run, avout__buffer *buffer, avout_value value)
+bool avout__lang_text_str(lang_run *run, avout__buffer *buffer, avout_value value)
 {
     if (avout_value_type(value) == AVOUT_TYPE_NIL) return true;
     bool outside = avout_value_type(value) == AVOUT_TYPE_STRING ||
@@ -52,13 +52,13 @@ static bool add_value(lang_run *run, avout__buffer *buffer, avout_value value)
         snprintf(name, sizeof name, "%s", buffer->data + before + 2);
         buffer->length = before;
         bool nan = !strcmp(name, "NaN"), minus = *name == '-';
-        return add(run, buffer,
-                   nan     ? "NaN"
-                   : minus ? "-Infinity"
-                           : "Infinity",
-                   nan     ? 3
-                   : minus ? 9
-                           : 8);
+        return avout__lang_text_add(run, buffer,
+                                    nan     ? "NaN"
+                                    : minus ? "-Infinity"
+                                            : "Infinity",
+                                    nan     ? 3
+                                    : minus ? 9
+                                            : 8);
     }
     return true;
 }
@@ -68,14 +68,14 @@ CORE(str)
     avout__buffer buffer = AVOUT__BUFFER_INIT;
     bool fine = true;
     if (count == 1 && avout_value_type(args[0]) == AVOUT_TYPE_STRING) return lang_take(&args[0]);
-    for (size_t i = 0; i < count && fine; i++) fine = add_value(run, &buffer, args[i]);
-    return string_of(run, &buffer, fine);
+    for (size_t i = 0; i < count && fine; i++) fine = avout__lang_text_str(run, &buffer, args[i]);
+    return avout__lang_text_value(run, &buffer, fine);
 }
 
 /* ---- parts ------------------------------------------------------------------------------------------------ */
 
 /* The byte where code point `index` begins; SIZE_MAX: behind the end. */
-static size_t offset_of(const char *text, size_t length, int64_t index)
+size_t avout__lang_text_offset(const char *text, size_t length, int64_t index)
 {
     size_t at = 0;
     if (index < 0) return SIZE_MAX;
@@ -95,8 +95,8 @@ CORE(subs)
         (count == 3 && !avout__lang_integer(run, "subs", &to, args[2])) ||
         !lang_step_bytes(run, length))
         return AVOUT_NONE;
-    size_t start = offset_of(text, length, from);
-    size_t end = count == 3 ? offset_of(text, length, to) : length;
+    size_t start = avout__lang_text_offset(text, length, from);
+    size_t end = count == 3 ? avout__lang_text_offset(text, length, to) : length;
     if (start == SIZE_MAX || end == SIZE_MAX || start > end)
         return avout__lang_fail(run, AVOUT_ERANGE, "subs: from %lld to %lld is not in the string",
                                 (long long)from, (long long)(count == 3 ? to : -1));
@@ -104,7 +104,7 @@ CORE(subs)
 }
 
 /* Code points before `byte`. */
-static int64_t points(const char *text, size_t byte)
+int64_t avout__lang_text_points(const char *text, size_t byte)
 {
     int64_t n = 0;
     for (size_t i = 0; i < byte; i++) n += (text[i] & 0xc0) != 0x80;
@@ -138,7 +138,7 @@ static avout_value index_of(lang_run *run, const char *name, avout_value *args, 
         at = (size_t)(here - text);
     }
     avout__buffer_release(&needle);
-    return found ? avout_int(points(text, (size_t)(found - text))) : avout_nil();
+    return found ? avout_int(avout__lang_text_points(text, (size_t)(found - text))) : avout_nil();
 }
 
 CORE(find_first)
@@ -288,10 +288,10 @@ CORE(reverse)
     for (size_t end = length; end > 0 && fine;) {
         size_t start = end - 1;
         while (start > 0 && (text[start] & 0xc0) == 0x80) start--;
-        fine = add(run, &buffer, text + start, end - start);
+        fine = avout__lang_text_add(run, &buffer, text + start, end - start);
         end = start;
     }
-    return string_of(run, &buffer, fine);
+    return avout__lang_text_value(run, &buffer, fine);
 }
 
 CORE(join)
@@ -302,13 +302,13 @@ CORE(join)
     bool fine = avout__lang_walk(&walk, run, "join", args[count - 1]), first = true;
     if (!fine) return AVOUT_NONE;
     while (fine && avout__lang_walk_next(&walk, &item)) {
-        if (!first && count == 2) fine = add_value(run, &buffer, args[0]);
-        fine = fine && add_value(run, &buffer, item);
+        if (!first && count == 2) fine = avout__lang_text_str(run, &buffer, args[0]);
+        fine = fine && avout__lang_text_str(run, &buffer, item);
         first = false;
         avout_release(item);
     }
     fine = avout__lang_walk_end(&walk) && fine;
-    return string_of(run, &buffer, fine);
+    return avout__lang_text_value(run, &buffer, fine);
 }
 
 /* A string for a string, or a character for a character. */
@@ -328,20 +328,20 @@ static avout_value replaced(lang_run *run, const char *name, avout_value *args, 
         /* Nothing is found before every character and at the end, as in Java. */
         if (!found || (!from.length && at > length)) break;
         size_t here = (size_t)(found - text), next = here + from.length;
-        fine = add(run, &buffer, text + at, here - at) &&
-               (!to.length || add(run, &buffer, to.data, to.length)) &&
+        fine = avout__lang_text_add(run, &buffer, text + at, here - at) &&
+               (!to.length || avout__lang_text_add(run, &buffer, to.data, to.length)) &&
                lang_step_bytes(run, to.length);
         if (!from.length && next < length) do
-                fine = fine && add(run, &buffer, text + next, 1);
+                fine = fine && avout__lang_text_add(run, &buffer, text + next, 1);
             while (++next < length && (text[next] & 0xc0) == 0x80);
         else if (!from.length) next = length + 1;
         at = next;
         if (!all || at > length) break;
     }
-    if (fine && at < length) fine = add(run, &buffer, text + at, length - at);
+    if (fine && at < length) fine = avout__lang_text_add(run, &buffer, text + at, length - at);
     avout__buffer_release(&from);
     avout__buffer_release(&to);
-    return string_of(run, &buffer, fine);
+    return avout__lang_text_value(run, &buffer, fine);
 }
 
 CORE(replace)
@@ -411,7 +411,7 @@ CORE(split_lines)
     bool fine = true;
     for (size_t i = 0; i < length && fine; i++)
         if (text[i] != '\r' || i + 1 == length || text[i + 1] != '\n')
-            fine = add(run, &plain, text + i, 1);
+            fine = avout__lang_text_add(run, &plain, text + i, 1);
     avout_value made =
         fine ? pieces(run, plain.data ? plain.data : "", plain.length, "\n", 1, 0) : AVOUT_NONE;
     avout__buffer_release(&plain);
@@ -453,8 +453,8 @@ static avout_value named(lang_run *run, const char *function, size_t count, avou
         if (type != AVOUT_TYPE_STRING && type != AVOUT_TYPE_SYMBOL && type != AVOUT_TYPE_KEYWORD)
             fine = avout__lang_wrong(run, function, "a string, keyword or symbol", args[i]).bits;
         if (fine) fine = !avout_value_to_text(&text, &length, args[i]);
-        if (fine && i == 1 && buffer.length) fine = add(run, &buffer, "/", 1);
-        if (fine) fine = add(run, &buffer, text, length);
+        if (fine && i == 1 && buffer.length) fine = avout__lang_text_add(run, &buffer, "/", 1);
+        if (fine) fine = avout__lang_text_add(run, &buffer, text, length);
     }
     avout_value value =
         fine ? avout__lang_made(run, make(buffer.data ? buffer.data : "", buffer.length))
@@ -511,154 +511,10 @@ CORE(load_string)
     return avout__lang_load(run, text, length);
 }
 
-/* ---- format ------------------------------------------------------------------------------------------------------ */
-
-/* One %... of Java's formats: flags, width, precision, conversion. */
-typedef struct directive {
-    char flags[8];
-    int width, precision;
-    char conversion;
-} directive;
-
-static bool parse_directive(directive *d, const char **at, const char *end)
-{
-    const char *p = *at;
-    size_t flags = 0;
-    *d = (directive){.width = 0, .precision = -1};
-    while (p < end && strchr("-+ 0,(", *p) && *p && flags < sizeof d->flags - 1)
-        d->flags[flags++] = *p++;
-    while (p < end && *p >= '0' && *p <= '9' && d->width < 10000)
-        d->width = d->width * 10 + *p++ - '0';
-    if (p < end && *p == '.') {
-        d->precision = 0;
-        for (p++; p < end && *p >= '0' && *p <= '9' && d->precision < 1000; p++)
-            d->precision = d->precision * 10 + *p - '0';
-    }
-    if (p == end) return false;
-    d->conversion = *p++;
-    *at = p;
-    return strchr("sSdxXofegcbn%", d->conversion) && d->conversion;
-}
-
-static bool pad(lang_run *run, avout__buffer *out, const directive *d, const char *text,
-                size_t length)
-{
-    int64_t shown = points(text, length);
-    bool left = strchr(d->flags, '-') != NULL, zero = strchr(d->flags, '0') && !left;
-    size_t sign = zero && length && (*text == '-' || *text == '+');
-    bool fine = !sign || add(run, out, text, 1);
-    for (int64_t i = shown; !left && i < d->width && fine; i++)
-        fine = add(run, out, zero ? "0" : " ", 1);
-    fine = fine && add(run, out, text + sign, length - sign);
-    for (int64_t i = shown; left && i < d->width && fine; i++) fine = add(run, out, " ", 1);
-    return fine;
-}
-
-/* 1234567 as 1,234,567. */
-static void group(char *digits, size_t size)
-{
-    size_t sign = *digits == '-' || *digits == '+', length = strcspn(digits + sign, ".");
-    for (size_t left = length; left > 3; left -= 3) {
-        size_t at = sign + left - 3, rest = strlen(digits + at);
-        if (at + rest + 2 > size) return;
-        memmove(digits + at + 1, digits + at, rest + 1);
-        digits[at] = ',';
-    }
-}
-
-static bool format_number(lang_run *run, avout__buffer *out, const directive *d, avout_value value)
-{
-    char text[512];
-    int64_t whole = 0;
-    double number = 0;
-    if (strchr("dxXo", d->conversion)) {
-        if (!avout__lang_integer(run, "format", &whole, value)) return false;
-        if (d->conversion == 'd') snprintf(text, sizeof text, "%lld", (long long)whole);
-        else if (d->conversion == 'x')
-            snprintf(text, sizeof text, "%llx", (unsigned long long)whole);
-        else if (d->conversion == 'X')
-            snprintf(text, sizeof text, "%llX", (unsigned long long)whole);
-        else snprintf(text, sizeof text, "%llo", (unsigned long long)whole);
-    } else {
-        avout_type type = avout_value_type(value);
-        if (type != AVOUT_TYPE_FLOAT && type != AVOUT_TYPE_DECIMAL)
-            return avout__lang_wrong(run, "format", "a floating-point number or decimal", value)
-                .bits;
-        avout_value_to_float(&number, value);
-        int precision = d->precision < 0 ? 6 : d->precision > 100 ? 100 : d->precision;
-        if (d->conversion == 'e') snprintf(text, sizeof text, "%.*e", precision, number);
-        else snprintf(text, sizeof text, "%.*f", precision, number);
-    }
-    if (strchr(d->flags, ',')) group(text, sizeof text);
-    if (strchr(d->flags, '+') && *text != '-') {
-        memmove(text + 1, text, strnlen(text, sizeof text - 2) + 1);
-        *text = '+';
-    }
-    return pad(run, out, d, text, strlen(text));
-}
-
-static bool format_value(lang_run *run, avout__buffer *out, const directive *d, avout_value value)
-{
-    avout__buffer text = AVOUT__BUFFER_INIT;
-    bool fine;
-    if (strchr("dxXofeg", d->conversion)) return format_number(run, out, d, value);
-    if (d->conversion == 'b') {
-        const char *word = avout_value_truthy(value) ? "true" : "false";
-        return pad(run, out, d, word, strlen(word));
-    }
-    if (d->conversion == 'c' && avout_value_type(value) != AVOUT_TYPE_CHAR)
-        return avout__lang_wrong(run, "format", "a character", value).bits;
-    if (avout_value_type(value) == AVOUT_TYPE_NIL) fine = add(run, &text, "null", 4);
-    else fine = add_value(run, &text, value);
-    size_t length = text.length;
-    if (d->precision >= 0) {
-        size_t cut = offset_of(text.data ? text.data : "", length, d->precision);
-        if (cut != SIZE_MAX) length = cut;
-    }
-    fine = fine && pad(run, out, d, text.data ? text.data : "", length);
-    avout__buffer_release(&text);
-    return fine;
-}
-
-CORE(format)
-{
-    const char *text;
-    size_t length, next = 1;
-    avout__buffer out = AVOUT__BUFFER_INIT;
-    if (!avout__lang_text_of(run, "format", &text, &length, args[0])) return AVOUT_NONE;
-    const char *at = text, *end = text + length;
-    bool fine = true;
-    while (fine && at < end) {
-        directive d;
-        const char *percent = memchr(at, '%', (size_t)(end - at));
-        if (percent != at) {
-            const char *stop = percent ? percent : end;
-            fine = add(run, &out, at, (size_t)(stop - at));
-            at = stop;
-            continue;
-        }
-        at++;
-        if (!parse_directive(&d, &at, end))
-            fine = avout__lang_fail(run, AVOUT_EINVAL, "format: unknown directive %.*s",
-                                    (int)(end - percent > 8 ? 8 : end - percent), percent)
-                       .bits;
-        else if (d.conversion == '%') fine = add(run, &out, "%", 1);
-        else if (d.conversion == 'n') fine = add(run, &out, "\n", 1);
-        else if (next == count)
-            fine = avout__lang_fail(run, AVOUT_EINVAL, "format: an argument is missing for %%%c",
-                                    d.conversion)
-                       .bits;
-        else fine = format_value(run, &out, &d, args[next++]);
-    }
-    return string_of(run, &out, fine);
-}
-
 const lang_core avout__lang_texts[] = {
     {"str", "x ...", "the text of all, one behind the other; nil is nothing", 0, LANG_MANY, str,
      NULL},
     {"subs", "s from to?", "the characters from from up to before to", 2, 3, subs, NULL},
-    {"format", "fmt arg ...", "text with %s %d %x %f %e %c %b %% %n filled in, as Java's", 1,
-     LANG_MANY, format, NULL},
     {"name", "x", "the name of a keyword or symbol, without its namespace", 1, 1, name, NULL},
     {"namespace", "x", "the namespace of a keyword or symbol, or nil", 1, 1, namespace_of, NULL},
     {"keyword", "space? name", "the keyword of that name", 1, 2, keyword, NULL},

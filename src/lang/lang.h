@@ -352,7 +352,7 @@ avout_value avout__lang_core_call(lang_run *run, const char *name, size_t count,
 extern const lang_core avout__lang_numbers[], avout__lang_predicates[], avout__lang_collections[],
     avout__lang_sequences[], avout__lang_texts[], avout__lang_output[], avout__lang_errors[],
     avout__lang_state[], avout__lang_changes[], avout__lang_watches[], avout__lang_regexes[],
-    avout__lang_hidden[], avout__lang_prelude[];
+    avout__lang_formats[], avout__lang_hidden[], avout__lang_prelude[];
 
 /* ---- the environment (environment.c) ------------------------------------------------------------ */
 

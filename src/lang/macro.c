@@ -391,6 +391,16 @@ static const lang_node *compile_dosync(lang_compiler *c, const lang_form *form, 
     return avout__lang_core_node(c, form, "dosync*", 2, parts);
 }
 
+/* (doc name): (doc* 'name) */
+static const lang_node *compile_doc(lang_compiler *c, const lang_form *form, bool tail)
+{
+    (void)tail;
+    if (form->count != 2 || !avout__lang_is_symbol(form->items[1]))
+        return avout__lang_bad(c, form, "doc: expected a name");
+    const lang_node *name = avout__lang_constant(c, form, avout_share(form->items[1]->value));
+    return name ? avout__lang_core_node(c, form, "doc*", 1, &name) : NULL;
+}
+
 /* (import java.util.Date): there are no classes to import; names of exceptions are known anyway. */
 static const lang_node *compile_import(lang_compiler *c, const lang_form *form, bool tail)
 {
@@ -481,6 +491,7 @@ const lang_special avout__lang_macros[] = {
     {"with-out-str", "body...", "what the body prints, as a string", compile_with_out_str},
     {"dosync!!", "client body...",
      "the body as one transaction: ref-set!!, alter!!, commute!!, ensure!!", compile_dosync},
+    {"doc", "name", "prints what is known of a function or special form", compile_doc},
     {"import", "class...", "nil; there are no classes to import", compile_import},
     {"ns", "name (:require spec ...)? (:use spec ...)?", "names the program; requires namespaces",
      compile_ns},

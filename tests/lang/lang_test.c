@@ -386,6 +386,38 @@ TEST(every_name_has_help)
     CHECK(count > 250);
 }
 
+TEST(help_is_asked_for_by_name)
+{
+    open_with(0);
+    answers("\"(inc n)\\n  n plus one\\n\"", "(with-out-str (doc inc))");
+    answers("true", "(clojure.string/includes? (with-out-str (doc let)) \"names for values\")");
+    answers("(merge merge-with)", "(apropos \"merge\")");
+    fails(AVOUT_ENOTFOUND, 1, 1, "nothing is known of nonsense", "(doc nonsense)",
+          "(doc nonsense)");
+    close_all();
+}
+
+/* From another thread, whose call wakes nobody up. */
+static void *interrupt_soon(void *payload)
+{
+    (void)payload;
+    usleep(50000);
+    avout_lang_interrupt(lang);
+    return NULL;
+}
+
+TEST_WITHIN(sleep_is_interrupted, 20)
+{
+    open_with(UINT64_MAX);
+    answers("true",
+            "(let [t (System/nanoTime)] (Thread/sleep 30) (>= (- (System/nanoTime) t) 29000000))");
+    pthread_t thread;
+    CHECK(!pthread_create(&thread, NULL, interrupt_soon, NULL));
+    CHECK_STATUS(AVOUT_ECANCELLED, try_eval("(Thread/sleep 1000000)"));
+    pthread_join(thread, NULL);
+    close_all();
+}
+
 /* Each function of the prelude is compiled when it is named. */
 TEST(every_function_can_be_named)
 {
