@@ -71,11 +71,14 @@ const avout_value *avout__list_at(const avout__list *list, size_t index);
  *   V1  tail_count is 0 for the empty vector, else 1..32; what is before it, a multiple of 32, is in
  *       the trie: full leaves, filled from the left.
  *   V2  shift is 0 when the root is a leaf; the trie is never higher than it must be.
- *   V3  A branch's children beyond the last one used are NULL. */
-enum { AVOUT__VECTOR_BITS = 5, AVOUT__VECTOR_WIDTH = 32 };
+ *   V3  A branch's children beyond the last one used are NULL.
+ *   V4  With AVOUT__VECTOR_PLAIN in the object's flags there is no object among the tail's items:
+ *       copies of it, and its end, need not look at each. */
+enum { AVOUT__VECTOR_BITS = 5, AVOUT__VECTOR_WIDTH = 32, AVOUT__VECTOR_PLAIN = 1 };
 
 typedef struct avout__vector_node {
     _Atomic uint32_t refs;
+    avout__kin kin; /* a place is an index in the node */
     union {
         avout_value items[AVOUT__VECTOR_WIDTH];                   /* a leaf's */
         struct avout__vector_node *children[AVOUT__VECTOR_WIDTH]; /* a branch's */

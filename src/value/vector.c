@@ -15,7 +15,9 @@ typedef avout__vector_node node_t;
 static node_t *node_new(void)
 {
     node_t *node = avout__alloc(sizeof *node);
-    if (node) atomic_init(&node->refs, 1);
+    if (!node) return NULL;
+    atomic_init(&node->refs, 1);
+    avout__kin_init(&node->kin);
     return node;
 }
 
@@ -44,15 +46,44 @@ static bool node_drop(node_t *node)
            atomic_fetch_sub_explicit(&node->refs, 1, memory_order_acq_rel) == 1;
 }
 
+static uint32_t place_of(size_t index, uint32_t shift)
+{
+    return index >> shift & (WIDTH - 1);
+}
+
+static void retain_place(node_t *node, uint32_t shift, uint32_t place)
+{
+    if (!shift) avout__retain(node->items[place]);
+    else if (node->children[place]) node_ref(node->children[place]);
+}
+
+/* Rule K4 of kin.h. The node has one owner. */
+static void settle(node_t *node, uint32_t shift, uint32_t place)
+{
+    uint32_t missing = avout__kin_settle(&node->kin, 1u << place);
+    if (!missing) return;
+    while (missing--) retain_place(node, shift, place);
+    avout__kin_unlock(&node->kin);
+}
+
+static uint32_t leave(node_t *node)
+{
+    if (avout__kin_alone(&node->kin)) return UINT32_MAX;
+    avout__kin_lock(&node->kin);
+    uint32_t places = avout__kin_leave(&node->kin);
+    avout__kin_unlock(&node->kin);
+    return places;
+}
+
 /* `dead` as in avout__champ_unref. The calls nest as deep as the trie, at most 13. */
 static void node_unref(node_t *node, uint32_t shift, avout__dead_list *dead)
 {
     if (!node_drop(node)) return;
-    for (int i = 0; i < WIDTH; i++) {
+    for (uint32_t left = leave(node); left; left &= left - 1) {
+        int i = __builtin_ctz(left);
         if (!shift && dead) avout__dead_drop(dead, node->items[i]);
         else if (!shift) avout__release(node->items[i]);
         else if (node->children[i]) node_unref(node->children[i], shift - BITS, dead);
-        else break;
     }
     avout__free(node);
 }
@@ -65,19 +96,22 @@ static void node_discard(node_t *node, uint32_t shift)
     avout__free(node);
 }
 
-/* Makes *at a node of one owner that holds the same. */
-static avout_status node_edit(node_t **at, uint32_t shift)
+/* Makes *at a node of one owner that holds the same, for a change in one place. */
+static avout_status node_edit(node_t **at, uint32_t shift, uint32_t place)
 {
     node_t *node = *at;
-    if (node_unique(node)) return AVOUT_OK;
+    if (node_unique(node)) {
+        settle(node, shift, place);
+        return AVOUT_OK;
+    }
     node_t *copy = node_new();
     if (!copy) return AVOUT_ENOMEM;
     memcpy(copy->items, node->items, sizeof copy->items);
-    for (int i = 0; i < WIDTH; i++) {
-        if (!shift) avout__retain(copy->items[i]);
-        else if (copy->children[i]) node_ref(copy->children[i]);
-        else break;
-    }
+    retain_place(copy, shift, place);
+    avout__kin_step step = {&node->kin, &copy->kin, 1u << place, false};
+    avout__kin_join(&step, 1);
+    for (uint32_t i = 0; i < WIDTH && !step.joined; i++)
+        if (i != place) retain_place(copy, shift, i);
     *at = copy;
     node_unref(node, shift, NULL);
     return AVOUT_OK;
@@ -99,7 +133,19 @@ static avout__vector *vector_new(uint32_t capacity)
     vector->root = NULL;
     vector->shift = 0;
     vector->capacity = capacity;
+    vector->object.flags = AVOUT__VECTOR_PLAIN;
     return vector;
+}
+
+static bool is_plain(const avout__vector *vector)
+{
+    return vector->object.flags & AVOUT__VECTOR_PLAIN;
+}
+
+/* V4: `item` is about to be in the tail. */
+static void will_hold(avout__vector *vector, avout_value item)
+{
+    if (avout__is_object(item)) vector->object.flags = 0;
 }
 
 static uint32_t tail_count(const avout__vector *vector)
@@ -132,7 +178,9 @@ static avout__vector *edit(avout_value *slot, uint32_t needed)
     copy->count = vector->count;
     copy->shift = vector->shift;
     if (vector->root) copy->root = node_ref(vector->root);
-    for (uint32_t i = 0; i < tail; i++) copy->tail[i] = avout__retain(vector->tail[i]);
+    memcpy(copy->tail, vector->tail, tail * sizeof *copy->tail);
+    copy->object.flags = vector->object.flags;
+    for (uint32_t i = 0; i < tail && !is_plain(copy); i++) avout__retain(copy->tail[i]);
     *slot = avout__value_of(&copy->object);
     avout__object_release(&vector->object);
     return copy;
@@ -181,9 +229,10 @@ static avout_status push_leaf(avout__vector *vector, size_t start, node_t *leaf)
     }
     node_t **at = &vector->root;
     for (; *at; shift -= BITS) {
-        avout_status status = node_edit(at, shift);
+        uint32_t place = place_of(start, shift);
+        avout_status status = node_edit(at, shift, place);
         if (status) return status;
-        at = &(*at)->children[start >> shift & (WIDTH - 1)];
+        at = &(*at)->children[place];
     }
     node_t *right = chain(shift, leaf);
     if (!right) return AVOUT_ENOMEM;
@@ -207,7 +256,9 @@ avout_status avout__vector_conj(avout_value *slot, avout_value item)
             return status;
         }
         tail = 0;
+        vector->object.flags = AVOUT__VECTOR_PLAIN;
     }
+    will_hold(vector, item);
     vector->tail[tail] = item;
     vector->count++;
     return AVOUT_OK;
@@ -220,16 +271,17 @@ avout_status avout__vector_set(avout_value *slot, size_t index, avout_value item
     size_t start = avout__vector_tail_start(vector);
     avout_value *place, old;
     if (index >= start) {
+        will_hold(vector, item);
         place = &vector->tail[index - start];
     } else {
         node_t **at = &vector->root;
         for (uint32_t shift = vector->shift;; shift -= BITS) {
-            avout_status status = node_edit(at, shift);
+            avout_status status = node_edit(at, shift, place_of(index, shift));
             if (status) return status;
             if (!shift) break;
-            at = &(*at)->children[index >> shift & (WIDTH - 1)];
+            at = &(*at)->children[place_of(index, shift)];
         }
-        place = &(*at)->items[index & (WIDTH - 1)];
+        place = &(*at)->items[place_of(index, 0)];
     }
     old = *place;
     *place = item;
@@ -242,11 +294,15 @@ avout_value *avout__vector_unique_item(avout_value value, size_t index)
     avout__vector *vector = avout__vector_of(value);
     if (index >= vector->count || !avout__object_unique(&vector->object)) return NULL;
     size_t start = avout__vector_tail_start(vector);
-    if (index >= start) return &vector->tail[index - start];
+    if (index >= start) {
+        vector->object.flags = 0; /* whatever is put there */
+        return &vector->tail[index - start];
+    }
     node_t *node = vector->root;
     for (uint32_t shift = vector->shift; node_unique(node); shift -= BITS) {
-        if (!shift) return &node->items[index & (WIDTH - 1)];
-        node = node->children[index >> shift & (WIDTH - 1)];
+        settle(node, shift, place_of(index, shift));
+        if (!shift) return &node->items[place_of(index, 0)];
+        node = node->children[place_of(index, shift)];
     }
     return NULL;
 }
@@ -259,21 +315,24 @@ static avout_status pop_leaf(avout__vector *vector, size_t start, node_t **leaf)
     node_t **path[16], **at = &vector->root;
     uint32_t depth = 0, shift = vector->shift;
     for (; shift; shift -= BITS) {
-        avout_status status = node_edit(at, shift);
+        uint32_t place = place_of(last, shift);
+        avout_status status = node_edit(at, shift, place);
         if (status) return status;
         path[depth++] = at;
-        at = &(*at)->children[last >> shift & (WIDTH - 1)];
+        at = &(*at)->children[place];
     }
     *leaf = *at;
     *at = NULL;
     while (depth && !(*path[depth - 1])->children[0]) { /* emptied branches */
-        avout__free(*path[--depth]);
+        node_unref(*path[--depth], BITS, NULL);
         *path[depth] = NULL;
     }
-    while (vector->shift && !vector->root->children[1]) { /* V2 */
-        node_t *only = vector->root->children[0];
-        avout__free(vector->root);
-        vector->root = only;
+    while (vector->root && vector->shift && !vector->root->children[1]) { /* V2 */
+        node_t *root = vector->root;
+        settle(root, vector->shift, 0);
+        vector->root = root->children[0];
+        root->children[0] = NULL;
+        node_unref(root, vector->shift, NULL);
         vector->shift -= BITS;
     }
     if (!vector->root) vector->shift = 0;
@@ -293,7 +352,8 @@ avout_status avout__vector_pop(avout_value *slot)
         avout_status status = pop_leaf(vector, start, &leaf);
         if (status) return status;
         memcpy(vector->tail, leaf->items, sizeof leaf->items);
-        if (node_unique(leaf)) {
+        vector->object.flags = 0;
+        if (node_unique(leaf) && avout__kin_alone(&leaf->kin)) {
             avout__free(leaf);
         } else {
             for (int i = 0; i < WIDTH; i++) avout__retain(vector->tail[i]);
@@ -353,6 +413,7 @@ avout_value avout__vector_from_owned(const avout_value *items, size_t count)
     }
     vector->count = count;
     if (count) memcpy(vector->tail, items + start, (count - start) * sizeof *items);
+    for (size_t i = start; i < count; i++) will_hold(vector, items[i]);
     return avout__value_of(&vector->object);
 }
 
@@ -364,7 +425,7 @@ avout_value avout_vector(size_t count, const avout_value *items)
 static void release_children(avout__object *object, avout__dead_list *dead)
 {
     avout__vector *vector = (avout__vector *)(void *)object;
-    uint32_t tail = tail_count(vector);
+    uint32_t tail = is_plain(vector) ? 0 : tail_count(vector);
     for (uint32_t i = 0; i < tail; i++) avout__dead_drop(dead, vector->tail[i]);
     if (vector->root) node_unref(vector->root, vector->shift, dead);
 }

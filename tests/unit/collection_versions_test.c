@@ -60,7 +60,7 @@ static void keys_release(void)
 typedef struct version {
     avout_value value;
     size_t count;
-    uint32_t boxes[KEYS]; /* by key or index; 0: none */
+    uint32_t boxes[KEYS]; /* by key or index; 0: none, or nil */
 } version;
 
 static version versions[VERSIONS];
@@ -84,6 +84,7 @@ static void set(version *v, bool vector, uint32_t at)
     avout_value box = AVOUT_NONE, key = vector ? I(at) : avout_share(keys[at]);
     if (!below(8) && (id = versions[from].boxes[at])) /* what another version has there */
         box = avout_share(avout_value_get(versions[from].value, key));
+    else if (vector && !below(4)) box = NIL, id = 0;
     else box = new_box(&id);
     if (below(3)) {
         CHECK_OK(avout_assoc(&v->value, avout_share(key), box));
@@ -92,7 +93,7 @@ static void set(version *v, bool vector, uint32_t at)
         avout_release(box);
     }
     avout_release(key);
-    v->count += !v->boxes[at];
+    if (!vector) v->count += !v->boxes[at];
     v->boxes[at] = id;
 }
 
@@ -108,13 +109,18 @@ static void change_map(version *v)
     v->boxes[at] = 0;
 }
 
+/* Over times vectors grow, and over times they shrink, to nothing. */
 static void change_vector(version *v)
 {
+    static uint32_t changes;
+    bool grow = changes++ / 6000 % 2 == 0;
     uint32_t what = below(10);
-    if (what < 5 && v->count < KEYS) {
-        CHECK_OK(avout_conj(&v->value, new_box(&v->boxes[v->count])));
+    if (what < (grow ? 6 : 1) && v->count < KEYS) {
+        /* Every other leaf is mostly without boxes. */
+        bool nil = v->count / 32 % 2 && below(60);
+        CHECK_OK(avout_conj(&v->value, nil ? NIL : new_box(&v->boxes[v->count])));
         v->count++;
-    } else if (what < 8 && v->count) {
+    } else if (what < (grow ? 8 : 3) && v->count) {
         set(v, true, below((uint32_t)v->count));
     } else if (v->count) {
         CHECK_OK(avout_pop(&v->value));
@@ -138,7 +144,8 @@ static void look_at_contents(const version *v, bool vector)
     CHECK_INT(v->count, count_of(v->value));
     for (uint32_t i = 0; i < KEYS; i++) {
         avout_value key = vector ? I(i) : keys[i], got = avout_value_get(v->value, key);
-        CHECK_INT(v->boxes[i], avout_is_none(got) ? 0 : id_of(got));
+        bool none = avout_is_none(got) || avout_value_type(got) == AVOUT_TYPE_NIL;
+        CHECK_INT(v->boxes[i], none ? 0 : id_of(got));
     }
 }
 
@@ -192,6 +199,34 @@ TEST(boxes_in_versions_of_vectors_live_as_long_as_one_has_them)
     run_versions(true);
 }
 
+static void look_alive(avout_value collection)
+{
+    avout_iterator it = avout_value_iterate(collection);
+    while (avout_iterator_next(&it)) CHECK_INT(0, atomic_load(&ended[id_of(it.item)]));
+}
+
+/* Where a trie loses a level or a branch, the old version goes on with what it had. */
+TEST(a_vector_shrinks_below_a_level_beside_its_old_version)
+{
+    static const int sizes[] = {33, 65, 66, 97, 1057, 1058, 1089};
+    for (size_t n = 0; n < 4 * sizeof sizes / sizeof *sizes; n++) {
+        uint32_t first = atomic_load(&made), id;
+        avout_value vector = V0, old;
+        for (int i = 0; i < sizes[n / 4]; i++) CHECK_OK(avout_conj(&vector, new_box(&id)));
+        old = avout_share(vector);
+        if (n & 1) CHECK_OK(avout_assoc(&vector, I(0), new_box(&id)));
+        for (int i = 0; i < 33; i++) CHECK_OK(avout_pop(&vector));
+        for (int i = 0; i < 3; i++) CHECK_OK(avout_conj(&vector, new_box(&id)));
+        look_alive(old);
+        look_alive(vector);
+        avout_release(n & 2 ? old : vector);
+        look_alive(n & 2 ? vector : old);
+        avout_release(n & 2 ? vector : old);
+        for (id = first + 1; id <= atomic_load(&made); id++) CHECK_INT(1, atomic_load(&ended[id]));
+        CHECK_INT(0, avout_memory_blocks());
+    }
+}
+
 /* ---- threads ---------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, PLACES = 5, ROUNDS = 1000 };
@@ -200,12 +235,6 @@ static struct {
     pthread_mutex_t lock;
     avout_value map, vector;
 } places[PLACES];
-
-static void look_alive(avout_value collection)
-{
-    avout_iterator it = avout_value_iterate(collection);
-    while (avout_iterator_next(&it)) CHECK_INT(0, atomic_load(&ended[id_of(it.item)]));
-}
 
 static void change_both(avout_value *map, avout_value *vector, uint64_t *random)
 {
@@ -367,7 +396,7 @@ static void *keep_changing(void *number)
 
 static int change_in_child(void)
 {
-    alarm(10);
+    alarm(60);
     for (int i = 0; i < 100; i++) { /* of many locks, one at least is the one that was held */
         avout_value map = M0, before;
         for (int k = 0; k < 9; k++)

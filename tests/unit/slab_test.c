@@ -151,7 +151,7 @@ TEST(a_forked_child_finds_no_lock_held)
         pid_t child = fork();
         CHECK(child >= 0);
         if (!child) {
-            alarm(10);
+            alarm(60);
             void *block = avout__slab_take(NULL, 64);
             if (block) avout__slab_give(NULL, block);
             _exit(block ? 0 : 1);
