@@ -39,16 +39,10 @@ static avout_status await_head(avout_txn *txn, avout__entry *entry)
 
 static avout_status apply_commutes(avout_txn *txn, avout__entry *entry)
 {
-    avout_value value;
-    avout_status status = avout__txn_value(&value, txn, entry->cell, entry->base);
+    avout_value changed;
+    avout_status status =
+        avout__commutes_apply(&changed, txn, entry->commutes, entry->base, entry->cell);
     if (status) return status;
-    avout_value changed = avout_share(value);
-    for (avout__commute *commute = entry->commutes; !status && commute; commute = commute->next)
-        status = commute->change(&changed, commute->payload);
-    if (status) {
-        avout_release(changed);
-        return status;
-    }
     avout_release(entry->value);
     entry->value = changed;
     avout__free(entry->blob);

@@ -470,6 +470,10 @@ bool avout__txn_valid(avout_txn *txn);
 
 avout_status avout__txn_commute(avout_txn *txn, avout__cell *cell, avout_change_fn change,
                                 void *payload);
+/* What the commutes make of the base's value; owned. They may use the transaction. */
+avout_status avout__commutes_apply(avout_value *changed, avout_txn *txn,
+                                   const avout__commute *commutes, avout__record *base,
+                                   avout__cell *cell);
 avout_status avout__txn_or_else(avout_txn *txn, avout_txn_fn first, void *first_payload,
                                 avout_txn_fn second, void *second_payload);
 avout_status avout__txn_hook(avout_txn *txn, void (*call)(void *payload), void *payload);

@@ -277,26 +277,35 @@ static avout_status read_base(avout_txn *txn, avout__entry *entry)
     }
 }
 
+avout_status avout__commutes_apply(avout_value *changed, avout_txn *txn,
+                                   const avout__commute *commutes, avout__record *base,
+                                   avout__cell *cell)
+{
+    avout_value value;
+    avout_status status = avout__txn_value(&value, txn, cell, base);
+    if (status) return status;
+    *changed = avout_share(value);
+    for (; !status && commutes; commutes = commutes->next)
+        status = commutes->change(changed, commutes->payload);
+    if (!status && avout_is_none(*changed)) status = avout_none_status();
+    if (status) avout_release(*changed);
+    return status;
+}
+
 /* A commuted ref that is read becomes an altered one: what was read is what the changes build on. */
 static avout_status settle_commutes(avout__entry **at, avout_txn *txn)
 {
     avout__entry *entry = *at;
     avout__cell *cell = entry->cell;
-    avout_value value;
-    avout_status status = avout__txn_value(&value, txn, cell, entry->base);
-    if (status) return status;
-    avout_value changed = avout_share(value);
     /* They may use the transaction, which may move the entries, and this very ref. */
     avout__commute *commutes = entry->commutes;
     entry->commutes = NULL;
     entry->flags &= (uint8_t)~AVOUT__ENTRY_COMMUTE;
-    for (avout__commute *commute = commutes; !status && commute; commute = commute->next)
-        status = commute->change(&changed, commute->payload);
-    if (!status && avout_is_none(changed)) status = avout_none_status();
+    avout_value changed;
+    avout_status status = avout__commutes_apply(&changed, txn, commutes, entry->base, cell);
     *at = entry = avout__txn_find(txn, cell);
     commutes_free(entry);
     if (status) {
-        avout_release(changed);
         entry->commutes = commutes;
         entry->flags |= AVOUT__ENTRY_COMMUTE;
         return status;
