@@ -195,6 +195,7 @@ static avout_status give_up(avout_txn *txn)
     txn->on_done = NULL; /* nobody is left to be told */
     if (txn->phase == AVOUT__PENDING) {
         avout__txn_fail(txn, AVOUT__FAILED, AVOUT_ETIMEOUT, NULL, NULL);
+        avout__send_ready(txn->stm); /* others may have waited behind it */
     } else if (txn->phase == AVOUT__SENT) {
         txn->abandoned = true;
         if (txn->has_writes)

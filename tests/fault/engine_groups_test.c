@@ -11,6 +11,7 @@ enum { BUSY = 4, TIMEOUT_MS = 20000 }; /* BUSY: as many groups as can be on thei
 /* One asynchronous transaction over up to two refs. */
 typedef struct member {
     avout_ref *first, *second;
+    avout_ref *looked_at; /* read only */
     _Atomic int runs;
     int64_t saw; /* first, in the last run */
     _Atomic bool over;
@@ -23,6 +24,8 @@ static avout_status add_one_each(avout_txn *txn, void *payload)
     member *m = payload;
     avout_status status = suite_txn_int(&m->saw, txn, m->first);
     m->runs += !status; /* a run that has to wait for a state to be fetched does not count */
+    int64_t seen;
+    if (!status && m->looked_at) status = suite_txn_int(&seen, txn, m->looked_at);
     if (!status) status = plus_one(txn, m->first);
     if (!status && m->second) status = plus_one(txn, m->second);
     return status;
@@ -54,7 +57,8 @@ static void member_check(member *m, avout_status status, int most_runs)
         test_failed(__FILE__, __LINE__, "%s (%s), expected %s", avout_status_name(m->status),
                     m->detail, avout_status_name(status));
     if (m->runs > most_runs)
-        test_failed(__FILE__, __LINE__, "%d runs, expected %d", m->runs, most_runs);
+        test_failed(__FILE__, __LINE__, "%s: %d runs, expected %d", avout_ref_name(m->first),
+                    m->runs, most_runs);
 }
 
 /* While as many groups are held on their way as can be, what is committed gathers in the next. */
@@ -326,6 +330,54 @@ static void *call_dosync(void *payload)
 static void caller_start(caller *mine)
 {
     CHECK(!pthread_create(&mine->thread, NULL, call_dosync, mine));
+}
+
+/* What it had only looked at was kept from others: they travel as soon as it is withdrawn. */
+static avout_status look_at_x(avout_txn *txn, void *payload)
+{
+    member *m = payload;
+    avout_status status = suite_txn_int(&m->saw, txn, m->first);
+    return status ? status : avout_fail(9, "only looked");
+}
+
+/* Waits until x is so for transactions: until who makes it so has committed here. */
+static void await_pending_x(crowd *c, int64_t wanted)
+{
+    member look = {.first = c->w.x};
+    avout_call_options brief = {.timeout_ms = 2};
+    while (look.saw != wanted)
+        CHECK(avout_dosync(c->w.client, look_at_x, &look, &brief));
+}
+
+static void withdraw_in_front(bool asynchronous)
+{
+    crowd c;
+    crowd_open(&c, 0);
+    c.before = statistics(c.w.client);
+    avout__mem_hold(c.w.store, AVOUT__MEM_REQUESTS);
+    member ahead = {.first = c.w.x}, behind = {.first = c.w.z};
+    caller late = {&c.w, {.first = c.w.x, .looked_at = c.w.z}, 200, 0};
+    member_start(&ahead, &c.w);
+    await_pending_x(&c, 1);
+    if (asynchronous) member_start_within(&late.m, &c.w, late.timeout_ms);
+    else caller_start(&late);
+    await_pending_x(&c, 2);
+    member_start(&behind, &c.w);
+    ENGINE_AWAIT(late.m.over);
+    if (!asynchronous) pthread_join(late.thread, NULL);
+    ENGINE_AWAIT(statistics(c.w.client).multis == c.before.multis + 2);
+    avout__mem_release(c.w.store);
+    member_check(&ahead, AVOUT_OK, 1);
+    member_check(&late.m, AVOUT_ETIMEOUT, 1);
+    member_check(&behind, AVOUT_OK, 1);
+    check_world(&c, 1, 0, 1);
+    crowd_close(&c);
+}
+
+TEST(withdrawn_it_stands_in_nobodys_way)
+{
+    withdraw_in_front(false);
+    withdraw_in_front(true);
 }
 
 TEST(a_caller_withdraws_at_its_deadline)
