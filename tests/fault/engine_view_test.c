@@ -153,11 +153,13 @@ TEST(opening_beyond_the_room_caches_nothing)
     pair_open(&p, NULL);
     CHECK_OK(avout_ref_create(&late, p.far, "/late", avout_int(5), NULL));
     avout_ref_close(late);
+    CHECK_OK(avout_ref_create(&late, p.far, "/later", avout_int(6), NULL));
+    avout_ref_close(late);
     avout__mem_limits(p.store, 0, sizeof X_PATH + sizeof Y_PATH + 16);
     CHECK_OK(avout__mem_suspend(p.store));
     CHECK_OK(put(p.near, p.y, 1)); /* the limit is known now */
     CHECK_INT(0, suite_ref_int(p.x));
-    CHECK_INT(1, suite_ref_int(p.y));
+    CHECK_INT(1, engine_strict_int(p.y)); /* nothing is on its way any more */
     avout__mem_counters_of(p.store, &before);
     CHECK_OK(avout_ref_open(&late, p.near, "/late"));
     avout__mem_counters_of(p.store, &after);
@@ -165,14 +167,15 @@ TEST(opening_beyond_the_room_caches_nothing)
     CHECK(is_shown(p.x) && is_shown(p.y));
     CHECK_INT(5, suite_ref_int(late));
     avout_ref_close(late);
+    /* Another: the cell of the first goes with its last reference, perhaps later. */
     engine_fault(p.store,
-                 (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .path = "/avout/cells/late"});
-    CHECK_OK(avout_ref_open(&late, p.near, "/late"));
+                 (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .path = "/avout/cells/later"});
+    CHECK_OK(avout_ref_open(&late, p.near, "/later"));
     CHECK_INT(0, avout__mem_faults_left(p.store));
     CHECK_OK(avout_ref_destroy(late));
     avout_ref_close(late);
-    CHECK_STATUS(AVOUT_ENOTFOUND, avout_ref_open(&late, p.near, "/late"));
-    CHECK_CONTAINS("/late: was destroyed", avout_error_detail());
+    CHECK_STATUS(AVOUT_ENOTFOUND, avout_ref_open(&late, p.near, "/later"));
+    CHECK_CONTAINS("/later: was destroyed", avout_error_detail());
     CHECK_STATUS(AVOUT_ENOTFOUND, avout_ref_open(&late, p.near, "/never"));
     CHECK_CONTAINS("/never: there is no atom or ref", avout_error_detail());
     pair_close(&p);
