@@ -109,4 +109,20 @@ static inline avout_status add_to(world *w, avout_ref *ref)
     return avout_dosync(w->client, plus_one, ref, &(avout_call_options){.timeout_ms = 20000});
 }
 
+static inline uint64_t world_multis(const world *w)
+{
+    avout_statistics all;
+    avout_client_statistics(w->client, &all);
+    return all.multis;
+}
+
+/* For asynchronous calls: notes the answer and the end. */
+static inline void world_finish(avout_status status, const char *detail, void *payload)
+{
+    (void)detail;
+    world *w = payload;
+    w->answer = status;
+    w->ends++;
+}
+
 #endif
