@@ -101,7 +101,7 @@ slow_reader_can_end()
     "$avout" watch --initial /w/long >"$scratch/pipe" 2>"$scratch/watched.err" &
     watcher=$!
     eventually [ -s "$scratch/begun" ] || return 1
-    sleep 1 # it fills the pipe
+    sleep 1 # to fill the pipe: it is stuck in writing when the signal comes
     kill -0 $watcher || return 1
     kill -TERM $watcher
     ended 0

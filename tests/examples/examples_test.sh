@@ -17,6 +17,13 @@ is_short() { [ "$(wc -l <"$1")" -le 61 ] || wc -l "$1"; }
 
 children() { cat "/proc/$1/task/$1/children"; }
 has_children() { [ "$(children "$1" | wc -w)" -gt 3 ]; }
+moves() { "$avout" get /avout-demo/moves 2>&1; }
+moved_since() { [ "$(moves)" != "$1" ]; }
+# Waits until the demo's processes are there and change things.
+at_work() # PROCESS
+{
+    eventually has_children "$1" && before=$(moves) && eventually moved_since "$before"
+}
 
 run_demo()
 {
@@ -40,8 +47,7 @@ child_killed_from_outside()
 {
     "$demo" --seconds 5 >"$scratch/demo" 2>&1 &
     parent=$!
-    eventually has_children $parent || return 1
-    sleep 0.5
+    at_work $parent || return 1
     kill -9 "$(children $parent | cut -d " " -f 1)"
     wait $parent && says_ok && grep -q 'killed from outside' "$scratch/demo"
 }
@@ -49,8 +55,7 @@ interrupted()
 {
     env --default-signal=INT "$demo" --seconds 60 >"$scratch/demo" 2>&1 &
     parent=$!
-    eventually has_children $parent || return 1
-    sleep 0.5
+    at_work $parent || return 1
     kill -INT $parent
     wait $parent
     [ $? = 130 ] && says_ok
@@ -59,8 +64,7 @@ parent_killed()
 {
     "$demo" --seconds 60 >"$scratch/demo" 2>&1 &
     parent=$!
-    eventually has_children $parent || return 1
-    sleep 0.5
+    at_work $parent || return 1
     children=$(children $parent)
     kill -9 $parent
     wait $parent
@@ -79,8 +83,7 @@ sabotage()
 {
     "$demo" --seconds 20 >"$scratch/demo" 2>&1 &
     parent=$!
-    eventually has_children $parent || return 1
-    sleep 0.5
+    at_work $parent || return 1
     # It may be moved from a group we come to into one we have been at: then it is still there.
     while kill -0 $parent 2>/dev/null; do
         for group in red green blue; do "$avout" swap /avout-demo/$group disj 7 >/dev/null; done

@@ -132,6 +132,7 @@ TEST(turns_that_are_refused)
     world_close(&w);
 }
 
+/* After a while, so that the listing begins without a connection. */
 static void *connect_again(void *payload)
 {
     nanosleep(&(struct timespec){0, 50000000}, NULL);

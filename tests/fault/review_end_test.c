@@ -29,7 +29,7 @@ TEST(a_client_is_closed_while_directories_are_made)
                  (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .path = "/avout/cells/a:/b:"});
     CHECK(!pthread_create(&c.thread, NULL, create_deep, &c));
     REVIEW_AWAIT(!review_connected(c.client));
-    usleep(50000); /* it tries again and again */
+    usleep(50000); /* meanwhile it tries again and again: it is in the middle of that */
     int64_t began = avout__now_ns();
     avout_close(c.client);
     pthread_join(c.thread, NULL);

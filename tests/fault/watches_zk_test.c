@@ -105,7 +105,7 @@ static void cut_for(test_proxy *proxy, avout_client *writer, bool expires, int64
     proxy_set(proxy, PROXY_CUT);
     await_event(AVOUT_EVENT_SUSPENDED, suspended);
     change_all(writer, next, final);
-    if (expires) crowd_sleep_ms(2 * SESSION_MS + 500);
+    if (expires) crowd_sleep_ms(2 * SESSION_MS + 500); /* the server has to count the session out */
     proxy_set(proxy, PROXY_PASS);
     if (expires) {
         await_event(AVOUT_EVENT_REESTABLISHED, reestablished);

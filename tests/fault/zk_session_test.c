@@ -228,7 +228,7 @@ TEST_WITHIN(a_server_restarts_under_load, 170)
     pthread_t thread;
     CHECK(!pthread_create(&thread, NULL, write_on, &w));
     for (size_t i = 0; i < 2; i++) {
-        usleep(100000);
+        contract_wait(c, CONTRACT_REPLY, contract_count(c, CONTRACT_REPLY) + 20);
         test_zk_kill(zk, 0);
         CHECK_INT(AVOUT_EVENT_SUSPENDED, nth_session_event(c, 1 + 2 * i));
         test_zk_restart(zk, 0);

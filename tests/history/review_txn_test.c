@@ -283,7 +283,7 @@ static avout_status alter_slowly_while_changed(avout_txn *txn, void *payload)
     b->runs++;
     avout_status status = avout_alter(txn, b->ref, suite_plus, &suite_one);
     if (!status) CHECK_OK(avout_swap(b->atom, suite_plus, &suite_one, NULL, NULL, NULL));
-    usleep(60000);
+    usleep(60000); /* two runs use up the deadline */
     return status;
 }
 

@@ -228,7 +228,7 @@ TEST(a_writer_killed_alone_leaves_whole_changes)
         lmdb_client c;
         lmdb_start(&writer, write_pairs);
         lmdb_wait_step(writer.shared, 1);
-        pause_ms(round);
+        pause_ms(round); /* the kill comes somewhere in its writing */
         lmdb_kill(&writer);
         lmdb_open(&c, lmdb_path("store"), NULL);
         check_pairs(&c, atomic_load(&writer.shared->numbers[0]));
@@ -262,7 +262,7 @@ TEST(writers_are_killed_while_others_go_on)
     for (int round = 0; round < 10; round++) {
         lmdb_start(&writers[round], write_pairs);
         lmdb_wait_step(writers[round].shared, 1);
-        pause_ms(round * 2);
+        pause_ms(round * 2); /* the kill comes somewhere in its writing */
         int64_t before = atomic_load(&other.shared->numbers[0]);
         lmdb_kill(&writers[round]);
         for (int i = 0; i < 5000 && atomic_load(&other.shared->numbers[0]) < before + 3; i++)
@@ -308,7 +308,7 @@ TEST(a_stopped_writer_costs_others_a_timeout_and_no_more)
         }
         avout__reply_release(&reply);
         CHECK_INT(0, kill(writer.pid, SIGCONT));
-        pause_ms(1);
+        pause_ms(1); /* it writes on, to be stopped elsewhere */
     }
     CHECK_INT(number_in(&c, "/x"), number_in(&c, "/y")); /* readers are not held up */
     /* Neither is a closing handle, with a multi of half a minute waiting. */
@@ -380,7 +380,7 @@ TEST(no_process_starves)
     for (int i = 0; i < PROCESSES; i++) lmdb_start(&all[i], count_writes);
     for (int i = 0; i < PROCESSES; i++) lmdb_wait_step(all[i].shared, 1);
     for (int i = 0; i < PROCESSES; i++) lmdb_step(all[i].shared, 2);
-    pause_ms(1500);
+    pause_ms(1500); /* the time that is shared */
     for (int i = 0; i < PROCESSES; i++) lmdb_step(all[i].shared, 3);
     int64_t total = 0, least = INT64_MAX;
     for (int i = 0; i < PROCESSES; i++) {
