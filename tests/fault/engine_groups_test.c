@@ -345,8 +345,7 @@ static void await_pending_x(crowd *c, int64_t wanted)
 {
     member look = {.first = c->w.x};
     avout_call_options brief = {.timeout_ms = 2};
-    while (look.saw != wanted)
-        CHECK(avout_dosync(c->w.client, look_at_x, &look, &brief));
+    while (look.saw != wanted) CHECK(avout_dosync(c->w.client, look_at_x, &look, &brief));
 }
 
 static void withdraw_in_front(bool asynchronous)
