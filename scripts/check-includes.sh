@@ -29,7 +29,7 @@ BEGIN {
     allow["client"]     = "public sys base value edn store store/lmdb store/zk store/mem state stm lock client"
     allow["lang"]       = "public base lang"
     allow["cli"]        = "public lang cli"
-    allow["examples"]   = "public examples"
+    allow["examples"]   = "public sys examples"
     allow["bench"]      = "public bench"
     allow["plugin"]     = "public sys plugin"
     # An engine has one door. The benchmark measures the engines themselves beside us.
