@@ -27,7 +27,8 @@ MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 CC ?= cc
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wcast-qual -Wvla -Werror
-CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -DTHREADED -DAVOUT_VERSION=$(VERSION)
+PLUGINS := $(notdir $(patsubst %/include,%,$(sort $(wildcard plugins/*/include))))
+CPPFLAGS += -Iinclude -Isrc $(PLUGINS:%=-Iplugins/%/include) -D_GNU_SOURCE -DTHREADED -DAVOUT_VERSION=$(VERSION)
 CFLAGS_release := -O2 -g
 # Without the check for null: the address of a thread-local variable, which the linker computes without
 # setting the flags that the check then looks at, is taken for one. A null access ends the test anyway.
@@ -44,6 +45,7 @@ LIBS := -lzookeeper_mt -llmdb -lgmp -lm -pthread
 
 LIB_SOURCES := $(sort $(wildcard src/base/*.c src/value/*.c src/edn/*.c src/store/*.c \
                  src/store/*/*.c src/state/*.c src/stm/*.c src/lock/*.c src/client/*.c src/lang/*.c))
+PLUGIN_SOURCES := $(sort $(wildcard plugins/*/*.c))
 CLI_SOURCES := $(sort $(wildcard src/cli/*.c))
 BENCH_SOURCES := $(sort $(wildcard bench/*.c))
 EXAMPLE_SOURCES := $(sort $(wildcard examples/*.c))
@@ -87,7 +89,10 @@ EXAMPLES := $(EXAMPLE_SOURCES:%.c=$(OUT)/%) $(DEMO)
 RUNNER := $(BUILD)/run-tests
 SERVICE := $(if $(SERVICE_SOURCE),$(BUILD)/zookeeper-server)
 
-all: lib shared $(COMMAND)
+PLUGIN_LIBRARIES := $(PLUGINS:%=$(OUT)/lib/libavout-%.so.$(VERSION))
+CONTAINER_TEST := $(OUT)/bin/avout-container-test
+
+all: lib shared $(COMMAND) $(PLUGIN_LIBRARIES) $(CONTAINER_TEST)
 lib: $(OUT)/libavout.a
 shared: $(SHARED)
 tests: $(TESTS_$(VARIANT):%.c=$(OUT)/%)
@@ -148,8 +153,20 @@ $(BUILD)/$(1)/lib/libavout.so.$(VERSION): $(LIB_SOURCES:%.c=$(BUILD)/$(1)/%.o) s
 	@ln -sf $$(@F) $$(@D)/libavout.so.$(SOVERSION)
 	@ln -sf libavout.so.$(SOVERSION) $$(@D)/libavout.so
 
+# Each plugin is a shared object of its own; tests have all of them inside.
+$(BUILD)/$(1)/libavout-plugins.a: $(patsubst %.c,$(BUILD)/$(1)/%.o,$(filter-out %/main.c,$(PLUGIN_SOURCES)))
+	@rm -f $$@
+	@$$(AR) rcs $$@ $$^
+$(BUILD)/$(1)/bin/avout-container-test: \
+        $(patsubst %.c,$(BUILD)/$(1)/%.o,$(filter plugins/container-test/%,$(PLUGIN_SOURCES))) \
+        $(BUILD)/$(1)/lib/libavout.so.$(VERSION)
+	@mkdir -p $$(@D)
+	@echo "  LD  $(1) $$(@F)"
+	@$$(CC) $$(CFLAGS_$(1)) $$(CFLAGS) -pthread $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) \
+	    -L$(BUILD)/$(1)/lib -lavout '-Wl,-rpath,$$$$ORIGIN/../lib' -ldl
+
 $(BUILD)/$(1)/tests/%: $(BUILD)/$(1)/tests/%.o $(SUPPORT_SOURCES:%.c=$(BUILD)/$(1)/%.o) \
-                       $(BUILD)/$(1)/libavout.a
+                       $(BUILD)/$(1)/libavout-plugins.a $(BUILD)/$(1)/libavout.a
 	$$(call link,$(1))
 $(BUILD)/$(1)/fuzz/%_fuzz: $(BUILD)/$(1)/fuzz/%_fuzz.o $(BUILD)/$(1)/tests/run/replay.o \
                            $(BUILD)/$(1)/libavout.a
@@ -171,6 +188,20 @@ define link
 @$(CC) $(CFLAGS_$(1)) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
 endef
 $(foreach variant,$(VARIANTS),$(eval $(call variant_rules,$(variant))))
+
+# VARIANT, PLUGIN
+define plugin_rules
+$(BUILD)/$(1)/lib/libavout-$(2).so.$(VERSION): \
+        $(patsubst %.c,$(BUILD)/$(1)/%.o,$(filter plugins/$(2)/%,$(PLUGIN_SOURCES))) \
+        $(BUILD)/$(1)/lib/libavout.so.$(VERSION) src/avout.map
+	@echo "  LD  $(1) $$(@F)"
+	@$$(CC) $$(CFLAGS_$(1)) $$(CFLAGS) -shared -Wl,-soname,libavout-$(2).so.$(SOVERSION) \
+	    -Wl,--version-script=src/avout.map $(if $(filter release,$(1)),-Wl$(,)-z$(,)defs) \
+	    -Wl,-z,relro,-z,now $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -L$(BUILD)/$(1)/lib -lavout
+	@ln -sf $$(@F) $$(@D)/libavout-$(2).so.$(SOVERSION)
+	@ln -sf libavout-$(2).so.$(SOVERSION) $$(@D)/libavout-$(2).so
+endef
+$(foreach variant,$(VARIANTS),$(foreach plugin,$(PLUGINS),$(eval $(call plugin_rules,$(variant),$(plugin)))))
 
 # ---- demo, bench ----------------------------------------------------------------------------------
 
@@ -199,7 +230,8 @@ PROGRAMS := $(foreach variant,$(VARIANTS),$(TESTS_$(variant):%.c=$(BUILD)/$(vari
 # Tests also use what else was built of their variant: the command, and in release, where the shell
 # tests run, the libraries, the examples and the benchmark.
 VARIANTS_RUN := $(foreach variant,$(VARIANTS),$(if $(TESTS_$(variant)),$(variant)))
-PRODUCTS := $(patsubst $(OUT)/%,$(BUILD)/release/%,$(OUT)/libavout.a $(SHARED) $(EXAMPLES) $(BENCH)) \
+PRODUCTS := $(patsubst $(OUT)/%,$(BUILD)/release/%,$(OUT)/libavout.a $(SHARED) $(EXAMPLES) $(BENCH) \
+              $(PLUGIN_LIBRARIES) $(CONTAINER_TEST)) \
             $(foreach variant,release $(VARIANTS_RUN),$(COMMAND:$(OUT)/%=$(BUILD)/$(variant)/%))
 RUN_FLAGS ?=
 
@@ -243,7 +275,13 @@ $(OUT)/avout.pc: avout.pc.in Makefile FORCE
 	    -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' -e 's|@libs@|$(LIBS)|' \
 	    avout.pc.in > $@
 
-install: all $(OUT)/avout.pc
+$(OUT)/avout-%.pc: avout-plugin.pc.in Makefile FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(exec_prefix)|' -e 's|@libdir@|$(libdir)|' \
+	    -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' -e 's|@plugin@|$*|' \
+	    avout-plugin.pc.in > $@
+
+install: all $(OUT)/avout.pc $(PLUGINS:%=$(OUT)/avout-%.pc)
 	@$(INSTALL) -d $(DESTDIR)$(libdir) $(DESTDIR)$(pkgconfigdir) $(if $(COMMAND),$(DESTDIR)$(bindir))
 	@for header in $(HEADERS:include/%=%); do \
 	    $(INSTALL) -D -m 644 include/$$header $(DESTDIR)$(includedir)/$$header || exit 1; \
@@ -254,6 +292,15 @@ install: all $(OUT)/avout.pc
 	@ln -sf libavout.so.$(SOVERSION) $(DESTDIR)$(libdir)/libavout.so
 	@$(INSTALL) -m 644 $(OUT)/avout.pc $(DESTDIR)$(pkgconfigdir)/avout.pc
 	$(if $(COMMAND),@$(INSTALL) -m 755 $(COMMAND) $(DESTDIR)$(bindir)/avout)
+	@$(INSTALL) -m 755 $(CONTAINER_TEST) $(DESTDIR)$(bindir)/avout-container-test
+	@for plugin in $(PLUGINS); do \
+	    library=libavout-$$plugin.so; \
+	    $(INSTALL) -m 755 $(OUT)/lib/$$library.$(VERSION) $(DESTDIR)$(libdir)/$$library.$(VERSION) && \
+	    ln -sf $$library.$(VERSION) $(DESTDIR)$(libdir)/$$library.$(SOVERSION) && \
+	    ln -sf $$library.$(SOVERSION) $(DESTDIR)$(libdir)/$$library && \
+	    $(INSTALL) -m 644 plugins/$$plugin/include/avout/*.h $(DESTDIR)$(includedir)/avout/ && \
+	    $(INSTALL) -m 644 $(OUT)/avout-$$plugin.pc $(DESTDIR)$(pkgconfigdir)/avout-$$plugin.pc || exit 1; \
+	done
 	@for page in $(MAN_PAGES); do \
 	    $(INSTALL) -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/} || exit 1; \
 	done
@@ -261,7 +308,10 @@ install: all $(OUT)/avout.pc
 	@echo "installed in $(DESTDIR)$(prefix)"
 
 uninstall:
-	@cd $(DESTDIR)$(includedir) && rm -f $(HEADERS:include/%=%)
+	@cd $(DESTDIR)$(includedir) && rm -f $(HEADERS:include/%=%) $(PLUGINS:%=avout/%.h)
+	@for plugin in $(PLUGINS); do rm -f $(DESTDIR)$(libdir)/libavout-$$plugin.so* \
+	    $(DESTDIR)$(pkgconfigdir)/avout-$$plugin.pc; done
+	@rm -f $(DESTDIR)$(bindir)/avout-container-test
 	@rmdir $(DESTDIR)$(includedir)/avout/sys $(DESTDIR)$(includedir)/avout 2>/dev/null || true
 	@rm -f $(DESTDIR)$(libdir)/libavout.a $(DESTDIR)$(libdir)/libavout.so* \
 	    $(DESTDIR)$(pkgconfigdir)/avout.pc $(DESTDIR)$(bindir)/avout

@@ -93,6 +93,28 @@ for example in examples/*.c; do
     check "build_$(basename "$example" .c)_outside_the_tree" stranger "$(basename "$example")"
 done
 
+cat >"$scratch/filed.c" <<'END'
+#include <avout.h>
+#include <avout/file.h>
+#include <avout/sys/container.h>
+
+int main(void)
+{
+    avout_versioned_container *container;
+    avout_status status = avout_file_container(&container, "/nowhere");
+    if (!status) container->ops->close(container);
+    return status != AVOUT_OK;
+}
+END
+filed()
+{
+    # shellcheck disable=SC2046
+    (cd "$scratch" && ${CC:-cc} -std=c17 -Wall -Werror filed.c -o filed \
+        $(pkg-config --cflags --libs avout-file)) && LD_LIBRARY_PATH=$place/lib "$scratch/filed"
+}
+check the_file_container_is_a_library_of_its_own filed
+refuse the_conformance_suite_runs 'usage: avout-container-test' "$place/bin/avout-container-test"
+
 if [ -e src/cli/main.c ]; then
     check the_command_runs "$place/bin/avout" --help
 fi

@@ -12,6 +12,7 @@
 typedef struct kept {
     struct kept *next;
     char *text;
+    size_t length; /* strings may have a NUL in them */
     char version[AVOUT_VERSION_MAX + 1];
 } kept;
 
@@ -114,24 +115,31 @@ static avout_status destroy(avout_versioned_container *container, int64_t timeou
     return end(at, &fault, AVOUT_OK);
 }
 
+static char *copy(const char *text, size_t length)
+{
+    return memcpy(malloc(length + 1), text, length);
+}
+
 static avout_status get_state_at(avout_value *value, avout_versioned_container *container,
                                  const char *version, int64_t timeout_ms)
 {
     place *at = ((vault *)container)->at;
     vault_fault fault = begin(at, VAULT_GET, timeout_ms);
     kept *found = *find(at, version);
-    char *text = found ? strdup(found->text) : NULL;
+    size_t length = found ? found->length : 0;
+    char *text = found ? copy(found->text, length) : NULL;
     avout_status status = end(at, &fault, AVOUT_OK);
     if (!status && !text) status = avout_fail(AVOUT_ENOTFOUND, "no %s", version);
-    if (!status) status = avout_edn_read(value, text, strlen(text), NULL, NULL);
+    if (!status) status = avout_edn_read(value, text, length, NULL, NULL);
     free(text);
     return status;
 }
 
-static void put(place *at, const char *version, const char *text)
+static void put(place *at, const char *version, const char *text, size_t length)
 {
     kept *fresh = calloc(1, sizeof *fresh);
-    fresh->text = strdup(text);
+    fresh->text = copy(text, length);
+    fresh->length = length;
     snprintf(fresh->version, sizeof fresh->version, "%s", version);
     fresh->next = at->versions;
     at->versions = fresh;
@@ -142,11 +150,12 @@ static avout_status set_state_at(avout_versioned_container *container, const cha
 {
     place *at = ((vault *)container)->at;
     char *text;
-    avout_status status = avout_edn_text(&text, NULL, value);
+    size_t length;
+    avout_status status = avout_edn_text(&text, &length, value);
     if (status) return status;
     vault_fault fault = begin(at, VAULT_SET, timeout_ms);
     if (*find(at, version)) status = avout_fail(AVOUT_EEXISTS, "%s is there", version);
-    else if (acts(&fault)) put(at, version, text);
+    else if (acts(&fault)) put(at, version, text, length);
     status = end(at, &fault, status);
     avout_edn_free(text);
     return status;
@@ -250,7 +259,7 @@ void vault_lose(const char *name)
 void vault_put(const char *name, const char *version, const char *text)
 {
     pthread_mutex_lock(&lock);
-    put(place_of(name), version, text);
+    put(place_of(name), version, text, strlen(text));
     pthread_mutex_unlock(&lock);
 }
 

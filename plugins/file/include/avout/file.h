@@ -1,0 +1,25 @@
+/* A state container that keeps values as files in a directory: each version one file of EDN text, named
+ * as the version. Survives kill -9 and power loss at any point, and works on file systems that several
+ * machines share (NFS, with its usual care for the order of one client's operations).
+ *
+ *     cc program.c $(pkg-config --cflags --libs avout-file) */
+#ifndef AVOUT_FILE_H
+#define AVOUT_FILE_H
+
+#include <avout/distributed.h>
+
+AVOUT_BEGIN
+
+/* A container for the values of one atom or ref in `directory`, which is created when it is not there
+ * (the directories above it, too). To be handed to avout_distributed_ref or avout_distributed_atom. The
+ * path is copied; a relative one is taken from the working directory of each moment, so better give an
+ * absolute one. Several identities of one store may share a directory; each knows its own versions.
+ *
+ * Files are as durable as fsync makes them. A call that waits for a disk or a server cannot be
+ * interrupted: deadlines are looked at between the steps. AVOUT_EINVAL, AVOUT_ENOMEM. */
+AVOUT_API avout_status avout_file_container(avout_versioned_container **container,
+                                            const char *directory);
+
+AVOUT_END
+
+#endif

@@ -1,0 +1,39 @@
+# The conformance suite as an author runs it: a program, a shared object, a function, a place.
+. tests/support/tap.sh
+
+tool=$built/bin/avout-container-test
+object=$built/lib/libavout-file.so
+
+conforms() { "$tool" "$object" avout_file_container "$scratch/place" >"$scratch/out" && grep -qx '1\.\.16' "$scratch/out"; }
+check files_conform conforms
+check nothing_is_left sh -c "[ ! -e '$scratch/place' ] || [ -z \"\$(ls -A '$scratch/place')\" ]"
+refuse no_arguments 'usage: avout-container-test' "$tool"
+refuse no_object 'cannot open shared object' "$tool" "$scratch/none.so" f place
+refuse no_function 'undefined symbol: f' "$tool" "$object" f place
+
+# A container that answers that all is well: the suite does not.
+cat >"$scratch/lazy.c" <<'END'
+#include <avout/sys/container.h>
+typedef avout_versioned_container container;
+static avout_status yes(container *c, int64_t ms) { return (void)c, (void)ms, AVOUT_OK; }
+static avout_status get(avout_value *v, container *c, const char *n, int64_t ms)
+{ return (void)c, (void)n, (void)ms, *v = avout_nil(), AVOUT_OK; }
+static avout_status set(container *c, const char *n, avout_value v, int64_t ms)
+{ return (void)c, (void)n, (void)v, (void)ms, AVOUT_OK; }
+static avout_status drop(container *c, const char *n, int64_t ms) { return (void)n, yes(c, ms); }
+static void end(container *c) { (void)c; }
+static const avout_versioned_container_ops ops = {AVOUT_VERSIONED_CONTAINER_OPS_VERSION, sizeof ops,
+    "lazy", yes, yes, get, set, drop, NULL, end};
+static container only = {&ops, "nowhere"};
+__attribute__((visibility("default"))) avout_status lazy(container **c, const char *place);
+avout_status lazy(container **c, const char *place) { return (void)place, *c = &only, AVOUT_OK; }
+END
+check a_lazy_container_compiles "${CC:-cc}" -std=c17 -Wall -Werror -Iinclude -shared -fPIC "$scratch/lazy.c" \
+    -o "$scratch/lazy.so"
+refuse a_lazy_container_fails 'not ok 4 values_of_all_kinds' "$tool" "$scratch/lazy.so" lazy nowhere
+
+# Only its own function gets out of the plugin.
+exports() { [ "$(nm -D --defined-only "$object" | awk '$2 == "T" { print $3 }')" = avout_file_container@@AVOUT_0 ]; }
+check the_plugin_exports_its_function_only exports
+
+finish
