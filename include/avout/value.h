@@ -77,7 +77,8 @@ typedef enum avout_type {
 /* A second ownership of the same value. Makes; the argument is borrowed (the one exception). */
 AVOUT_API avout_value avout_share(avout_value value);
 
-/* Gives up one ownership. AVOUT_NONE is accepted. Frees deep values without recursion. */
+/* Gives up one ownership. AVOUT_NONE is accepted. Frees deep values without recursion; only destructors
+ * of boxes that release boxes nest as deep as these. */
 AVOUT_API void avout_release(avout_value value);
 
 /* *slot := value, releasing what was there. Consumes `value`; AVOUT_NONE leaves *slot and answers
@@ -115,7 +116,8 @@ AVOUT_API avout_value avout_keyword(const char *name);
 AVOUT_API avout_value avout_keyword_n(const char *name, size_t length);
 AVOUT_API avout_value avout_bytes(const void *bytes, size_t length);
 /* `pointer` with its destructor (may be NULL), called once, by the thread that releases the last
- * ownership; when the box cannot be made it is called at once. Equal only to itself. */
+ * ownership (for values that were in atoms and refs also one of the client's own); when the box cannot be
+ * made it is called at once. Outside locks; must not close the client. Equal only to itself. */
 AVOUT_API avout_value avout_box(void *pointer, void (*destroy)(void *pointer));
 /* `tag` is a symbol's text. inst and uuid are checked (AVOUT_ESYNTAX; AVOUT_ETYPE if `form` is no
  * string) and compared by what they mean; others are kept as they are. Consumes `form`. */
