@@ -1,0 +1,238 @@
+/* Locks without memory, at each allocation in turn, on whatever thread it is made. A call succeeds or
+ * answers AVOUT_ENOMEM; nobody hangs, nobody is inside with another, no request is left in the queue, and
+ * the client goes on as if nothing had been (I8, I10, I12).
+ * Test-tags: threads */
+#include "engine_support.h"
+
+/* ---- the allocator ---------------------------------------------------------------------------- */
+
+static _Atomic int64_t until_failure, failures_left, happened, memory_back_ns;
+static _Atomic bool failing;
+
+enum { ALL_FOR_MS = 10 };
+
+static bool fails_now(void)
+{
+    if (!atomic_load(&failing) || atomic_fetch_sub(&until_failure, 1) > 0) return false;
+    if (atomic_fetch_sub(&failures_left, 1) <= 0) return false;
+    int64_t now = avout__now_ns();
+    if (!atomic_fetch_add(&happened, 1))
+        atomic_store(&memory_back_ns, now + (int64_t)ALL_FOR_MS * 1000000);
+    return now < atomic_load(&memory_back_ns);
+}
+
+static void *allocate(size_t size, void *payload)
+{
+    (void)payload;
+    return fails_now() ? NULL : malloc(size);
+}
+
+static void *reallocate(void *block, size_t size, void *payload)
+{
+    (void)payload;
+    return fails_now() ? NULL : realloc(block, size);
+}
+
+static void release(void *block, void *payload)
+{
+    (void)payload;
+    free(block);
+}
+
+/* ---- lives ----------------------------------------------------------------------------------------- */
+
+typedef struct scene {
+    avout_client *witness, *client;
+    avout_lock *theirs, *mine;
+    avout_rwlock *rw;
+    avout_store *store; /* the client's */
+    _Atomic int inside, refused;
+    _Atomic bool may_lose; /* a session ends */
+} scene;
+
+static bool done(scene *s, avout_status status, int line)
+{
+    if (!status) return true;
+    if (status == AVOUT_ELOST && s->may_lose) return false;
+    if (status != AVOUT_ENOMEM)
+        test_failed(__FILE__, line, "%s (%s)", avout_status_name(status), avout_error_detail());
+    s->refused++;
+    return false;
+}
+#define DONE(call) done(s, (call), __LINE__)
+
+static void once(scene *s, avout_lock *lock)
+{
+    if (!DONE(avout_lock_acquire(NULL, lock, NULL))) return;
+    int others = atomic_fetch_add(&s->inside, 1);
+    if (!s->may_lose) CHECK_INT(0, others);
+    if (DONE(avout_lock_acquire(NULL, lock, NULL))) DONE(avout_lock_release(lock));
+    atomic_fetch_sub(&s->inside, 1);
+    DONE(avout_lock_release(lock));
+    CHECK_INT(0, avout_lock_hold_count(lock));
+}
+
+typedef struct helper {
+    scene *s;
+    avout_lock *lock;
+    bool reads;
+} helper;
+
+static void *live(void *payload)
+{
+    helper *h = payload;
+    scene *s = h->s;
+    if (!h->reads) once(s, h->lock);
+    else if (DONE(avout_rwlock_read(NULL, s->rw, NULL))) {
+        if (!s->may_lose) CHECK_INT(0, s->inside);
+        DONE(avout_rwlock_release_read(s->rw));
+    }
+    return NULL;
+}
+
+static void alone(scene *s)
+{
+    once(s, s->mine);
+    avout_lock *another;
+    if (!DONE(avout_lock_open(&another, s->client, "/another/lock"))) return;
+    once(s, another);
+    avout_lock_close(another);
+}
+
+static void together(scene *s)
+{
+    enum { THREADS = 6 };
+    pthread_t threads[THREADS];
+    helper helpers[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        helpers[i] = (helper){s, i % 3 ? s->mine : s->theirs, i >= 4};
+        CHECK(!pthread_create(&threads[i], NULL, live, &helpers[i]));
+    }
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+}
+
+static void *signal_once(void *payload)
+{
+    scene *s = payload;
+    avout_condition *condition;
+    if (!DONE(avout_condition_open(&condition, s->theirs, "ready"))) return NULL;
+    if (DONE(avout_lock_acquire(NULL, s->theirs, NULL))) {
+        DONE(avout_condition_signal(condition));
+        DONE(avout_lock_release(s->theirs));
+    }
+    avout_condition_close(condition);
+    return NULL;
+}
+
+/* Whether the signal comes or not; whatever the wait answers, the count tells what is held. */
+static void with_a_condition(scene *s)
+{
+    pthread_t thread;
+    avout_condition *condition;
+    avout_wait_options shortly = {.timeout_ms = 5};
+    if (!DONE(avout_condition_open(&condition, s->mine, "ready"))) return;
+    CHECK(!pthread_create(&thread, NULL, signal_once, s));
+    if (DONE(avout_lock_acquire(NULL, s->mine, NULL))) {
+        for (int i = 0; i < 2 && avout_lock_is_held(s->mine); i++) {
+            avout_status status = avout_condition_wait(condition, &shortly);
+            if (status != AVOUT_ETIMEOUT) DONE(status);
+            CHECK_INT(avout_lock_hold_count(s->mine), avout_lock_is_held(s->mine));
+        }
+        if (avout_lock_hold_count(s->mine)) CHECK_OK(avout_lock_release(s->mine));
+    }
+    pthread_join(thread, NULL);
+    avout_condition_close(condition);
+}
+
+static void over_broken_connections(scene *s)
+{
+    once(s, s->mine);
+    together(s);
+}
+
+static size_t queue_length(avout_client *client, const char *name)
+{
+    avout_lock_report *report;
+    CHECK_OK(avout_lock_inspect(&report, client, name));
+    size_t count = report->count;
+    avout_lock_report_free(report);
+    return count;
+}
+
+static bool play(void (*act)(scene *s), int64_t n, int64_t count)
+{
+    scene all = {.witness = suite_connect()}, *s = &all;
+    s->client = suite_connect();
+    s->store = engine_store(1);
+    CHECK_OK(avout_lock_open(&s->theirs, s->witness, "/dir/lock"));
+    CHECK_OK(avout_lock_open(&s->mine, s->client, "/dir/lock"));
+    CHECK_OK(avout_rwlock_open(&s->rw, s->client, "/dir/lock"));
+    s->may_lose = act == over_broken_connections;
+    if (s->may_lose) {
+        engine_fault(s->store, (avout__mem_fault){.kind = AVOUT__MEM_LOSE_AFTER, .multis = true});
+        engine_fault(s->store,
+                     (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .multis = true, .nth = 4});
+        engine_fault(s->store,
+                     (avout__mem_fault){.kind = AVOUT__MEM_EXPIRE_AFTER, .multis = true, .nth = 8});
+    }
+    atomic_store(&happened, 0);
+    atomic_store(&failures_left, count);
+    atomic_store(&until_failure, n);
+    atomic_store(&failing, true);
+    act(s);
+    atomic_store(&failing, false);
+    avout__mem_faults_clear(s->store);
+    s->may_lose = false;
+    if (!happened) CHECK_INT(0, s->refused);
+    ENGINE_AWAIT(!queue_length(s->witness, "/dir/lock"));
+    ENGINE_AWAIT(!queue_length(s->witness, "/another/lock"));
+    int refused = s->refused;
+    once(s, s->mine);
+    once(s, s->theirs);
+    CHECK_INT(refused, s->refused);
+    avout_lock_close(s->mine);
+    avout_lock_close(s->theirs);
+    avout_rwlock_close(s->rw);
+    suite_close(s->client);
+    suite_close(s->witness);
+    if (avout_memory_blocks())
+        test_failed(__FILE__, __LINE__, "allocation %d: %zu blocks are left", (int)n,
+                    avout_memory_blocks());
+    return happened;
+}
+
+/* One failure; a few, so that what is done about one fails as well; and nothing but failures for a
+ * while. */
+static void sweep(void (*act)(scene *s), int64_t least)
+{
+    static const avout_allocator allocator = {allocate, reallocate, release, NULL};
+    static const int64_t counts[] = {1, 3, INT64_MAX};
+    CHECK_OK(avout_allocator_set(&allocator));
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        int64_t n = 0, step = counts[i] < INT64_MAX ? 1 : 5;
+        while (play(act, n, counts[i])) n += step;
+        fprintf(stderr, "# %d allocations\n", (int)n);
+        CHECK(n >= least);
+    }
+    CHECK_OK(avout_allocator_set(NULL));
+}
+
+TEST(one_thread_alone)
+{
+    sweep(alone, 30);
+}
+
+TEST(threads_and_clients)
+{
+    sweep(together, 60);
+}
+
+TEST_WITHIN(waiting_for_a_signal, 90)
+{
+    sweep(with_a_condition, 60);
+}
+
+TEST_WITHIN(over_lost_connections, 90)
+{
+    sweep(over_broken_connections, 60);
+}
