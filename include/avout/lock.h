@@ -197,9 +197,9 @@ AVOUT_API void avout_condition_close(avout_condition *condition);
 /* Gives the lock up, however many times this thread has acquired it, waits for a signal, and has the lock
  * again when it returns, as many times, with another token. The time limit is that of the wait for the
  * signal; the lock is waited for as long as options->reacquire_ms says. AVOUT_OK (somebody signalled, or
- * not); AVOUT_ETIMEOUT, AVOUT_ECANCELLED: the lock is held, too. With any other status it is not held, or
- * lost: AVOUT_ENOTHELD (it was not to begin with), AVOUT_ELOST (it had been lost before the wait, and has
- * to be released; or it could not be had back in time, and needs not: avout_lock_hold_count tells).
+ * not); AVOUT_ETIMEOUT, AVOUT_ECANCELLED: the lock is held, too. AVOUT_ENOTHELD: it was not to begin with.
+ * AVOUT_ELOST: it had been lost before the wait, and has to be released; or it could not be had back in
+ * time, and needs not. With that and any other status avout_lock_hold_count tells what there is to release.
  * A lost session ends the wait with AVOUT_OK: signals may have been missed. */
 AVOUT_API avout_status avout_condition_wait(avout_condition *condition,
                                             const avout_wait_options *options);

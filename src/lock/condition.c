@@ -42,8 +42,8 @@ typedef struct avout__wait {
     uint32_t replies;
     bool listing, armed, watching, deleting;
     char name[AVOUT__CLAIM_NAME], before[AVOUT__CLAIM_NAME], signal[AVOUT__CLAIM_NAME];
-    avout__hold *hold; /* NEW: the thread's, still in force */
-    uint32_t writes;
+    avout__hold *hold;      /* NEW: the thread's, still in force */
+    uint32_t writes, reads; /* what the hold was, and will be again */
     avout__want want;
     avout__latch latch;
     char path[]; /* of the condition's node */
@@ -530,6 +530,7 @@ static avout_status wait_join(avout__wait *wait, avout__lock *lock)
     lock->refs++;
     wait->hold = hold;
     wait->writes = hold->writes;
+    wait->reads = hold->reads;
     wait->number = ++room->numbers;
     avout__list_append(&room->waits, &wait->link);
     wait_begin(wait);
@@ -560,7 +561,10 @@ static avout_status have_lock_again(avout__wait *wait, const avout_wait_options 
     if (status) return status;
     avout__locks_lock(room);
     avout__hold *hold = avout__hold_of_thread(lock);
-    if (hold) hold->writes = wait->writes;
+    if (hold) {
+        hold->writes = wait->writes;
+        hold->reads = wait->reads;
+    }
     avout__locks_unlock(room);
     return hold ? AVOUT_OK : avout__locks_usable(room);
 }

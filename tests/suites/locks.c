@@ -774,6 +774,30 @@ static void *sleep_for_ticket(void *payload)
 }
 
 /* Waiters of three clients; each ticket wakes one, in their order; the last ones all at once. */
+/* Who has acquired it for reading as well has it back in both ways. */
+TEST(a_condition_of_one_who_reads_and_writes)
+{
+    avout_client *client = suite_connect();
+    avout_lock *lock = open_lock(client, "/l");
+    avout_rwlock *same = open_rwlock(client, "/l");
+    avout_condition *condition;
+    CHECK_OK(avout_condition_open(&condition, lock, "ready"));
+    for (int i = 0; i < 3; i++) CHECK_OK(avout_lock_acquire(NULL, lock, NULL));
+    for (int i = 0; i < 2; i++) CHECK_OK(avout_rwlock_read(NULL, same, NULL));
+    CHECK_STATUS(AVOUT_ETIMEOUT,
+                 avout_condition_wait(condition, &(avout_wait_options){.timeout_ms = 1}));
+    CHECK_INT(3, avout_lock_hold_count(lock));
+    CHECK_INT(2, avout_rwlock_read_count(same));
+    for (int i = 0; i < 3; i++) CHECK_OK(avout_lock_release(lock));
+    for (int i = 0; i < 2; i++) CHECK_OK(avout_rwlock_release_read(same));
+    CHECK(!avout_lock_is_held(lock));
+    avout_condition_close(condition);
+    avout_rwlock_close(same);
+    avout_lock_close(lock);
+    suite_close(client);
+    suite_check_memory();
+}
+
 TEST(signals_wake_in_order)
 {
     enum { COUNT = 6 };
