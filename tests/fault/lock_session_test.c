@@ -368,6 +368,13 @@ static void acquire_at(side *s, int32_t sequence, avout_token *token)
     CHECK_OK(avout_lock_acquire(token, s->lock, NULL));
 }
 
+/* What its client sent before has reached the store. */
+static void settle(side *s)
+{
+    CHECK_OK(
+        engine_raw(s->store, (avout_op){.kind = AVOUT_OP_CHECK, .path = "/avout", .version = -1}));
+}
+
 TEST(numbers_begin_anew_long_before_they_end)
 {
     side a = open_side(0, NULL), b = open_side(1, NULL);
@@ -378,13 +385,12 @@ TEST(numbers_begin_anew_long_before_they_end)
     CHECK_OK(avout_lock_release(a.lock));
     acquire_at(&a, 1 << 30, &tokens[1]);
     CHECK(avout_token_compare(tokens[0], tokens[1]) < 0);
-    uint64_t multis = multis_of(&b);
     start(&w, b.lock, 20000);
     ENGINE_AWAIT(queue_length(&a) == 2);
     CHECK_OK(avout_lock_release(a.lock));
     CHECK_OK(finish(&w));
     CHECK(avout_token_compare(tokens[1], w.token) < 0);
-    ENGINE_AWAIT(multis_of(&b) == multis + 3);
+    settle(&b);
     CHECK_OK(avout_lock_acquire(&tokens[2], a.lock, NULL));
     CHECK(avout_token_compare(w.token, tokens[2]) < 0);
     claim_path(path, sizeof path, &a, "-0000000000");
@@ -418,12 +424,13 @@ TEST(a_number_given_twice_gives_the_lock_to_nobody)
     CHECK_OK(avout_rwlock_read(NULL, other_reader, NULL));
     CHECK_OK(avout_rwlock_release_read(reader));
     CHECK_OK(avout_rwlock_release_read(other_reader));
+    settle(&a);
+    settle(&b);
     CHECK_OK(engine_raw(a.store,
                         (avout_op){.kind = AVOUT_OP_DELETE, .path = NODE "/notes", .version = -1}));
-    uint64_t multis = multis_of(&b);
     CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
     CHECK_OK(avout_lock_release(b.lock));
-    ENGINE_AWAIT(multis_of(&b) == multis + 3);
+    settle(&b);
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
     char path[256];
     claim_path(path, sizeof path, &a, "-0000000000");
