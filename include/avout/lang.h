@@ -31,8 +31,8 @@ typedef struct avout_lang avout_lang;
 
 /* Zero-initialised (or NULL): the defaults. */
 typedef struct avout_lang_options {
-    /* Steps of one evaluation before it ends with AVOUT_ELIMIT: calls, turns of loops, elements made,
-     * 64 bytes of text. They bound its memory, too. 0: 100 million, some seconds;
+    /* Steps of one top-level form, or call, before it ends with AVOUT_ELIMIT: calls, turns of loops,
+     * elements made, 64 bytes of text. They bound its memory, too. 0: 100 million, some seconds;
      * UINT64_MAX: no limit. */
     uint64_t max_steps;
     /* Bytes of the C stack one evaluation may use; 0: what the thread has, up to 6 MB. Deeper
