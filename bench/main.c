@@ -20,10 +20,14 @@ static const struct {
     {"threads-one-ref", row_one_ref},
     {"threads-64-refs", row_many_refs},
     {"processes", row_processes},
+    {"lock", row_lock},
+    {"lock-hand-overs", row_hand_overs},
     {"deref", row_deref},
     {"embedded-swap", row_embedded_swap},
     {"embedded-threads", row_embedded_one_ref},
     {"embedded-processes", row_embedded_processes},
+    {"embedded-lock", row_embedded_lock},
+    {"embedded-hand-overs", row_embedded_hand_overs},
     {"edn", row_edn},
     {"values", row_values},
     {"embedded-open", row_embedded_open},
@@ -146,6 +150,7 @@ static void parse(arguments *a, int count, char **texts)
 int main(int count, char **texts)
 {
     if (count > 1 && !strcmp(texts[1], "--worker")) return worker_main(count - 2, texts + 2);
+    if (count > 1 && !strcmp(texts[1], "--locker")) return locker_main(count - 2, texts + 2);
     arguments a = {.seconds = 5};
     bench b = {0};
     parse(&a, count, texts);

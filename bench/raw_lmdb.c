@@ -1,6 +1,7 @@
 #include "raw_lmdb.h"
 
 #include <lmdb.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -60,5 +61,26 @@ uint64_t raw_lmdb_commits(void *payload, double seconds)
 {
     uint64_t count = 0;
     for (double limit = seconds_now() + seconds; seconds_now() < limit; count++) increment(payload);
+    return count;
+}
+
+static void change(raw_lmdb *db, bool add)
+{
+    MDB_txn *txn;
+    static char name[] = "lock/w-0123456789abcdef-1-0000000001", text[] = "{:host \"h\", :pid 1}";
+    MDB_val key = {sizeof name, name}, value = {sizeof text, text};
+    must(mdb_txn_begin(db->env, NULL, 0, &txn), "begin");
+    if (add) must(mdb_put(txn, db->table, &key, &value, MDB_NOOVERWRITE), "put");
+    else must(mdb_del(txn, db->table, &key, NULL), "delete");
+    must(mdb_txn_commit(txn), "commit");
+}
+
+uint64_t raw_lmdb_creates(void *payload, double seconds)
+{
+    uint64_t count = 0;
+    for (double limit = seconds_now() + seconds; seconds_now() < limit; count++) {
+        change(payload, true);
+        change(payload, false);
+    }
     return count;
 }

@@ -12,5 +12,7 @@ void raw_lmdb_close(raw_lmdb *db);
 
 /* A side: begin, get, put the number plus one, commit. */
 uint64_t raw_lmdb_commits(void *db, double seconds);
+/* A side: a record put in one commit and deleted in the next. */
+uint64_t raw_lmdb_creates(void *db, double seconds);
 
 #endif

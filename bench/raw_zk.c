@@ -16,7 +16,7 @@ typedef struct flight {
     raw_zk *zk;
     zoo_op_t ops[2];
     zoo_op_result_t results[2];
-    char paths[2][64];
+    char paths[2][64], created[96];
     char value[VALUE_SIZE];
     uint64_t done;
 } flight;
@@ -169,6 +169,40 @@ uint64_t raw_zk_multis(void *payload, double seconds)
     uint64_t start = f->done;
     for (double limit = seconds_now() + seconds; seconds_now() < limit; f->done++) {
         must(start_multi(f, multi_answered), "multi");
+        wait_for(zk);
+    }
+    return f->done - start;
+}
+
+static void created(int code, const char *path, const void *data)
+{
+    flight *f = (flight *)(uintptr_t)data;
+    must(code, "create");
+    snprintf(f->created, sizeof f->created, "%s", path);
+    sem_post(&f->zk->answered);
+}
+
+static void deleted(int code, const void *data)
+{
+    const flight *f = data;
+    must(code, "delete");
+    sem_post(&f->zk->answered);
+}
+
+uint64_t raw_zk_creates(void *payload, double seconds)
+{
+    static const char prefix[] = "/bench/lock/w-0123456789abcdef-1-",
+                      self[] = "{:host \"h\", :pid 1}";
+    raw_zk *zk = payload;
+    flight *f = &zk->flights[0];
+    uint64_t start = f->done;
+    create(zk, "/bench/lock");
+    for (double limit = seconds_now() + seconds; seconds_now() < limit; f->done++) {
+        must(zoo_acreate(zk->handle, prefix, self, sizeof self - 1, &ZOO_OPEN_ACL_UNSAFE,
+                         ZOO_EPHEMERAL | ZOO_SEQUENCE, created, f),
+             "create");
+        wait_for(zk);
+        must(zoo_adelete(zk->handle, f->created, -1, deleted, f), "delete");
         wait_for(zk);
     }
     return f->done - start;

@@ -1,6 +1,5 @@
 /* Several processes that want to change one ref: what they get done together, and whether each gets
- * its share. The processes are this program again, as workers that swap for as long as a line on
- * their standard input says and answer with a line.
+ * its share.
  *
  * The one process beside which the eight are measured has as many threads as each of them. Both have
  * a ref of their own, so that the idle ones do not read after the busy ones. */
@@ -8,8 +7,8 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "crew.h"
 #include "report.h"
 #include "world.h"
 
@@ -17,78 +16,32 @@ enum { PROCESSES = 8, WORKER_THREADS = 8 };
 
 /* ---- a worker ----------------------------------------------------------------------------------- */
 
+typedef struct crowd {
+    int threads;
+    avout_atom *atom;
+} crowd;
+
+static uint64_t swap_in_threads(void *payload, double seconds)
+{
+    const crowd *c = payload;
+    return in_threads(c->threads, swaps, c->atom, 0, seconds);
+}
+
 int worker_main(int count, char **arguments)
 {
     if (count != 3) fail("a worker wants a URL, a name and a number of threads");
     avout_client *client;
     avout_atom *atom;
-    char line[64];
-    int threads = (int)strtol(arguments[2], NULL, 10);
     need(avout_connect(arguments[0], NULL, &client), arguments[0]);
     need(avout_atom_open(&atom, client, arguments[1]), arguments[1]);
-    printf("ready\n");
-    fflush(stdout);
-    while (fgets(line, sizeof line, stdin)) {
-        uint64_t swapped = in_threads(threads, swaps, atom, 0, strtod(line, NULL));
-        printf("%llu\n", (unsigned long long)swapped);
-        fflush(stdout);
-    }
+    crowd c = {(int)strtol(arguments[2], NULL, 10), atom};
+    crew_serve((side){swap_in_threads, &c});
     avout_atom_close(atom);
     avout_close(client);
     return 0;
 }
 
 /* ---- who starts them ---------------------------------------------------------------------------- */
-
-typedef struct crew {
-    int count;
-    child members[PROCESSES];
-    uint64_t done[PROCESSES];
-} crew;
-
-static void crew_start(crew *c, int count, bench *b, const char *url, const char *name)
-{
-    char url_copy[700], name_copy[64], threads[16], worker[] = "--worker";
-    snprintf(url_copy, sizeof url_copy, "%s", url);
-    snprintf(name_copy, sizeof name_copy, "%s", name);
-    snprintf(threads, sizeof threads, "%d", WORKER_THREADS);
-    char *arguments[] = {b->program, worker, url_copy, name_copy, threads, NULL};
-    *c = (crew){.count = count};
-    for (int i = 0; i < count; i++) c->members[i] = child_start(arguments, NULL);
-    char line[64];
-    for (int i = 0; i < count; i++) child_hear(&c->members[i], line, sizeof line);
-}
-
-static void crew_end(crew *c)
-{
-    for (int i = 0; i < c->count; i++) child_end(&c->members[i]);
-}
-
-static uint64_t crew_swaps(void *payload, double seconds)
-{
-    crew *c = payload;
-    char line[64];
-    uint64_t sum = 0;
-    snprintf(line, sizeof line, "%.6f", seconds);
-    for (int i = 0; i < c->count; i++) child_tell(&c->members[i], line);
-    for (int i = 0; i < c->count; i++) {
-        child_hear(&c->members[i], line, sizeof line);
-        uint64_t done = strtoull(line, NULL, 10);
-        c->done[i] += done;
-        sum += done;
-    }
-    return sum;
-}
-
-static double slowest_share(const crew *c)
-{
-    double sum = 0, least = INFINITY;
-    for (int i = 0; i < c->count; i++) {
-        sum += (double)c->done[i];
-        least = fmin(least, (double)c->done[i]);
-    }
-    return least / (sum / c->count);
-}
 
 static void compare_crews(bench *b, const char *row, const char *kind, const char *url, pid_t pid)
 {
@@ -99,15 +52,14 @@ static void compare_crews(bench *b, const char *row, const char *kind, const cha
     need(avout_connect(url, NULL, &client), url);
     need(avout_atom_create(&atoms[0], client, "/one", avout_int(0), NULL), "/one");
     need(avout_atom_create(&atoms[1], client, "/eight", avout_int(0), NULL), "/eight");
-    crew_start(&one, 1, b, url, "/one");
-    crew_start(&eight, PROCESSES, b, url, "/eight");
+    crew_start(&one, 1, b, "--worker", url, "/one", WORKER_THREADS);
+    crew_start(&eight, PROCESSES, b, "--worker", url, "/eight", WORKER_THREADS);
     /* Longer slices than elsewhere: processes take turns of many commits. */
-    comparison c =
-        compare((side){crew_swaps, &one}, (side){crew_swaps, &eight}, 2 * b->seconds, pid);
+    comparison c = compare((side){crew_run, &one}, (side){crew_run, &eight}, 2 * b->seconds, pid);
     snprintf(what[0], sizeof what[0], "%s: 8 processes x 8 threads / 1 x 8, 1 ref", kind);
     c.raw_cpu_us = c.ours_cpu_us = NAN;
     report_rate(row, what[0], &c, 0.5);
-    double share = slowest_share(&eight);
+    double share = crew_slowest_share(&eight);
     snprintf(what[1], sizeof what[1], "%s: slowest of the 8 / mean", kind);
     report(&(result){.row = row,
                      .what = what[1],

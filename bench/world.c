@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHILDREN_MAX = 32 };
+enum { CHILDREN_MAX = 48 };
 
 static char directory[512];
 static pid_t owner;

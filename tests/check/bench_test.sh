@@ -29,6 +29,13 @@ json()
         [ "$(tr -d '[:space:]' <"$scratch/json" | sed 's/\(.\).*\(.\)/\1\2/')" = '{}' ]
 }
 check json json
+contenders()
+{
+    run --row embedded-hand-overs >"$scratch/contenders" && cat "$scratch/contenders" &&
+        [ "$(grep -cE '^embedded-hand-overs +lmdb: .* among [0-9]+ processes .* [0-9.]+/s ' "$scratch/contenders")" = 3 ] &&
+        [ "$(grep -cE '^embedded-hand-overs +lmdb: slowest .* >= 0.5 x +(yes|NO)$' "$scratch/contenders")" = 3 ]
+}
+check contenders contenders
 check leaves_nothing_behind sh -c "! ls -d $scratch/avout-bench-* 2>/dev/null"
 
 # The signal must end it where it waits, and what it made must go with it.
