@@ -35,10 +35,9 @@ avout_status avout__zk_status(int code)
     }
 }
 
-bool avout__zk_maybe_done(int code)
+bool avout__zk_refuses_operation(int code)
 {
     switch (code) {
-    /* The server decides these before a transaction is made, in the one thread that decides. */
     case ZNONODE:
     case ZNODEEXISTS:
     case ZBADVERSION:
@@ -47,12 +46,21 @@ bool avout__zk_maybe_done(int code)
     case ZNOAUTH:
     case ZINVALIDACL:
     case ZBADARGUMENTS:
+    case -125: return true; /* QUOTAEXCEEDED */
+    default: return false;
+    }
+}
+
+/* The server decides what it refuses before a transaction is made, in the one thread that decides. */
+bool avout__zk_maybe_done(int code)
+{
+    if (avout__zk_refuses_operation(code)) return false;
+    switch (code) {
     case ZEPHEMERALONLOCALSESSION:
     case ZNOTREADONLY:
     case ZUNIMPLEMENTED:
     case ZTHROTTLEDOP:
-    case ZSESSIONMOVED:
-    case -125: return false;
+    case ZSESSIONMOVED: return false;
     /* From the server: refused by the session check, before anything else. From the library: it was
      * queued for a connection on which the session was found expired, and requests are written only
      * after that handshake; those written before were answered ZCONNECTIONLOSS when it broke. */

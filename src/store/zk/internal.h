@@ -172,6 +172,8 @@ void *avout__zk_supervise(void *context);
 avout_status avout__zk_status(int code);
 /* May a multi that was answered so have taken, or yet take, effect? */
 bool avout__zk_maybe_done(int code);
+/* The code is an answer to one operation, not to the request or the connection. */
+bool avout__zk_refuses_operation(int code);
 /* A name for the code, where zerror's is not good enough. */
 const char *avout__zk_reason(int code);
 

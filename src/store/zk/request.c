@@ -264,18 +264,7 @@ static const char *op_path(const zoo_op_t *op)
  * with ZRUNTIMEINCONSISTENCY. When the request failed as a whole the library gives its code to all. */
 static size_t find_refused(const zk_entry *entry, int code)
 {
-    switch (code) {
-    case ZNONODE:
-    case ZNODEEXISTS:
-    case ZBADVERSION:
-    case ZNOTEMPTY:
-    case ZNOCHILDRENFOREPHEMERALS:
-    case ZNOAUTH:
-    case ZINVALIDACL:
-    case ZBADARGUMENTS:
-    case -125: break;
-    default: return SIZE_MAX;
-    }
+    if (!avout__zk_refuses_operation(code)) return SIZE_MAX;
     size_t i = 0;
     while (i < entry->op_count &&
            (!entry->outcomes[i].err || entry->outcomes[i].err == ZRUNTIMEINCONSISTENCY))
