@@ -1,6 +1,9 @@
 /* Locks and sessions, on command: what is lost and who is told, what waits on, what it costs, and what
  * strangers do.
  * Test-tags: threads */
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "engine_support.h"
 
 #define NAME "/dir/lock"
@@ -507,5 +510,43 @@ TEST(claims_removed_by_a_stranger)
     close_side(&a);
     close_side(&b);
     close_side(&c);
+    suite_check_memory();
+}
+
+/* A child of the process that opened them has no locks: not even to give up. */
+TEST(locks_in_a_forked_child)
+{
+    side a = open_side(0, NULL);
+    avout_condition *condition;
+    avout_lock_report *report;
+    CHECK_OK(avout_condition_open(&condition, a.lock, "c"));
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (!child) {
+        avout_token token;
+        avout_lock *lock;
+        bool good = avout_lock_acquire(NULL, a.lock, NULL) == AVOUT_EFORK &&
+                    avout_lock_try(NULL, a.lock) == AVOUT_EFORK &&
+                    avout_lock_release(a.lock) == AVOUT_EFORK &&
+                    avout_lock_token(&token, a.lock) == AVOUT_EFORK &&
+                    avout_lock_open(&lock, a.client, NAME) == AVOUT_EFORK &&
+                    avout_condition_wait(condition, NULL) == AVOUT_EFORK &&
+                    avout_condition_signal(condition) == AVOUT_EFORK &&
+                    avout_lock_inspect(&report, a.client, NAME) == AVOUT_EFORK &&
+                    avout_lock_remove(a.client, NAME) == AVOUT_EFORK &&
+                    !avout_lock_is_held(a.lock) && !avout_lock_hold_count(a.lock);
+        avout_condition_close(condition);
+        avout_lock_close(a.lock);
+        avout_close(a.client);
+        _exit(good ? 0 : 1);
+    }
+    int status;
+    CHECK_INT(child, waitpid(child, &status, 0));
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK(avout_lock_is_held(a.lock));
+    CHECK_OK(avout_lock_release(a.lock));
+    avout_condition_close(condition);
+    close_side(&a);
     suite_check_memory();
 }
