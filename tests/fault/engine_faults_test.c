@@ -2,6 +2,7 @@
  * its end. Whatever happens, what was confirmed is there, what failed is not, nothing is half done,
  * nothing waits beyond its deadline and no memory is left (I1, I2, I3, I10, I12). */
 #include "engine_support.h"
+#include "support/crowd.h"
 
 enum { SUM = 100, TIMES = 4, LATE = 3 };
 
@@ -140,6 +141,26 @@ static void sweep(avout__mem_fault fault)
     CHECK(n > (fault.multis ? 6 : 20));
 }
 
+/* Lives that mostly wait: several at a time, each in a process of its own. */
+enum { STRANDS = 8 };
+
+static avout__mem_fault strand_fault;
+
+static void strand(int number)
+{
+    size_t n = 1 + (size_t)number;
+    while (live_with(strand_fault, n)) n += STRANDS;
+    CHECK(n > 20);
+}
+
+static void sweep_waiting(avout__mem_fault fault)
+{
+    crowd_process strands[STRANDS];
+    strand_fault = fault;
+    for (int i = 0; i < STRANDS; i++) crowd_start(&strands[i], strand, i);
+    crowd_finish(strands, STRANDS, 100);
+}
+
 TEST(every_request_is_delayed)
 {
     sweep((avout__mem_fault){.kind = AVOUT__MEM_DELAY, .delay_ms = 3});
@@ -194,10 +215,10 @@ TEST(the_session_ends_after_every_request)
 
 TEST_WITHIN(every_request_gets_stuck, 120)
 {
-    sweep((avout__mem_fault){.kind = AVOUT__MEM_HOLD_REQUEST});
+    sweep_waiting((avout__mem_fault){.kind = AVOUT__MEM_HOLD_REQUEST});
 }
 
 TEST_WITHIN(every_reply_gets_stuck, 120)
 {
-    sweep((avout__mem_fault){.kind = AVOUT__MEM_HOLD_REPLY});
+    sweep_waiting((avout__mem_fault){.kind = AVOUT__MEM_HOLD_REPLY});
 }

@@ -1,6 +1,6 @@
 /* No memory in bad times: multis refused, connections and sessions lost with a batch on its way, blocked
  * transactions, closing. The promises are those of engine_memory_test.c.
- * Test-tags: threads */
+ * Test-tags: single */
 #include "engine_memory.h"
 
 /* ---- bad times ------------------------------------------------------------------------------------------ */

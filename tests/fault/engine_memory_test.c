@@ -2,7 +2,7 @@
  * client's own, the store's. The call succeeds or answers AVOUT_ENOMEM, and has taken effect exactly
  * once or not at all; nothing leaks, nobody hangs, watches are told in the end and of nothing that
  * never was, and the client goes on as if nothing had been (I3, I7, I10, I12).
- * Test-tags: threads */
+ * Test-tags: single */
 #include "engine_memory.h"
 
 /* ---- opening, creating ---------------------------------------------------------------------------- */

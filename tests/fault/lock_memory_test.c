@@ -1,7 +1,7 @@
 /* Locks without memory, at each allocation in turn, on whatever thread it is made. A call succeeds or
  * answers AVOUT_ENOMEM; nobody hangs, nobody is inside with another, no request is left in the queue, and
  * the client goes on as if nothing had been (I8, I10, I12).
- * Test-tags: threads */
+ * Test-tags: single */
 #include "engine_support.h"
 
 /* ---- the allocator ---------------------------------------------------------------------------- */

@@ -327,7 +327,7 @@ static bool read_options(options *o, int argc, char **argv)
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     const char *ci = getenv("CI");
     *o = (options){.build = "build",
-                   .at_once = processors < 3 ? (int)processors + 1 : 4,
+                   .at_once = processors < 2 ? 2 : 4, /* most of them wait most of the time */
                    .limit_seconds = 180,
                    .no_skips = ci && !strcmp(ci, "true")};
     for (int c; (c = getopt(argc, argv, "b:j:l:e:s")) != -1;) {
