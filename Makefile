@@ -25,10 +25,36 @@ INSTALL ?= install
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 
 CC ?= cc
+
+# What the goals that promise it need is installed before anything is looked at: which plugins can be
+# built depends on it.
+NEEDS := $(firstword $(foreach goal,test bench,$(filter $(goal),$(MAKECMDGOALS))) \
+           $(if $(filter demo,$(MAKECMDGOALS)),build))
+DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
+ifneq ($(if $(DRY_RUN),,$(NEEDS)),)
+$(shell sh scripts/install-dependencies.sh $(NEEDS) >&2)
+ifneq ($(.SHELLSTATUS),0)
+$(error what is needed could not be installed)
+endif
+endif
+
+# A plugin is a folder with a public header. The packages of pkg-config it needs stand in its file
+# `requires`; without them it is left out, which `make all` says.
+KNOWN_PLUGINS := $(notdir $(patsubst %/include,%,$(sort $(wildcard plugins/*/include))))
+requires = $(if $(wildcard plugins/$(1)/requires),$(shell cat plugins/$(1)/requires))
+has = $(if $(strip $(call requires,$(1))),$(shell pkg-config --exists $(call requires,$(1)) && echo yes),yes)
+PLUGINS := $(foreach plugin,$(KNOWN_PLUGINS),$(if $(call has,$(plugin)),$(plugin)))
+LEFT_OUT := $(filter-out $(PLUGINS),$(KNOWN_PLUGINS))
+# Headers of others are not held to our warnings.
+$(foreach plugin,$(PLUGINS),$(if $(strip $(call requires,$(plugin))),\
+    $(eval CFLAGS_of_$(plugin) := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(call requires,$(plugin))))) \
+    $(eval LIBS_of_$(plugin) := $(shell pkg-config --libs $(call requires,$(plugin))))))
+PLUGIN_CFLAGS_ALL := $(foreach plugin,$(PLUGINS),$(CFLAGS_of_$(plugin)))
+PLUGIN_LIBS := $(foreach plugin,$(PLUGINS),$(LIBS_of_$(plugin)))
+
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wcast-qual -Wvla -Werror
-PLUGINS := $(notdir $(patsubst %/include,%,$(sort $(wildcard plugins/*/include))))
-CPPFLAGS += -Iinclude -Isrc $(PLUGINS:%=-Iplugins/%/include) -D_GNU_SOURCE -DTHREADED -DAVOUT_VERSION=$(VERSION)
+CPPFLAGS += -Iinclude -Isrc $(PLUGINS:%=-Iplugins/%/include) -Iplugins -D_GNU_SOURCE -DTHREADED -DAVOUT_VERSION=$(VERSION)
 CFLAGS_release := -O2 -g
 # Without the check for null: the address of a thread-local variable, which the linker computes without
 # setting the flags that the check then looks at, is taken for one. A null access ends the test anyway.
@@ -39,13 +65,16 @@ ifeq ($(findstring clang,$(shell $(CC) --version 2>/dev/null)),)
 CFLAGS_tsan += -Wno-tsan
 endif
 COMMON_CFLAGS = -std=c17 -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(CFLAGS)
+# What only the command needs.
+CLI_LIBS := -lm
 LIBS := -lzookeeper_mt -llmdb -lgmp -lm -pthread
 
 # ---- what there is --------------------------------------------------------------------------------
 
 LIB_SOURCES := $(sort $(wildcard src/base/*.c src/value/*.c src/edn/*.c src/store/*.c \
                  src/store/*/*.c src/state/*.c src/stm/*.c src/lock/*.c src/client/*.c src/lang/*.c))
-PLUGIN_SOURCES := $(sort $(wildcard plugins/*/*.c))
+PLUGIN_COMMON := $(sort $(wildcard plugins/common/*.c))
+PLUGIN_SOURCES := $(sort $(wildcard $(PLUGINS:%=plugins/%/*.c) plugins/container-test/*.c)) $(PLUGIN_COMMON)
 CLI_SOURCES := $(sort $(wildcard src/cli/*.c))
 BENCH_SOURCES := $(sort $(wildcard bench/*.c))
 EXAMPLE_SOURCES := $(sort $(wildcard examples/*.c))
@@ -75,7 +104,7 @@ TESTS_tsan := $(call chosen,$(filter-out $(SLOW) $(SINGLE),$(CONCURRENT)))
 # ---- goals ----------------------------------------------------------------------------------------
 
 .PHONY: all lib shared tests demo test check bench install uninstall clean format format-check tidy \
-        fuzz help dependencies FORCE
+        fuzz help FORCE
 .DEFAULT_GOAL := all
 FORCE:
 .DELETE_ON_ERROR:
@@ -93,6 +122,8 @@ PLUGIN_LIBRARIES := $(PLUGINS:%=$(OUT)/lib/libavout-%.so.$(VERSION))
 CONTAINER_TEST := $(OUT)/bin/avout-container-test
 
 all: lib shared $(COMMAND) $(PLUGIN_LIBRARIES) $(CONTAINER_TEST)
+	$(if $(LEFT_OUT),@printf '  --  left out: plugin %s\n' \
+	    $(foreach plugin,$(LEFT_OUT),'$(plugin), which needs $(call requires,$(plugin))'),@:)
 lib: $(OUT)/libavout.a
 shared: $(SHARED)
 tests: $(TESTS_$(VARIANT):%.c=$(OUT)/%)
@@ -112,13 +143,6 @@ help:
 	@echo 'make clean           removes $(BUILD)'
 	@echo 'VARIANT=asan or VARIANT=tsan with any of them: the build with sanitizers'
 
-# Nothing is compiled before what is missing has been installed, for the goals that promise it.
-NEEDS := $(firstword $(foreach goal,test bench,$(filter $(goal),$(MAKECMDGOALS))) \
-           $(if $(filter demo,$(MAKECMDGOALS)),build))
-dependencies:
-	@sh scripts/install-dependencies.sh $(NEEDS)
-FIRST := $(if $(NEEDS),dependencies)
-
 # ---- how things are made --------------------------------------------------------------------------
 
 # Holds a text that others depend on (the compiler's flags, the list of objects): written only when it
@@ -129,15 +153,15 @@ define keep
 endef
 
 define variant_rules
-$(BUILD)/$(1)/flags: FORCE | $(FIRST)
+$(BUILD)/$(1)/flags: FORCE
 	$$(call keep,$$(CC) $$(CPPFLAGS) $$(COMMON_CFLAGS) $$(CFLAGS_$(1)) $$(LDFLAGS))
 $(BUILD)/$(1)/objects: FORCE
 	$$(call keep,$(LIB_SOURCES))
 
-$(BUILD)/$(1)/%.o: %.c $(BUILD)/$(1)/flags | $(FIRST)
+$(BUILD)/$(1)/%.o: %.c $(BUILD)/$(1)/flags
 	@mkdir -p $$(@D)
 	@echo "  CC  $(1) $$<"
-	@$$(CC) $$(CPPFLAGS) -Itests $$(COMMON_CFLAGS) $$(CFLAGS_$(1)) -MMD -MP -c $$< -o $$@
+	@$$(CC) $$(CPPFLAGS) -Itests $$(PLUGIN_CFLAGS) $$(COMMON_CFLAGS) $$(CFLAGS_$(1)) -MMD -MP -c $$< -o $$@
 
 $(BUILD)/$(1)/libavout.a: $(LIB_SOURCES:%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/objects
 	@rm -f $$@
@@ -153,7 +177,8 @@ $(BUILD)/$(1)/lib/libavout.so.$(VERSION): $(LIB_SOURCES:%.c=$(BUILD)/$(1)/%.o) s
 	@ln -sf $$(@F) $$(@D)/libavout.so.$(SOVERSION)
 	@ln -sf libavout.so.$(SOVERSION) $$(@D)/libavout.so
 
-# Each plugin is a shared object of its own; tests have all of them inside.
+# Each plugin is a shared object of its own; tests and the benchmark have all of them inside.
+$(BUILD)/$(1)/tests/%.o $(BUILD)/$(1)/bench/%.o: PLUGIN_CFLAGS := $(PLUGIN_CFLAGS_ALL)
 $(BUILD)/$(1)/libavout-plugins.a: $(patsubst %.c,$(BUILD)/$(1)/%.o,$(filter-out %/main.c,$(PLUGIN_SOURCES)))
 	@rm -f $$@
 	@$$(AR) rcs $$@ $$^
@@ -167,7 +192,7 @@ $(BUILD)/$(1)/bin/avout-container-test: \
 
 $(BUILD)/$(1)/tests/%: $(BUILD)/$(1)/tests/%.o $(SUPPORT_SOURCES:%.c=$(BUILD)/$(1)/%.o) \
                        $(BUILD)/$(1)/libavout-plugins.a $(BUILD)/$(1)/libavout.a
-	$$(call link,$(1))
+	$$(call link,$(1),$(PLUGIN_LIBS))
 $(BUILD)/$(1)/fuzz/%_fuzz: $(BUILD)/$(1)/fuzz/%_fuzz.o $(BUILD)/$(1)/tests/run/replay.o \
                            $(BUILD)/$(1)/libavout.a
 	$$(call link,$(1))
@@ -175,29 +200,35 @@ $(BUILD)/$(1)/examples/%: $(BUILD)/$(1)/examples/%.o $(BUILD)/$(1)/libavout.a
 	$$(call link,$(1))
 $(BUILD)/$(1)/bin/avout-demo: $(DEMO_SOURCES:%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/libavout.a
 	$$(call link,$(1))
-$(BUILD)/$(1)/bin/avout-bench: $(BENCH_SOURCES:%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/libavout.a
-	$$(call link,$(1))
-$(BUILD)/$(1)/bin/avout: $(CLI_SOURCES:%.c=$(BUILD)/$(1)/%.o) \
-                         $(BUILD)/$(1)/libavout.a
-	$$(call link,$(1))
+$(BUILD)/$(1)/bin/avout-bench: $(BENCH_SOURCES:%.c=$(BUILD)/$(1)/%.o) \
+                               $(BUILD)/$(1)/libavout-plugins.a $(BUILD)/$(1)/libavout.a
+	$$(call link,$(1),$(PLUGIN_LIBS))
+
+# With the shared library: a plugin that the command loads must meet the library it was linked with.
+$(BUILD)/$(1)/bin/avout: $(CLI_SOURCES:%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/lib/libavout.so.$(VERSION)
+	@mkdir -p $$(@D)
+	@echo "  LD  $(1) $$(@F)"
+	@$$(CC) $$(CFLAGS_$(1)) $$(CFLAGS) -pthread $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) \
+	    -L$(BUILD)/$(1)/lib -lavout '-Wl,-rpath,$$$$ORIGIN/../lib' $$(CLI_LIBS)
 endef
 , := ,
 define link
 @mkdir -p $(@D)
 @echo "  LD  $(1) $(@:$(BUILD)/$(1)/%=%)"
-@$(CC) $(CFLAGS_$(1)) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+@$(CC) $(CFLAGS_$(1)) $(CFLAGS) -pthread $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(2) $(LIBS)
 endef
 $(foreach variant,$(VARIANTS),$(eval $(call variant_rules,$(variant))))
 
 # VARIANT, PLUGIN
 define plugin_rules
+$(BUILD)/$(1)/plugins/$(2)/%.o: PLUGIN_CFLAGS := $(CFLAGS_of_$(2))
 $(BUILD)/$(1)/lib/libavout-$(2).so.$(VERSION): \
-        $(patsubst %.c,$(BUILD)/$(1)/%.o,$(filter plugins/$(2)/%,$(PLUGIN_SOURCES))) \
+        $(patsubst %.c,$(BUILD)/$(1)/%.o,$(filter plugins/$(2)/%,$(PLUGIN_SOURCES)) $(PLUGIN_COMMON)) \
         $(BUILD)/$(1)/lib/libavout.so.$(VERSION) src/avout.map
 	@echo "  LD  $(1) $$(@F)"
 	@$$(CC) $$(CFLAGS_$(1)) $$(CFLAGS) -shared -Wl,-soname,libavout-$(2).so.$(SOVERSION) \
 	    -Wl,--version-script=src/avout.map $(if $(filter release,$(1)),-Wl$(,)-z$(,)defs) \
-	    -Wl,-z,relro,-z,now $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -L$(BUILD)/$(1)/lib -lavout
+	    -Wl,-z,relro,-z,now $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -L$(BUILD)/$(1)/lib -lavout $(LIBS_of_$(2)) -pthread
 	@ln -sf $$(@F) $$(@D)/libavout-$(2).so.$(SOVERSION)
 	@ln -sf libavout-$(2).so.$(SOVERSION) $$(@D)/libavout-$(2).so
 endef
@@ -278,7 +309,7 @@ $(OUT)/avout.pc: avout.pc.in Makefile FORCE
 $(OUT)/avout-%.pc: avout-plugin.pc.in Makefile FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(exec_prefix)|' -e 's|@libdir@|$(libdir)|' \
-	    -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' -e 's|@plugin@|$*|' \
+	    -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' -e 's|@plugin@|$*|' -e 's|@requires@|$(call requires,$*)|' \
 	    avout-plugin.pc.in > $@
 
 install: all $(OUT)/avout.pc $(PLUGINS:%=$(OUT)/avout-%.pc)
@@ -308,8 +339,8 @@ install: all $(OUT)/avout.pc $(PLUGINS:%=$(OUT)/avout-%.pc)
 	@echo "installed in $(DESTDIR)$(prefix)"
 
 uninstall:
-	@cd $(DESTDIR)$(includedir) && rm -f $(HEADERS:include/%=%) $(PLUGINS:%=avout/%.h)
-	@for plugin in $(PLUGINS); do rm -f $(DESTDIR)$(libdir)/libavout-$$plugin.so* \
+	@cd $(DESTDIR)$(includedir) && rm -f $(HEADERS:include/%=%) $(KNOWN_PLUGINS:%=avout/%.h)
+	@for plugin in $(KNOWN_PLUGINS); do rm -f $(DESTDIR)$(libdir)/libavout-$$plugin.so* \
 	    $(DESTDIR)$(pkgconfigdir)/avout-$$plugin.pc; done
 	@rm -f $(DESTDIR)$(bindir)/avout-container-test
 	@rmdir $(DESTDIR)$(includedir)/avout/sys $(DESTDIR)$(includedir)/avout 2>/dev/null || true

@@ -61,6 +61,7 @@ function target_of(name, quoted, path,    folder)
         sub(/[^\/]*\/$/, "", folder)
         if (name !~ /^\.\.\//) return room_of(folder name)
     }
+    if (path ~ /^plugins\// && name ~ /^common\//) return "plugin"
     # Beside the including file, or from the top of src.
     if (path ~ /^include\// || index(name, "/") == 0) return room_of(folder name)
     return room_of("src/" name)
