@@ -48,76 +48,27 @@ static avout_status list(avout__reply *reply, avout__locks *room, const char *na
 
 /* ---- many gets at once -------------------------------------------------------------------------------- */
 
-enum { SEEN_BYTES = 160 };
-
-typedef struct seen {
-    struct looks *all;
-    avout_status status;
-    avout_stat stat;
-    char bytes[SEEN_BYTES]; /* cut, NUL-terminated */
-} seen;
-
-/* Counted: a reply may come long after the caller's deadline. */
-typedef struct looks {
-    _Atomic uint32_t refs, left;
-    avout__latch latch;
-    seen items[];
-} looks;
-
-static void looks_unref(looks *all)
-{
-    if (atomic_fetch_sub(&all->refs, 1) == 1) avout__free(all);
-}
-
-static void looked(const avout_reply *reply, void *payload)
-{
-    seen *item = payload;
-    looks *all = item->all;
-    size_t length = reply->length < SEEN_BYTES ? reply->length : SEEN_BYTES - 1;
-    item->status = reply->status;
-    item->stat = reply->stat;
-    if (!reply->status && length) memcpy(item->bytes, reply->bytes, length);
-    if (atomic_fetch_sub(&all->left, 1) == 1) avout__latch_open(&all->latch);
-    looks_unref(all);
-}
-
-static avout_status look_at(looks **out, avout__locks *room, const char *path,
+static avout_status look_at(avout__looks **out, avout__locks *room, const char *path,
                             const char *const *names, size_t count, int64_t deadline_ns)
 {
-    looks *all = avout__calloc(1, sizeof *all + count * sizeof *all->items);
-    avout_request *requests = avout__calloc(count + 1, sizeof *requests);
+    const char **nodes = avout__calloc(count + 1, sizeof *nodes);
     size_t room_for_paths = 1;
     for (size_t i = 0; i < count; i++) room_for_paths += strlen(path) + strlen(names[i]) + 2;
     char *paths = avout__alloc(room_for_paths), *at = paths;
-    avout_status status = all && requests && paths ? AVOUT_OK : AVOUT_ENOMEM;
+    avout_status status = nodes && paths ? AVOUT_OK : AVOUT_ENOMEM;
     for (size_t i = 0; !status && i < count; i++) {
-        all->items[i].all = all;
-        requests[i] = (avout_request){
-            .kind = AVOUT_REQUEST_GET, .path = at, .done = looked, .payload = &all->items[i]};
+        nodes[i] = at;
         at += snprintf(at, room_for_paths - (size_t)(at - paths), "%s/%s", path, names[i]) + 1;
     }
-    if (!status) {
-        atomic_init(&all->refs, (uint32_t)count + 1);
-        atomic_init(&all->left, (uint32_t)count);
-        if (count) status = room->door.ops->submit(&room->door, requests, count);
-        else avout__latch_open(&all->latch);
-    }
-    avout__free(requests);
+    if (!status)
+        status = avout__store_look(out, &room->door, AVOUT_REQUEST_GET, nodes, count, deadline_ns);
+    avout__free(nodes);
     avout__free(paths);
-    if (status) {
-        avout__free(all);
-        return status;
-    }
-    if (avout__latch_wait(&all->latch, deadline_ns)) {
-        *out = all;
-        return AVOUT_OK;
-    }
-    looks_unref(all);
-    return avout_fail(AVOUT_ETIMEOUT, "%s: no answer from the store before the deadline", path);
+    return status;
 }
 
 /* The first failure that is not "gone meanwhile". */
-static avout_status looks_status(const looks *all, size_t count)
+static avout_status looks_status(const avout__looks *all, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (all->items[i].status && all->items[i].status != AVOUT_ENOTFOUND)
@@ -171,7 +122,7 @@ enum { HOST_SIZE = 72 };
 
 /* Report, entries, names and texts are one block. */
 static avout_status make_report(avout_lock_report **out, avout__locks *room, const place *places,
-                                size_t count, const looks *all, const avout_reply *names,
+                                size_t count, const avout__looks *all, const avout_reply *names,
                                 size_t foreign)
 {
     size_t texts = count * HOST_SIZE;
@@ -183,7 +134,7 @@ static avout_status make_report(avout_lock_report **out, avout__locks *room, con
     const char **strangers = (const char **)(void *)(entries + count);
     char *at = (char *)(strangers + foreign);
     for (size_t i = 0; i < count; i++) {
-        const seen *item = &all->items[i];
+        const avout__look *item = &all->items[i];
         if (item->status) continue;
         avout_lock_entry *entry = &entries[report->count++];
         *entry = (avout_lock_entry){.shared = places[i].claim.shared,
@@ -219,7 +170,7 @@ static avout_status report_of(avout_lock_report **report, avout__locks *room, co
 {
     place *places = avout__calloc(names->name_count + 1, sizeof *places);
     const char **sorted = avout__calloc(names->name_count + 1, sizeof *sorted);
-    looks *all = NULL;
+    avout__looks *all = NULL;
     size_t count = 0, foreign = 0;
     avout_status status = places && sorted ? AVOUT_OK : AVOUT_ENOMEM;
     for (size_t i = 0; !status && i < names->name_count; i++) {
@@ -230,7 +181,7 @@ static avout_status report_of(avout_lock_report **report, avout__locks *room, co
     if (!status && count) qsort(places, count, sizeof *places, by_sequence);
     for (size_t i = 0; !status && i < count; i++) sorted[i] = places[i].name;
     do {
-        if (all) looks_unref(all);
+        avout__looks_unref(all);
         all = NULL;
         if (!status) status = look_at(&all, room, path, sorted, count, deadline_ns);
     } while (!status && try_again(looks_status(all, count), deadline_ns));
@@ -240,7 +191,7 @@ static avout_status report_of(avout_lock_report **report, avout__locks *room, co
             avout_fail(status, "%s: %s", path, avout_status_text(status));
     }
     if (!status) status = make_report(report, room, places, count, all, names, foreign);
-    if (all) looks_unref(all);
+    avout__looks_unref(all);
     avout__free(places);
     avout__free(sorted);
     return status;

@@ -3,7 +3,10 @@
 #ifndef AVOUT_STORE_STORE_H
 #define AVOUT_STORE_STORE_H
 
+#include <stdatomic.h>
+
 #include "avout/sys/store.h"
+#include "base/futex.h"
 
 /* ---- path.c: names ------------------------------------------------------------------------- */
 
@@ -83,6 +86,30 @@ void avout__reply_release(avout__reply *reply); /* also of a zeroed or released 
  * dropped when it comes. Never on a delivery thread: it would wait for itself. */
 avout_status avout__store_call(avout__reply *reply, avout_store *store,
                                const avout_request *request, int64_t deadline_ns);
+
+/* ---- look.c: many nodes at once ---------------------------------------------------------------- */
+
+enum { AVOUT__LOOK_BYTES = 160 };
+
+/* What one of them answered. */
+typedef struct avout__look {
+    struct avout__looks *all;
+    avout_status status;
+    avout_stat stat;
+    char bytes[AVOUT__LOOK_BYTES]; /* of a get: cut, NUL-terminated */
+} avout__look;
+
+typedef struct avout__looks {
+    _Atomic uint32_t refs, left;
+    avout__latch latch;
+    avout__look items[];
+} avout__looks;
+
+/* Gets (or exists, as `kind` says) of all paths as one run, waiting for all replies. The answer is of the
+ * whole, each item has a status of its own. AVOUT_ETIMEOUT, AVOUT_ENOMEM, what submit answers. */
+avout_status avout__store_look(avout__looks **looks, avout_store *store, avout_request_kind kind,
+                               const char *const *paths, size_t count, int64_t deadline_ns);
+void avout__looks_unref(avout__looks *looks); /* NULL is accepted */
 
 /* Adapters set it to true, once, on each thread they deliver on. */
 extern _Thread_local bool avout__store_delivering;
