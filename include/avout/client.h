@@ -63,6 +63,34 @@ AVOUT_API void avout_client_statistics(avout_client *client, avout_statistics *s
  * removed. Asks the store. AVOUT_ENAME, AVOUT_ENOTFOUND. */
 AVOUT_API avout_status avout_ls(avout_value *names, avout_client *client, const char *directory);
 
+/* What the store tells of an atom or ref without its value. */
+typedef struct avout_name_stat {
+    avout_status
+        status; /* AVOUT_OK; AVOUT_ENOTFOUND (there is none of that name, or no more), AVOUT_EPERM
+                              and whatever else the store answers for this one: all below is 0 then */
+    int64_t
+        version; /* grows by one each time its node is written: with every change, but several that
+                              one client commits at the same time may be one, and a collection of old
+                              versions (distributed.h) writes it, too. ZooKeeper's has 32 bits and wraps */
+    uint64_t created; /* point in the store's order at which the node was made; versions of one node
+                              alone can be compared */
+    uint64_t changed; /* and at which it was written last */
+    int64_t changed_ms; /* when that was: the store's wall clock, Unix time */
+    size_t size;        /* bytes in the store: of the value as text, or of the pointer to it */
+    int64_t queued; /* clients that queue to write it, the one whose turn it is included; 0 where
+                              nobody has been refused lately */
+    int64_t
+        watchers; /* clients that would hear of its next change; -1: this store cannot tell. Neither
+                              ZooKeeper (but to its administrator) nor the embedded store can */
+} avout_name_stat;
+
+/* Asks the store for many names at once: stats[i] is of names[i]. Nothing is cached or watched for it, and
+ * what is written at the same time may or may not be in it, name by name. `timeout_ms`: 0, the client's
+ * timeout_ms; AVOUT_FOREVER. If it does not answer AVOUT_OK, the contents of `stats` are not to be used.
+ * AVOUT_ENAME, AVOUT_EINVAL (a name is NULL), AVOUT_ETIMEOUT. */
+AVOUT_API avout_status avout_stat_names(avout_name_stat *stats, avout_client *client,
+                                        const char *const *names, size_t count, int64_t timeout_ms);
+
 /* Destroys the atom or ref of that name wherever it is open; see avout_atom_destroy. AVOUT_ENAME,
  * AVOUT_ENOTFOUND. */
 AVOUT_API avout_status avout_destroy(avout_client *client, const char *name);

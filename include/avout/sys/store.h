@@ -52,6 +52,8 @@ typedef struct avout_stat {
     int64_t owner;       /* session of an ephemeral node; 0: persistent */
     int32_t children;
     size_t length; /* of the bytes */
+    int64_t
+        watchers; /* get, exists, list: handles that watch the bytes; -1: the engine cannot tell */
 } avout_stat;
 
 typedef enum avout_op_kind {

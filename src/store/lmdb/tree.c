@@ -108,6 +108,7 @@ static void describe(avout_stat *stat, const avout__lmdb_node *node, size_t leng
         .owner = node->owner,
         .children = node->children > INT32_MAX ? INT32_MAX : (int32_t)node->children,
         .length = length,
+        .watchers = -1, /* armed watches are each handle's own */
     };
 }
 

@@ -187,6 +187,7 @@ static void serve_read(mem_handle *handle, mem_call *call)
         reply->detail = call->detail = avout__format("%s: does not exist", call->path);
     } else {
         avout__mem_stat(node, &reply->stat);
+        reply->stat.watchers = avout__mem_watchers(handle->world, call->path);
         if (call->kind == AVOUT_REQUEST_LIST) reply->status = list_names(call, node);
         if (call->kind == AVOUT_REQUEST_GET) {
             call->blob = node->blob;

@@ -139,6 +139,7 @@ void avout__mem_stat(const mem_node *node, avout_stat *stat)
         .owner = node->owner,
         .children = node->child_count,
         .length = node->blob ? node->blob->length : 0,
+        .watchers = -1,
     };
 }
 
@@ -196,6 +197,18 @@ mem_watch *avout__mem_armed(mem_handle *handle, const char *path, bool children)
             return watch;
     }
     return NULL;
+}
+
+int64_t avout__mem_watchers(mem_world *world, const char *path)
+{
+    uint32_t hash;
+    int64_t count = 0;
+    for (mem_entry *entry = table_chain(&world->watches, path, strlen(path), &hash); entry;
+         entry = entry->next) {
+        const mem_watch *watch = AVOUT__LINK_OF(entry, mem_watch, entry);
+        count += !watch->children && entry->hash == hash && !strcmp(entry->path, path);
+    }
+    return count;
 }
 
 void avout__mem_arm(mem_handle *handle, mem_watch *watch)

@@ -174,8 +174,9 @@ void avout__mem_stat(const mem_node *node, avout_stat *stat);
  * memory allows) is to be freed. */
 avout_status avout__mem_apply(mem_world *world, mem_body *body, size_t *failed_op, char **detail);
 void avout__mem_end_session(mem_world *world, int64_t session);
-void avout__mem_arm(mem_handle *handle, mem_watch *watch); /* takes it over */
-void avout__mem_disarm(mem_watch *watch);                  /* takes it out; not freed */
+void avout__mem_arm(mem_handle *handle, mem_watch *watch);       /* takes it over */
+void avout__mem_disarm(mem_watch *watch);                        /* takes it out; not freed */
+int64_t avout__mem_watchers(mem_world *world, const char *path); /* of the node's bytes */
 mem_watch *avout__mem_armed(mem_handle *handle, const char *path, bool children);
 
 /* call.c */

@@ -172,7 +172,8 @@ static avout_stat stat_of(const struct Stat *from)
                         .changed_ms = from->mtime,
                         .owner = from->ephemeralOwner,
                         .children = from->numChildren,
-                        .length = from->dataLength < 0 ? 0 : (size_t)from->dataLength};
+                        .length = from->dataLength < 0 ? 0 : (size_t)from->dataLength,
+                        .watchers = -1};
 }
 
 enum { DETAIL_SIZE = 1400 };
