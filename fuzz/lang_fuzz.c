@@ -52,8 +52,11 @@ static void check_error(const avout_lang_error *error, avout_status status)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const avout_lang_options options = {
-        .max_steps = 20000, .max_stack = 256 << 10, .print = to_nowhere, .connect = to_nobody};
+    const avout_lang_options options = {.max_steps = 20000,
+                                        .max_stack = 256 << 10,
+                                        .print = to_nowhere,
+                                        .connect = to_nobody,
+                                        .max_wait_ms = 5};
     avout_lang *lang;
     size_t position = 0, blocks = avout_memory_blocks();
     require(avout_lang_open(&lang, &options) == AVOUT_OK, "an environment opens");

@@ -45,6 +45,10 @@ typedef struct avout_lang_options {
      * environment closes it with avout_close. NULL: avout_connect without options. */
     avout_status (*connect)(avout_client **client, const char *url, void *payload);
     void *connect_payload;
+    /* How long one top-level form, or call, may wait altogether, in Thread/sleep, for promises, futures
+     * and locks, before it ends with AVOUT_ELIMIT; 0: no limit. Calls of the store end by the
+     * deadlines of its client. */
+    int64_t max_wait_ms;
 } avout_lang_options;
 
 /* What was wrong and where. Lines and columns count from 1; line 0: no place is known. */
@@ -81,8 +85,14 @@ AVOUT_API avout_status avout_lang_eval_next(avout_value *value, avout_lang *lang
 AVOUT_API avout_status avout_lang_call(avout_value *value, avout_lang *lang, avout_value function,
                                        size_t count, const avout_value *arguments,
                                        avout_lang_error *error);
-/* Ends the evaluations that are running in the environment with AVOUT_ECANCELLED at their next step.
- * May be called from a signal handler. */
+/* Ends the evaluations that are running in the environment with AVOUT_ECANCELLED: at their next step, or
+ * at once when they wait (in Thread/sleep, for a promise, a future, a lock or a condition, in retry!!).
+ * No catch sees it; `finally` runs, for a while (10 000 steps if there are no others left), and can be
+ * interrupted in its turn; what a transaction had not committed is not done. Futures go on: they end by
+ * future-cancel and avout_lang_close. An evaluation inside of a call of the store (a swap, a commit, a
+ * deref of what is not cached) ends when that does, which has the client's timeout_ms as its deadline:
+ * what is on its way to the store cannot be taken back. Nothing that runs: nothing happens. May be
+ * called from a signal handler. */
 AVOUT_API void avout_lang_interrupt(avout_lang *lang);
 
 /* ---- functions for swap, alter, commute and validators ------------------------------------------- */

@@ -212,6 +212,7 @@ static avout_value call_native(lang_run *run, const lang_native *native, size_t 
         return avout__lang_fail(run, AVOUT_EINVAL, "%s: %zu arguments given, expected %zu to %zu",
                                 native->name, count, native->least, native->most);
     avout_status status = native->call(&result, count, arguments, native->payload);
+    run->ended = status == AVOUT_ECANCELLED;
     if (status) return avout__lang_failed(run, status);
     return avout__lang_made(run, result);
 }

@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "lang/wait.h"
 #include "base/banned.h"
 
 /* ---- printing --------------------------------------------------------------------------------------------- */
@@ -145,21 +147,13 @@ CORE(nano_time)
     return avout__lang_made(run, avout_int(nanoseconds(CLOCK_MONOTONIC)));
 }
 
-/* In short naps, so that an interruption is seen. */
 CORE(sleep_for)
 {
     int64_t left;
     if (!avout__lang_integer(run, "Thread/sleep", &left, args[0])) return AVOUT_NONE;
     if (left < 0) return avout__lang_fail(run, AVOUT_EINVAL, "Thread/sleep: a negative time");
-    int64_t end = nanoseconds(CLOCK_MONOTONIC) / 1000000;
-    end = left > INT64_MAX - end ? INT64_MAX : end + left;
-    while ((left = end - nanoseconds(CLOCK_MONOTONIC) / 1000000) > 0) {
-        struct timespec nap = {0, (left < 20 ? left : 20) * 1000000};
-        nanosleep(&nap, NULL);
-        /* What is left of the fuel: only then is the interruption looked at. */
-        if (!lang_step(run, (size_t)run->fuel + 1)) return AVOUT_NONE;
-    }
-    return avout_nil();
+    lang_waited waited = avout__lang_wait(run, avout__deadline_in_ms(left), NULL, NULL);
+    return waited == WAIT_LATE ? avout_nil() : AVOUT_NONE;
 }
 
 CORE(timed)

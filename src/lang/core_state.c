@@ -13,6 +13,7 @@ void avout__lang_client_destroy(lang_client *client)
 {
     /* Its environment has closed it. */
     AVOUT__ASSERT(!client->client);
+    avout_ref_close(client->alarm);
 }
 
 bool avout__lang_is_client(avout_value value)

@@ -2,8 +2,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "lang/state.h"
+#include "lang/wait.h"
 #include "base/banned.h"
 
 enum {
@@ -12,9 +14,12 @@ enum {
     /* What is left of the C stack for those who do not ask (lang_deep). */
     STACK_RESERVE = 160 << 10,
     STACK_DEFAULT = 6 << 20,
+    /* Steps that finally has when the others are used up, all of a run's together. */
+    GRACE = 10000,
 };
 
 static const uint64_t DEFAULT_STEPS = 100000000;
+static const int64_t NS_PER_MS = 1000000;
 
 /* ---- the C stack ----------------------------------------------------------------------------------------- */
 
@@ -60,7 +65,11 @@ void avout__lang_run_start(lang_run *run, avout_lang *lang)
     *run = (lang_run){.lang = lang};
     run->fuel = most < FUEL ? (int64_t)most : FUEL;
     run->steps = most == UINT64_MAX ? most : most - (uint64_t)run->fuel;
-    run->interrupts = atomic_load_explicit(&lang->interrupts, memory_order_relaxed);
+    run->grace = GRACE;
+    run->wait_left_ns =
+        lang->options.max_wait_ms > 0 ? lang->options.max_wait_ms * NS_PER_MS : AVOUT__NEVER;
+    run->stop = &lang->interrupts;
+    run->interrupts = atomic_load(run->stop);
     run->stack_limit = stack_limit(lang);
 }
 
@@ -78,15 +87,13 @@ bool avout__lang_refuel(lang_run *run)
 {
     uint64_t used = (uint64_t)-run->fuel;
     bool limited = run->lang->options.max_steps != UINT64_MAX;
-    if (atomic_load_explicit(&run->lang->interrupts, memory_order_relaxed) != run->interrupts) {
-        avout__lang_fail(run, AVOUT_ECANCELLED, "interrupted");
-        return false;
-    }
+    if (avout__lang_stopped(run)) return false;
     if (limited && run->steps < used) {
         uint64_t most = run->lang->options.max_steps;
         avout__lang_fail(run, AVOUT_ELIMIT, "more than %llu steps: a loop without an end?",
                          (unsigned long long)(most ? most : DEFAULT_STEPS));
-        run->fatal = true;
+        run->fatal = run->spent = true;
+        run->steps = 0;
         run->fuel = 0;
         return false;
     }
@@ -94,6 +101,33 @@ bool avout__lang_refuel(lang_run *run)
     run->fuel = limited && run->steps < FUEL ? (int64_t)run->steps : FUEL;
     if (limited) run->steps -= (uint64_t)run->fuel;
     return true;
+}
+
+/* An interruption is over once it has ended something. */
+lang_aside avout__lang_put_aside(lang_run *run)
+{
+    lang_aside aside = {lang_take(&run->thrown), run->status, run->fatal};
+    if (aside.status) run->interrupts = atomic_load(run->stop);
+    if (run->spent) run->fuel = run->grace;
+    run->status = AVOUT_OK;
+    run->fatal = false;
+    return aside;
+}
+
+void avout__lang_put_back(lang_run *run, lang_aside *aside)
+{
+    if (run->spent) {
+        run->grace = run->fuel > 0 ? run->fuel : 0;
+        run->fuel = 0;
+    }
+    if (run->status && !aside->fatal) {
+        avout_release(lang_take(&aside->thrown));
+        return;
+    }
+    avout_release(run->thrown);
+    run->thrown = lang_take(&aside->thrown);
+    run->status = aside->status;
+    run->fatal = aside->fatal;
 }
 
 /* ---- the stack of values ------------------------------------------------------------------------------------ */
@@ -264,6 +298,7 @@ void avout__lang_unref(avout_lang *lang)
     for (size_t i = 0; lang->core_values && i < avout__lang_core_count(); i++)
         avout_release(lang->core_values[i]);
     avout__free(lang->core_values);
+    avout__lang_warden_release(&lang->warden);
     pthread_mutex_destroy(&lang->lock);
     avout__free(lang);
 }
@@ -275,6 +310,7 @@ avout_status avout_lang_open(avout_lang **out, const avout_lang_options *options
     if (!lang) return AVOUT_ENOMEM;
     atomic_init(&lang->refs, 1);
     pthread_mutex_init(&lang->lock, NULL);
+    avout__lang_warden_init(&lang->warden);
     if (options) lang->options = *options;
     lang->vars = avout_map(0, NULL);
     lang->aliases = avout_map(0, NULL);
@@ -293,11 +329,13 @@ avout_status avout_lang_open(avout_lang **out, const avout_lang_options *options
 void avout_lang_close(avout_lang *lang)
 {
     if (!lang) return;
+    avout__lang_warden_end(&lang->warden);
     avout__lang_end_state(lang);
     avout__lang_unref(lang);
 }
 
 void avout_lang_interrupt(avout_lang *lang)
 {
-    atomic_fetch_add_explicit(&lang->interrupts, 1, memory_order_relaxed);
+    atomic_fetch_add(&lang->interrupts, 1);
+    avout__lang_ring();
 }

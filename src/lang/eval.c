@@ -304,23 +304,15 @@ static const lang_catch_clause *clause_for(const lang_try_node *n, const lang_ru
     return NULL;
 }
 
-/* Its value is thrown away, its error takes the place of the one before. */
+/* Its value is thrown away, its error takes the place of the one before, if that could be caught. */
 static bool run_finally(const lang_node *finally, lang_frame *frame)
 {
     lang_run *run = frame->run;
-    avout_value thrown = lang_take(&run->thrown);
-    avout_status status = run->status;
-    run->status = AVOUT_OK;
+    lang_aside aside = avout__lang_put_aside(run);
     avout_value value = lang_eval(finally, frame);
-    bool fine = value.bits != 0;
     avout_release(value);
-    if (!fine) {
-        avout_release(thrown);
-        return false;
-    }
-    run->thrown = thrown;
-    run->status = status;
-    return true;
+    avout__lang_put_back(run, &aside);
+    return value.bits != 0;
 }
 
 avout_value avout__lang_eval_try(const lang_node *node, lang_frame *frame)
@@ -333,8 +325,7 @@ avout_value avout__lang_eval_try(const lang_node *node, lang_frame *frame)
         set_slot(frame, clause->slot, avout__lang_catch(run));
         value = lang_eval(clause->body, frame);
     }
-    /* What cannot be caught (an interruption) must not be held up either. */
-    if (n->finally && !run->fatal && !run_finally(n->finally, frame)) {
+    if (n->finally && !run->ended && !run_finally(n->finally, frame)) {
         avout_release(value);
         return AVOUT_NONE;
     }

@@ -12,6 +12,7 @@
  * table.c             one table of all functions: name, arguments, what it does
  * core_*.c            functions written in C, by theme; prelude.c those written in the language
  * core_state.c, core_change.c, core_watch.c   atoms, refs, transactions: see state.h
+ * wait.c              waiting, and being interrupted in it
  * environment.c       what def defines; limits; the calls of avout/lang.h
  *
  * What always holds:
@@ -29,7 +30,7 @@
  *      bound time and memory. Steps and the flag of interruption are looked at together.
  *  L6  C recursion follows the nesting of calls; everything that recurses asks lang_deep() first.
  *  L7  What was interrupted, ran out of steps, or must be handed on (AVOUT_RETRY) is no error that
- *      a program can catch. */
+ *      a program can catch. What it must not leave undone (finally) still runs, within a bound. */
 #ifndef AVOUT_LANG_LANG_H
 #define AVOUT_LANG_LANG_H
 
@@ -40,6 +41,7 @@
 #include "avout/edn.h"
 #include "avout/lang.h"
 #include "base/buffer.h"
+#include "base/list.h"
 #include "lang/form.h"
 
 typedef struct lang_run lang_run;
@@ -180,9 +182,14 @@ typedef struct lang_chunk {
 /* One evaluation, on one thread. */
 struct lang_run {
     avout_lang *lang;
-    int64_t fuel;        /* steps until `steps` and the interruption are looked at */
-    uint64_t steps;      /* left behind the fuel */
-    unsigned interrupts; /* of the environment, when the run began */
+    int64_t fuel;            /* steps until `steps` and the interruption are looked at */
+    uint64_t steps;          /* left behind the fuel */
+    const atomic_uint *stop; /* the environment's interruptions, or the future's */
+    unsigned interrupts;     /* those that this run has seen */
+    int64_t wait_left_ns;    /* what it may still wait */
+    bool spent;              /* its steps are used up */
+    bool ended;              /* by the program around it: nothing is to run any more */
+    int64_t grace;           /* steps that are left for finally when there are no others */
     const char *stack_limit;
     lang_chunk *chunk;
     bool recurring;
@@ -195,6 +202,17 @@ struct lang_run {
 
 void avout__lang_run_start(lang_run *run, avout_lang *lang);
 void avout__lang_run_end(lang_run *run);
+
+/* What finally and its like need: the error is put aside, and the run may go on, if it was interrupted or
+ * has used up its steps only for a short while. And back: what was put aside is the run's error again
+ * unless what ran has an error of its own and the one before could have been caught. */
+typedef struct lang_aside {
+    avout_value thrown;
+    avout_status status;
+    bool fatal;
+} lang_aside;
+lang_aside avout__lang_put_aside(lang_run *run);
+void avout__lang_put_back(lang_run *run, lang_aside *aside);
 
 /* False: the run has used up its steps or is interrupted, and its error is set. */
 bool avout__lang_refuel(lang_run *run);
@@ -356,8 +374,18 @@ extern const lang_core avout__lang_numbers[], avout__lang_predicates[], avout__l
 
 /* ---- the environment (environment.c) ------------------------------------------------------------ */
 
+/* Ends waits of the library's for those who are interrupted; see wait.h. */
+typedef struct lang_warden {
+    pthread_mutex_t lock;
+    avout__link guards; /* under the lock */
+    bool running;       /* under the lock */
+    atomic_bool ends;
+    pthread_t thread;
+} lang_warden;
+
 struct avout_lang {
     atomic_uint refs;
+    lang_warden warden;
     atomic_uint interrupts;
     pthread_mutex_t lock;
     avout_lang_options options;

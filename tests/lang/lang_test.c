@@ -154,6 +154,13 @@ TEST(steps_end_what_has_no_end)
             test_failed(__FILE__, __LINE__, "%s: %s", endless[i], avout_error_detail());
     }
     answers("5", "(+ 2 3)");
+    /* What must not be left undone has a few steps of its own, but once. */
+    CHECK_STATUS(AVOUT_ELIMIT, try_eval("(def done 0) (try (loop [] (recur)) (finally (def done "
+                                        "(reduce + (range 100)))))"));
+    answers("4950", "done");
+    CHECK_STATUS(AVOUT_ELIMIT, try_eval("(try (loop [] (recur)) (finally (loop [] (recur))))"));
+    CHECK_STATUS(AVOUT_ELIMIT,
+                 try_eval("(defn f [n] (try (loop [] (recur)) (finally (f (inc n))))) (f 0)"));
     close_all();
 }
 

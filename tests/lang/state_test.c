@@ -17,10 +17,21 @@ static avout_status connect_here(avout_client **client, const char *url, void *p
     return avout_connect(url ? url : "mem:lang-state", NULL, client);
 }
 
+/* Interrupts who calls it. */
+static avout_status interrupt_now(avout_value *result, size_t count, const avout_value *arguments,
+                                  void *payload)
+{
+    (void)count, (void)arguments, (void)payload;
+    avout_lang_interrupt(lang);
+    *result = avout_nil();
+    return AVOUT_OK;
+}
+
 static void open_all(void)
 {
     const avout_lang_options options = {.connect = connect_here};
     CHECK_OK(avout_lang_open(&lang, &options));
+    CHECK_OK(avout_lang_define_function(lang, "avout-interrupt", 0, 0, interrupt_now, NULL, NULL));
 }
 
 static void close_all(void)
@@ -204,6 +215,70 @@ TEST(a_transaction_waits_for_what_it_needs)
     }
     pthread_join(thread, NULL);
     answers("[]", "@jobs");
+    close_all();
+}
+
+/* ---- interruption ------------------------------------------------------------------------------------ */
+
+static void *interrupt_soon(void *payload)
+{
+    (void)payload;
+    nanosleep(&(struct timespec){0, 50000000}, NULL);
+    avout_lang_interrupt(lang);
+    return NULL;
+}
+
+/* The text waits for ever; an interruption, now or a little later, ends it. */
+static void is_interrupted(const char *text)
+{
+    pthread_t thread;
+    avout_value value;
+    CHECK(!pthread_create(&thread, NULL, interrupt_soon, NULL));
+    CHECK_STATUS(AVOUT_ECANCELLED, avout_lang_eval(&value, lang, text, strlen(text), &error));
+    CHECK_TEXT("interrupted", error.message);
+    pthread_join(thread, NULL);
+}
+
+TEST(an_interruption_reaches_who_sleeps_or_waits_in_a_transaction)
+{
+    open_all();
+    answers("#'user/c", "(def c (connect)) (def r (zk-ref c \"/never\" 0)) (def c c)");
+    is_interrupted("(Thread/sleep 1000000)");
+    CHECK_INT(1, error.column);
+    is_interrupted("(try (Thread/sleep 1000000) (catch Throwable e 1))");
+    for (int i = 0; i < 3; i++)
+        is_interrupted("(dosync!! c (alter!! r inc) (if (= @r -1) 1 (retry!!)))");
+    answers("0", "@r");
+    answers("1", "(dosync!! c (alter!! r inc))");
+    close_all();
+}
+
+/* What finally does is done, for an interruption, for a lack of steps, for a transaction run again. */
+TEST(finally_runs_whatever_ended_the_body)
+{
+    open_all();
+    answers("#'user/n", "(def c (connect)) (def n (local-ref c 0)) (defn more [] (dosync!! c "
+                        "(alter!! n inc))) (def n n)");
+    is_interrupted("(try (Thread/sleep 1000000) (finally (more)))");
+    answers("1", "@n");
+    /* A second one ends what the first one let run; the first remains the error. */
+    is_interrupted(
+        "(try (Thread/sleep 1000000) (finally (more) (avout-interrupt) (loop [] (recur))))");
+    answers("2", "@n");
+    is_interrupted("(try (try (Thread/sleep 1000000) (finally (more) (throw (Exception. \"x\")))) "
+                   "(catch Exception e 1) (finally (more)))");
+    answers("4", "@n");
+    close_all();
+}
+
+TEST(waiting_has_a_limit)
+{
+    const avout_lang_options options = {.connect = connect_here, .max_wait_ms = 20};
+    CHECK_OK(avout_lang_open(&lang, &options));
+    answers("nil", "(Thread/sleep 1)");
+    fails(AVOUT_ELIMIT, "waited for more than 20 ms", "(Thread/sleep 1000000)");
+    fails(AVOUT_ELIMIT, "waited for more than 20 ms",
+          "(try (dotimes [_ 1000] (Thread/sleep 1)) (catch Throwable e 1))");
     close_all();
 }
 
