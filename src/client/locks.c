@@ -74,7 +74,7 @@ avout_status avout_lock_inspect(avout_lock_report **report, avout_client *client
 avout_status avout_locks_each(avout_client *client, const char *directory, avout_lock_each_fn each,
                               void *payload)
 {
-    return avout__locks_each(client->locks, directory, each, payload);
+    return avout__names_each(client->locks, AVOUT__LOCKS_PATH, directory, each, payload);
 }
 
 avout_status avout_lock_remove(avout_client *client, const char *name)

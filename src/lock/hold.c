@@ -35,7 +35,10 @@ void avout__holds_lost(avout__claim *claim)
         avout__hold *hold = AVOUT__LINK_OF(link, avout__hold, link);
         if (hold->claim != claim) continue;
         hold->claim = NULL;
-        avout__notice_lost(hold);
+        avout__lock_handle *handle = hold->handle;
+        avout__loss_tell(hold->lock->room, hold->loss, handle, handle ? handle->lost : NULL,
+                         handle ? handle->payload : NULL, hold->token);
+        hold->loss = NULL;
     }
     claim->holds = 0;
 }
@@ -162,7 +165,7 @@ static avout__hold *hold_new(avout__lock_handle *handle)
     hold->lock = handle->lock;
     hold->handle = handle;
     hold->thread = avout__thread_number();
-    if (!avout__notice_new(&hold->notice, handle->lock)) return hold;
+    if (!avout__loss_new(&hold->loss, handle->lock->name)) return hold;
     avout__free(hold);
     return NULL;
 }
@@ -170,7 +173,7 @@ static avout__hold *hold_new(avout__lock_handle *handle)
 void avout__hold_free(avout__hold *hold)
 {
     if (!hold) return;
-    avout__notice_free(hold->notice);
+    avout__loss_free(hold->loss);
     avout__node_check_unref(hold->check);
     avout__free(hold);
 }

@@ -2,79 +2,12 @@
  * caller's thread; nothing knows of the claims of this client. */
 #include "lock/inspect.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "lock/look.h"
 #include "base/banned.h"
-
-/* ---- one call, over broken connections -------------------------------------------------------------- */
-
-static bool try_again(avout_status status, int64_t deadline_ns)
-{
-    if (status != AVOUT_ECONNECTION && status != AVOUT_ESESSION) return false;
-    if (avout__now_ns() >= deadline_ns) return false;
-    _Atomic uint32_t word = 0;
-    int64_t pause = avout__deadline_in_ms(20);
-    avout__futex_wait(&word, 0, pause < deadline_ns ? pause : deadline_ns, false);
-    return true;
-}
-
-static avout_status no_connection(avout_status status, const char *name)
-{
-    if (status != AVOUT_ECONNECTION && status != AVOUT_ESESSION) return status;
-    return avout_fail(AVOUT_ETIMEOUT, "%s: no connection to the store before the deadline", name);
-}
-
-/* A request that may be repeated. */
-static avout_status call(avout__reply *reply, avout__locks *room, const char *name,
-                         const avout_request *request, int64_t deadline_ns)
-{
-    avout_status status;
-    do {
-        avout__reply_release(reply);
-        status = avout__store_call(reply, &room->door, request, deadline_ns);
-    } while (try_again(status, deadline_ns));
-    return no_connection(status, name);
-}
-
-static avout_status list(avout__reply *reply, avout__locks *room, const char *name,
-                         const char *path, int64_t deadline_ns)
-{
-    avout_request request = {.kind = AVOUT_REQUEST_LIST, .path = path};
-    return call(reply, room, name, &request, deadline_ns);
-}
-
-/* ---- many gets at once -------------------------------------------------------------------------------- */
-
-static avout_status look_at(avout__looks **out, avout__locks *room, const char *path,
-                            const char *const *names, size_t count, int64_t deadline_ns)
-{
-    const char **nodes = avout__calloc(count + 1, sizeof *nodes);
-    size_t room_for_paths = 1;
-    for (size_t i = 0; i < count; i++) room_for_paths += strlen(path) + strlen(names[i]) + 2;
-    char *paths = avout__alloc(room_for_paths), *at = paths;
-    avout_status status = nodes && paths ? AVOUT_OK : AVOUT_ENOMEM;
-    for (size_t i = 0; !status && i < count; i++) {
-        nodes[i] = at;
-        at += snprintf(at, room_for_paths - (size_t)(at - paths), "%s/%s", path, names[i]) + 1;
-    }
-    if (!status)
-        status = avout__store_look(out, &room->door, AVOUT_REQUEST_GET, nodes, count, deadline_ns);
-    avout__free(nodes);
-    avout__free(paths);
-    return status;
-}
-
-/* The first failure that is not "gone meanwhile". */
-static avout_status looks_status(const avout__looks *all, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (all->items[i].status && all->items[i].status != AVOUT_ENOTFOUND)
-            return all->items[i].status;
-    return AVOUT_OK;
-}
 
 /* ---- a report ------------------------------------------------------------------------------------------- */
 
@@ -89,26 +22,6 @@ static int by_sequence(const void *a, const void *b)
     return avout__sequence_compare(left->claim.sequence, right->claim.sequence);
 }
 
-/* {:host "h7", :pid 4711}: what a claim says. Anything else is taken for not known. */
-static void read_owner(avout_lock_entry *entry, char *host, size_t size, const char *text)
-{
-    const char *quoted = strstr(text, ":host \""), *pid = strstr(text, ":pid ");
-    host[0] = '\0';
-    if (quoted) {
-        quoted += strlen(":host \"");
-        size_t length = strcspn(quoted, "\"");
-        if (quoted[length] && length < size) {
-            memcpy(host, quoted, length);
-            host[length] = '\0';
-        }
-    }
-    char *end;
-    errno = 0;
-    long long number = pid ? strtoll(pid + strlen(":pid "), &end, 10) : 0;
-    entry->pid = errno || number < 0 ? 0 : number;
-    entry->host = host;
-}
-
 static void mark_holders(avout_lock_entry *entries, size_t count)
 {
     bool shared_only = true;
@@ -118,14 +31,12 @@ static void mark_holders(avout_lock_entry *entries, size_t count)
     }
 }
 
-enum { HOST_SIZE = 72 };
-
 /* Report, entries, names and texts are one block. */
 static avout_status make_report(avout_lock_report **out, avout__locks *room, const place *places,
                                 size_t count, const avout__looks *all, const avout_reply *names,
                                 size_t foreign)
 {
-    size_t texts = count * HOST_SIZE;
+    size_t texts = count * AVOUT__HOST_SIZE;
     for (size_t i = 0; i < names->name_count; i++) texts += strlen(names->names[i]) + 1;
     avout_lock_report *report = avout__calloc(1, sizeof *report + count * sizeof(avout_lock_entry) +
                                                      foreign * sizeof(char *) + texts);
@@ -142,8 +53,9 @@ static avout_status make_report(avout_lock_report **out, avout__locks *room, con
                                     .since_ms = item->stat.changed_ms,
                                     .session = item->stat.owner,
                                     .token = {item->stat.created, 0}};
-        read_owner(entry, at, HOST_SIZE, item->bytes);
-        at += HOST_SIZE;
+        avout__owner_read(&entry->pid, at, item->bytes ? item->bytes : "");
+        entry->host = at;
+        at += AVOUT__HOST_SIZE;
     }
     mark_holders(entries, report->count);
     for (size_t i = 0; i < names->name_count; i++) {
@@ -180,16 +92,7 @@ static avout_status report_of(avout_lock_report **report, avout__locks *room, co
     }
     if (!status && count) qsort(places, count, sizeof *places, by_sequence);
     for (size_t i = 0; !status && i < count; i++) sorted[i] = places[i].name;
-    do {
-        avout__looks_unref(all);
-        all = NULL;
-        if (!status) status = look_at(&all, room, path, sorted, count, deadline_ns);
-    } while (!status && try_again(looks_status(all, count), deadline_ns));
-    if (!status) {
-        status = no_connection(looks_status(all, count), path);
-        if (status && status != AVOUT_ETIMEOUT)
-            avout_fail(status, "%s: %s", path, avout_status_text(status));
-    }
+    if (!status) status = avout__look_at(&all, room, path, sorted, count, deadline_ns);
     if (!status) status = make_report(report, room, places, count, all, names, foreign);
     avout__looks_unref(all);
     avout__free(places);
@@ -207,7 +110,7 @@ avout_status avout__inspect(avout_lock_report **report, avout__locks *room, cons
     avout__node_path(path, AVOUT__LOCKS_PATH, name);
     int64_t deadline_ns = avout__deadline_in_ms(room->timeout_ms);
     avout__reply names = AVOUT__REPLY_INIT;
-    status = list(&names, room, name, path, deadline_ns);
+    status = avout__room_list(&names, room, name, path, deadline_ns);
     if (status == AVOUT_ENOTFOUND) {
         *report = avout__calloc(1, sizeof **report);
         status = *report ? AVOUT_OK : AVOUT_ENOMEM;
@@ -231,8 +134,8 @@ static int by_text(const void *a, const void *b)
     return strcmp(*left, *right);
 }
 
-static avout_status tell_name(const char *path, const char *node, avout_lock_each_fn each,
-                              void *payload)
+static avout_status tell_name(const char *root, const char *path, const char *node,
+                              avout_lock_each_fn each, void *payload)
 {
     char whole[AVOUT__NODE_MAX], name[AVOUT__NODE_MAX];
     size_t length = strlen(node);
@@ -240,12 +143,12 @@ static avout_status tell_name(const char *path, const char *node, avout_lock_eac
     int room = (int)sizeof whole;
     if (snprintf(whole, sizeof whole, "%s/%.*s", path, (int)(length - directory), node) >= room)
         return AVOUT_OK; /* nothing of ours */
-    if (!avout__node_name(name, AVOUT__LOCKS_PATH, whole)) return AVOUT_OK;
+    if (!avout__node_name(name, root, whole)) return AVOUT_OK;
     return each(name, directory, payload);
 }
 
-avout_status avout__locks_each(avout__locks *room, const char *directory, avout_lock_each_fn each,
-                               void *payload)
+avout_status avout__names_each(avout__locks *room, const char *root, const char *directory,
+                               avout_lock_each_fn each, void *payload)
 {
     avout_status status = avout__locks_usable(room);
     if (!status && (!directory || !each))
@@ -253,19 +156,21 @@ avout_status avout__locks_each(avout__locks *room, const char *directory, avout_
     bool top = !status && !strcmp(directory, "/");
     if (!status && !top) status = avout__name_check(directory);
     if (status) return status;
-    char path[AVOUT__NODE_MAX + 2] = AVOUT__LOCKS_PATH;
+    char path[AVOUT__NODE_MAX + 2];
+    snprintf(path, sizeof path, "%s", root);
     if (!top) {
-        /* A directory is where the locks below it would be. */
+        /* A directory is where what is below it would be. */
         char below[AVOUT__NODE_MAX];
         memcpy(below, directory, strlen(directory) + 1);
         memcpy(below + strlen(below), "/x", 3);
-        path[avout__node_path(path, AVOUT__LOCKS_PATH, below) - 2] = '\0';
+        path[avout__node_path(path, root, below) - 2] = '\0';
     }
     avout__reply reply = AVOUT__REPLY_INIT;
-    status = list(&reply, room, directory, path, avout__deadline_in_ms(room->timeout_ms));
+    status =
+        avout__room_list(&reply, room, directory, path, avout__deadline_in_ms(room->timeout_ms));
     if (status == AVOUT_ENOTFOUND)
         status = top ? AVOUT_OK
-                     : avout_fail(AVOUT_ENOTFOUND, "%s: there is no lock below it", directory);
+                     : avout_fail(AVOUT_ENOTFOUND, "%s: there is nothing below it", directory);
     const char **sorted = avout__calloc(reply.is.name_count + 1, sizeof *sorted);
     if (!status && !sorted) status = AVOUT_ENOMEM;
     size_t count = status ? 0 : reply.is.name_count;
@@ -274,7 +179,7 @@ avout_status avout__locks_each(avout__locks *room, const char *directory, avout_
         qsort(sorted, count, sizeof *sorted, by_text);
     }
     for (size_t i = 0; !status && i < count; i++)
-        status = tell_name(path, sorted[i], each, payload);
+        status = tell_name(root, path, sorted[i], each, payload);
     avout__free(sorted);
     avout__reply_release(&reply);
     return status;
@@ -335,7 +240,7 @@ avout_status avout__lock_remove(avout__locks *room, const char *name)
     int64_t deadline_ns = avout__deadline_in_ms(room->timeout_ms);
     for (bool unclear = false;;) {
         avout__reply names = AVOUT__REPLY_INIT;
-        status = list(&names, room, name, path, deadline_ns);
+        status = avout__room_list(&names, room, name, path, deadline_ns);
         if (status == AVOUT_ENOTFOUND && unclear) {
             avout__reply_release(&names);
             return AVOUT_OK; /* it was us */
@@ -347,7 +252,7 @@ avout_status avout__lock_remove(avout__locks *room, const char *name)
         avout__reply_release(&names);
         /* Who was there when it was listed may have gone; a node gone without us is as good. */
         if (asked && status == AVOUT_ENOTFOUND && avout__now_ns() < deadline_ns) continue;
-        if (!try_again(status, deadline_ns)) return no_connection(status, name);
+        if (!avout__try_again(status, deadline_ns)) return avout__no_connection(status, name);
         unclear = unclear || asked;
     }
 }

@@ -158,7 +158,7 @@ struct avout__locks {
     int64_t beat_ns;  /* the last was sent then */
     int64_t retry_ns; /* when what failed is tried again; 0: nothing did */
     avout__link notices;
-    struct avout__notice *notice; /* being told */
+    const void *told_owner; /* whose is being told */
 };
 
 /* A lock's name, and what this client has to do with it. */
@@ -202,7 +202,7 @@ struct avout__hold {
     struct avout__node_check
         *check; /* for transactions that are conditional on it; NULL: none was */
     avout_token token;
-    struct avout__notice *notice; /* of its loss; made beforehand: telling must not want memory */
+    struct avout__loss *loss; /* made beforehand: telling must not want memory */
 };
 
 typedef enum avout__claim_state {
@@ -312,6 +312,18 @@ void avout__claims_session_lost(avout__lock *lock);
 void avout__claims_lease_over(avout__lock *lock);
 void avout__claims_close(avout__lock *lock);
 
+/* ---- guests: what else lives in the room, on its lease, its deeds and its threads ------------------- */
+
+/* Of one kind of things. All but `end` are called with the mutex held; they send and do not wait. */
+typedef struct avout__guest {
+    void (*event)(avout__locks *room, const char *path); /* of any node that is no lock's */
+    void (*resume)(avout__locks *room); /* connected again, or time for a second try */
+    void (*session_lost)(avout__locks *room);
+    void (*lease_over)(avout__locks *room); /* what is held is lost, whatever the session does */
+    void (*close)(avout__locks *room);      /* nothing is sent any more; waits end */
+    void (*end)(avout__locks *room);        /* the room's last user has gone */
+} avout__guest;
+
 /* ---- line.c: names of claims, and places in the queue ---------------------------------------------- */
 
 typedef struct avout__claim_name {
@@ -348,11 +360,26 @@ avout_status avout__tender_need(avout__locks *room); /* starts the thread unless
 avout_status avout__teller_need(avout__locks *room);
 /* Something failed that nobody else will ask for again: tried once more in a while. */
 void avout__locks_try_later(avout__locks *room);
-avout_status avout__notice_new(struct avout__notice **notice, const avout__lock *lock);
-void avout__notice_free(struct avout__notice *notice);
-void avout__notice_lost(avout__hold *hold); /* consumes hold->notice */
-/* Forgets the handle's, and waits for one that is being told. */
-void avout__notices_end(avout__locks *room, avout__lock_handle *handle);
+/* Something that the teller tells: with the mutex held, which `tell` gives up for the user's function. */
+typedef struct avout__notice {
+    avout__link link;
+    const void *owner; /* whose callback it is */
+    bool kept;         /* a part of its owner; else it is freed when it was told, or forgotten */
+    void (*tell)(avout__locks *room, struct avout__notice *notice);
+} avout__notice;
+void avout__notice_post(avout__locks *room,
+                        avout__notice *notice); /* unless it is posted already */
+/* Forgets the owner's, and waits for one that is being told, unless by this thread: then told_owner is NULL
+ * when the user's function returns. */
+void avout__notices_end(avout__locks *room, const void *owner);
+
+/* A lost lock, or lease: what is told is an avout_lost_fn's. */
+typedef struct avout__loss avout__loss;
+avout_status avout__loss_new(avout__loss **loss, const char *name);
+void avout__loss_free(avout__loss *loss); /* NULL is accepted */
+/* Consumes the loss. `lost` may be NULL: nobody is told. */
+void avout__loss_tell(avout__locks *room, avout__loss *loss, const void *owner, avout_lost_fn lost,
+                      void *payload, avout_token token);
 void avout__tender_stop(avout__locks *room); /* without the mutex */
 
 /* ---- hold.c ------------------------------------------------------------------------------------------- */

@@ -12,6 +12,13 @@
 
 #define DEFAULT_TIMEOUT_MS 30000
 
+/* ---- guests ---------------------------------------------------------------------------------------------- */
+
+static const avout__guest *const guests[] = {NULL};
+
+#define EACH_GUEST(call)                                                                           \
+    for (const avout__guest *const *guest = guests; *guest; guest++) (*guest)->call
+
 /* ---- life -------------------------------------------------------------------------------------------- */
 
 bool avout__locks_forked(const avout__locks *room)
@@ -90,6 +97,7 @@ void avout__locks_unref(avout__locks *room)
 {
     if (!room || atomic_fetch_sub(&room->refs, 1) != 1) return;
     for (size_t i = 0; i < room->slot_count; i++) avout__free(room->slots[i]);
+    EACH_GUEST(end)(room);
     avout__free(room->slots);
     avout__free(room->buckets);
     pthread_cond_destroy(&room->wake);
@@ -233,7 +241,10 @@ int64_t avout__lease_end_ns(const avout__locks *room)
 bool avout__lease_holds(avout__locks *room)
 {
     if (avout__lease_now_ns() < avout__lease_end_ns(room)) return true;
-    if (room->granted) each_lock(room, avout__claims_lease_over);
+    if (room->granted) {
+        each_lock(room, avout__claims_lease_over);
+        EACH_GUEST(lease_over)(room);
+    }
     return false;
 }
 
@@ -253,6 +264,7 @@ static void resume(avout__locks *room)
     avout__deeds_settle(room);
     each_lock(room, avout__claims_resume);
     avout__waits_resume(room);
+    EACH_GUEST(resume)(room);
 }
 
 static void on_session(avout_event event, void *payload)
@@ -267,6 +279,7 @@ static void on_session(avout_event event, void *payload)
         avout__deeds_lost(room);
         each_lock(room, avout__claims_session_lost);
         avout__waits_session_lost(room);
+        EACH_GUEST(session_lost)(room);
         break;
     case AVOUT_EVENT_CONNECTED:
     case AVOUT_EVENT_RESUMED:
@@ -283,11 +296,14 @@ static void on_session(avout_event event, void *payload)
 
 static void on_node(avout_node_event event, const char *path, void *payload)
 {
-    if (strncmp(path, AVOUT__LOCKS_PATH "/", sizeof AVOUT__LOCKS_PATH)) return;
     avout__locks *room = payload;
     avout__locks_lock(room);
-    avout__claims_event(room, event, path);
-    avout__waits_event(room, path);
+    if (!strncmp(path, AVOUT__LOCKS_PATH "/", sizeof AVOUT__LOCKS_PATH)) {
+        avout__claims_event(room, event, path);
+        avout__waits_event(room, path);
+    } else {
+        EACH_GUEST(event)(room, path);
+    }
     avout__locks_unlock(room);
 }
 
@@ -329,6 +345,7 @@ void avout__locks_close(avout__locks *room)
     atomic_store(&room->closed, true);
     each_lock(room, close_lock);
     avout__waits_close(room);
+    EACH_GUEST(close)(room);
     avout__deeds_lost(room);
     bool connected = room->connected;
     avout__locks_unlock(room);

@@ -129,24 +129,26 @@ void avout__locks_try_later(avout__locks *room)
 
 /* ---- callbacks ---------------------------------------------------------------------------------------- */
 
-typedef struct avout__notice {
-    avout__link link;
-    avout__lock_handle *handle; /* NULL: closed */
-    avout_lost_fn lost;
-    void *payload;
-    avout_token token;
-    char name[];
-} avout__notice;
+void avout__notice_post(avout__locks *room, avout__notice *notice)
+{
+    if (avout__link_linked(&notice->link)) return;
+    avout__list_append(&room->notices, &notice->link);
+    pthread_cond_broadcast(&room->told);
+}
+
+static void notice_done(avout__notice *notice)
+{
+    if (!notice->kept) avout__free(notice);
+}
 
 static void tell(avout__locks *room, avout__notice *notice)
 {
+    bool kept = notice->kept;
     avout__link_remove(&notice->link);
-    room->notice = notice;
-    avout__locks_unlock(room);
-    notice->lost(notice->name, notice->token, notice->payload);
-    avout__locks_lock(room);
-    room->notice = NULL;
-    avout__free(notice);
+    room->told_owner = notice->owner;
+    notice->tell(room, notice);
+    room->told_owner = NULL;
+    if (!kept) avout__free(notice); /* else its owner may have gone with it */
     pthread_cond_broadcast(&room->told);
 }
 
@@ -177,50 +179,63 @@ bool avout__locks_is_me(avout__locks *room)
     return room->telling && pthread_equal(room->teller, pthread_self());
 }
 
-avout_status avout__notice_new(avout__notice **out, const avout__lock *lock)
-{
-    size_t size = strlen(lock->name) + 1;
-    avout__notice *notice = avout__calloc(1, sizeof *notice + size);
-    if (!notice) return AVOUT_ENOMEM;
-    memcpy(notice->name, lock->name, size);
-    *out = notice;
-    return AVOUT_OK;
-}
-
-void avout__notice_free(avout__notice *notice)
-{
-    avout__free(notice);
-}
-
-void avout__notice_lost(avout__hold *hold)
-{
-    avout__notice *notice = hold->notice;
-    avout__lock_handle *handle = hold->handle;
-    hold->notice = NULL;
-    if (!notice || !handle || !handle->lost) {
-        avout__free(notice);
-        return;
-    }
-    notice->handle = handle;
-    notice->lost = handle->lost;
-    notice->payload = handle->payload;
-    notice->token = hold->token;
-    avout__list_append(&hold->lock->room->notices, &notice->link);
-    pthread_cond_broadcast(&hold->lock->room->told);
-}
-
-void avout__notices_end(avout__locks *room, avout__lock_handle *handle)
+void avout__notices_end(avout__locks *room, const void *owner)
 {
     AVOUT__LIST_EACH(link, &room->notices)
     {
         avout__notice *notice = AVOUT__LINK_OF(link, avout__notice, link);
-        if (notice->handle != handle) continue;
+        if (notice->owner != owner) continue;
         avout__link_remove(&notice->link);
-        avout__free(notice);
+        notice_done(notice);
     }
-    if (avout__locks_is_me(room)) return;
-    while (room->notice && room->notice->handle == handle)
+    if (avout__locks_is_me(room) && room->told_owner == owner) room->told_owner = NULL;
+    while (!avout__locks_is_me(room) && room->told_owner == owner)
         pthread_cond_wait(&room->told, &room->mutex);
+}
+
+struct avout__loss {
+    avout__notice notice;
+    avout_lost_fn lost;
+    void *payload;
+    avout_token token;
+    char name[];
+};
+
+static void tell_loss(avout__locks *room, avout__notice *notice)
+{
+    avout__loss *loss = AVOUT__LINK_OF(notice, avout__loss, notice);
+    avout__locks_unlock(room);
+    loss->lost(loss->name, loss->token, loss->payload);
+    avout__locks_lock(room);
+}
+
+avout_status avout__loss_new(avout__loss **out, const char *name)
+{
+    size_t size = strlen(name) + 1;
+    avout__loss *loss = avout__calloc(1, sizeof *loss + size);
+    if (!loss) return AVOUT_ENOMEM;
+    memcpy(loss->name, name, size);
+    *out = loss;
+    return AVOUT_OK;
+}
+
+void avout__loss_free(avout__loss *loss)
+{
+    avout__free(loss);
+}
+
+void avout__loss_tell(avout__locks *room, avout__loss *loss, const void *owner, avout_lost_fn lost,
+                      void *payload, avout_token token)
+{
+    if (!loss || !lost) {
+        avout__free(loss);
+        return;
+    }
+    loss->notice = (avout__notice){.owner = owner, .tell = tell_loss};
+    loss->lost = lost;
+    loss->payload = payload;
+    loss->token = token;
+    avout__notice_post(room, &loss->notice);
 }
 
 void avout__tender_stop(avout__locks *room)

@@ -10,17 +10,24 @@
 
 void avout__looks_unref(avout__looks *looks)
 {
-    if (looks && atomic_fetch_sub(&looks->refs, 1) == 1) avout__free(looks);
+    if (!looks || atomic_fetch_sub(&looks->refs, 1) != 1) return;
+    for (size_t i = 0; i < looks->count; i++) avout__free(looks->items[i].bytes);
+    avout__free(looks);
 }
 
 static void looked(const avout_reply *reply, void *payload)
 {
     avout__look *item = payload;
     avout__looks *all = item->all;
-    size_t length = reply->length < AVOUT__LOOK_BYTES ? reply->length : AVOUT__LOOK_BYTES - 1;
     item->status = reply->status;
     item->stat = reply->stat;
-    if (!reply->status && reply->bytes && length) memcpy(item->bytes, reply->bytes, length);
+    if (!reply->status && reply->bytes) {
+        item->length = reply->length;
+        item->bytes = avout__alloc(reply->length + 1);
+        if (!item->bytes) item->status = AVOUT_ENOMEM;
+        else memcpy(item->bytes, reply->bytes, reply->length);
+        if (item->bytes) item->bytes[reply->length] = '\0';
+    }
     if (atomic_fetch_sub(&all->left, 1) == 1) avout__latch_open(&all->latch);
     avout__looks_unref(all);
 }
@@ -38,6 +45,7 @@ avout_status avout__store_look(avout__looks **out, avout_store *store, avout_req
             .kind = kind, .path = paths[i], .done = looked, .payload = &all->items[i]};
     }
     if (!status) {
+        all->count = count;
         atomic_init(&all->refs, (uint32_t)count + 1);
         atomic_init(&all->left, (uint32_t)count);
         if (count) status = store->ops->submit(store, requests, count);

@@ -89,18 +89,18 @@ avout_status avout__store_call(avout__reply *reply, avout_store *store,
 
 /* ---- look.c: many nodes at once ---------------------------------------------------------------- */
 
-enum { AVOUT__LOOK_BYTES = 160 };
-
 /* What one of them answered. */
 typedef struct avout__look {
     struct avout__looks *all;
     avout_status status;
     avout_stat stat;
-    char bytes[AVOUT__LOOK_BYTES]; /* of a get: cut, NUL-terminated */
+    char *bytes; /* of a get, with a NUL behind them; NULL: none */
+    size_t length;
 } avout__look;
 
 typedef struct avout__looks {
     _Atomic uint32_t refs, left;
+    size_t count;
     avout__latch latch;
     avout__look items[];
 } avout__looks;
