@@ -524,8 +524,9 @@ static void claim_refused(avout__claim *claim, avout__claim *old, const avout_re
         return;
     }
     if (old) claim_delete(old);
-    if (reply->status == AVOUT_ENOTFOUND && !claim->parent_status) claim_restart(claim, true);
-    else if (reply->status == AVOUT_ENOTFOUND)
+    bool no_parent = reply->status == AVOUT_ENOTFOUND && reply->failed_op != SIZE_MAX;
+    if (no_parent && !claim->parent_status) claim_restart(claim, true);
+    else if (no_parent)
         claim_failed(claim, claim->parent_status, "the lock's node cannot be created");
     else claim_failed(claim, reply->status, reply->detail);
 }

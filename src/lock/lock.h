@@ -68,6 +68,7 @@
 #include "base/clock.h"
 #include "base/futex.h"
 #include "base/list.h"
+#include "store/fence.h"
 #include "store/store.h"
 
 typedef struct avout__locks avout__locks;
@@ -80,14 +81,6 @@ typedef struct avout__deed avout__deed;
 
 /* ---- deeds: multis whose outcome will be known ------------------------------------------------- */
 
-typedef struct avout__deed_slot {
-    bool busy;
-    bool exists;
-    bool doubted; /* its creation was fenced: if it went, a late multi could create it */
-    int64_t version;
-    uint32_t index;
-} avout__deed_slot;
-
 typedef enum avout__deed_end {
     AVOUT__DEED_DONE,    /* it took effect */
     AVOUT__DEED_REFUSED, /* by the store, for a reason: reply->status, failed_op */
@@ -98,7 +91,7 @@ typedef enum avout__deed_end {
 struct avout__deed {
     avout__link link; /* in room->deeds while on its way or unclear */
     avout__locks *room;
-    avout__deed_slot *slot;
+    avout__slot *slot;
     uint64_t number;
     int64_t sent_ns;
     size_t op_count; /* without those of the slot */
@@ -146,9 +139,9 @@ struct avout__locks {
     size_t granted; /* claims */
 
     avout__link deeds;
-    avout__deed_slot **slots;
+    avout__slots slots_of_mine;
+    avout__slot **slots;
     size_t slot_count, slot_capacity;
-    uint32_t slot_index;
 
     /* tender.c */
     pthread_cond_t wake, told;

@@ -88,6 +88,7 @@ avout_status avout__locks_new(avout__locks **out, int64_t timeout_ms)
     avout__list_init(&room->notices);
     avout__list_init(&room->waits);
     snprintf(room->client_id, sizeof room->client_id, "%016" PRIx64, avout__random64());
+    room->slots_of_mine.client = room->client_id;
     describe_self(room->self, sizeof room->self);
     *out = room;
     return AVOUT_OK;

@@ -33,7 +33,7 @@ enum {
     BATCH_TXNS = 8192, /* keeps multis of thousands of waiting transactions at a sane size */
     GET_MAX = 1024,    /* larger values are armed by exists: we know the bytes */
     OPS_A_CELL = 2,
-    FIXED_BYTES = 512, /* slot operation and request header */
+    FIXED_BYTES = 512, /* slot operations and request header */
 };
 
 /* ---- gathering --------------------------------------------------------------------------------------------- */
@@ -199,8 +199,7 @@ typedef struct multi_draft {
     size_t request_count;
     avout__buffer paths; /* NUL-terminated, one behind the other */
     size_t *path_at;     /* by batch cell */
-    char number[24];
-    char slot_path[64 + sizeof AVOUT__SLOTS_PATH];
+    avout__slot_draft slot;
 } multi_draft;
 
 static void draft_release(multi_draft *draft)
@@ -275,14 +274,9 @@ static void draft_ops(multi_draft *draft, avout__batch *batch)
                                    .path = batch->checks[i]->path,
                                    .version = batch->checks[i]->version});
     if (!batch->slot) return;
-    snprintf(draft->number, sizeof draft->number, "%llu", (unsigned long long)batch->number);
-    avout__slot_path(draft->slot_path, sizeof draft->slot_path, batch->stm, batch->slot);
     batch->slot_op = draft->op_count;
-    draft_op(draft, (avout_op){.kind = batch->slot->exists ? AVOUT_OP_SET : AVOUT_OP_CREATE,
-                               .path = draft->slot_path,
-                               .version = batch->slot->version,
-                               .bytes = draft->number,
-                               .length = strlen(draft->number)});
+    draft->op_count +=
+        avout__slot_ops(draft->ops + draft->op_count, &draft->slot, batch->slot, batch->number);
 }
 
 static bool is_large(const avout__batch_cell *cell)
@@ -312,8 +306,8 @@ static avout_status batch_submit(avout__batch *batch)
     avout__stm *stm = batch->stm;
     multi_draft draft = {0};
     avout_status status = AVOUT_ENOMEM;
-    draft.ops =
-        avout__calloc(OPS_A_CELL * batch->count + batch->check_count + 1, sizeof *draft.ops);
+    draft.ops = avout__calloc(OPS_A_CELL * batch->count + batch->check_count + AVOUT__SLOT_OPS,
+                              sizeof *draft.ops);
     draft.requests = avout__calloc(batch->count + 1, sizeof *draft.requests);
     draft.path_at = avout__calloc(batch->count, sizeof *draft.path_at);
     if (draft.ops && draft.requests && draft.path_at) status = draft_paths(&draft, batch);

@@ -93,7 +93,9 @@ static avout__stm *stm_new(const avout_options *options)
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) avout__list_init(lists[i]);
     snprintf(stm->client_id, sizeof stm->client_id, "%016llx%016llx",
              (unsigned long long)avout__random64(), (unsigned long long)avout__random64());
-    for (uint32_t i = 0; i < AVOUT__SLOTS; i++) stm->slots[i].index = i;
+    stm->slots_of_mine.client = stm->client_id;
+    for (size_t i = 0; i < AVOUT__SLOTS; i++)
+        avout__slot_init(&stm->slots[i], &stm->slots_of_mine);
     return stm;
 }
 

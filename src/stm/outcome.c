@@ -140,17 +140,7 @@ static void tell_queue(avout__batch *batch, const avout_reply *reply)
 static void commit_with(avout__batch *batch, const avout_reply *reply, avout_point point, bool live)
 {
     avout__stm *stm = batch->stm;
-    if (batch->slot) {
-        const avout_op_result *result =
-            reply && batch->slot_op < reply->result_count ? &reply->results[batch->slot_op] : NULL;
-        if (!batch->slot->exists) batch->slot->version = 0;
-        else batch->slot->version++;
-        if (result && result->has_stat) {
-            batch->slot->version = result->stat.version;
-            if (!point) point = result->stat.changed;
-        }
-        batch->slot->exists = true;
-    }
+    if (batch->slot && reply) point = avout__slot_written(batch->slot, reply);
     settle_versions(batch, reply, point);
     avout__tick_begin(stm);
     show_written(batch, live);
@@ -180,12 +170,9 @@ void avout__batch_committed(avout__batch *batch, const avout_reply *reply)
     commit_with(batch, reply, reply ? reply->point : 0, reply != NULL);
 }
 
-void avout__batch_found_committed(avout__batch *batch, const avout_stat *slot)
+void avout__batch_found_committed(avout__batch *batch, avout_point point)
 {
-    avout__slot *used = batch->slot;
-    commit_with(batch, NULL, slot->changed, false);
-    used->version = slot->version;
-    used->exists = true;
+    commit_with(batch, NULL, point, false);
 }
 
 /* Takes the transactions back to the front of pending, in order. Answers whether they were veiled. */
@@ -342,10 +329,11 @@ static void refused(avout__batch *batch, const avout_reply *reply)
 {
     bool conflict = reply->status == AVOUT_EVERSION || reply->status == AVOUT_EEXISTS ||
                     reply->status == AVOUT_ENOTFOUND;
-    if (batch->slot && reply->failed_op == batch->slot_op && conflict) {
-        /* Somebody removed our slot, or a fence of an earlier life got there: begin a new one. */
-        avout__slot_renew(batch->slot);
-        avout__batch_return(batch);
+    if (batch->slot && reply->failed_op != SIZE_MAX && reply->failed_op >= batch->slot_op) {
+        char why[AVOUT__SLOT_DETAIL];
+        if (avout__slot_refused(why, batch->slot, reply->failed_op - batch->slot_op, reply))
+            avout__batch_return(batch);
+        else avout__batch_abandon(batch, reply->status, why);
         return;
     }
     avout__node_check *check = check_of_op(batch, reply->failed_op);

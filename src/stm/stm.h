@@ -50,6 +50,7 @@
 #include "state/foreign.h"
 #include "stm/record.h"
 #include "store/check.h"
+#include "store/fence.h"
 
 typedef struct avout__stm avout__stm;
 typedef struct avout__cell avout__cell;
@@ -220,14 +221,6 @@ typedef struct avout__batch_cell {
     size_t op_count;
 } avout__batch_cell;
 
-typedef struct avout__slot {
-    bool busy;
-    bool exists;
-    bool doubted; /* its creation was fenced: if it went, a late multi could create it */
-    int64_t version;
-    uint32_t index;
-} avout__slot;
-
 struct avout__batch {
     avout__stm *stm;
     avout__link link; /* in stm->batches */
@@ -239,7 +232,7 @@ struct avout__batch {
     size_t check_op; /* index of the first one's operation */
     uint64_t number;
     avout__slot *slot; /* NULL: nothing is written in the store */
-    size_t slot_op;
+    size_t slot_op;    /* its first operation; they are the last ones */
     int64_t sent_ns;
     bool unclear; /* the connection broke: to be fenced */
     bool veiled;  /* E4 */
@@ -303,6 +296,7 @@ struct avout__stm {
     avout__link past;
     size_t past_count;
     uint64_t scans, batch_number, lineages;
+    avout__slots slots_of_mine;
     avout__slot slots[AVOUT__SLOTS];
     char client_id[33];
 
@@ -570,19 +564,14 @@ void avout__send_ready(avout__stm *stm);
 void avout__send_joined(avout_txn *txn);
 /* The outcome of a batch is known. Lock held; frees the batch. */
 void avout__batch_committed(avout__batch *batch, const avout_reply *reply);
-void avout__batch_found_committed(avout__batch *batch, const avout_stat *slot);
+void avout__batch_found_committed(avout__batch *batch, avout_point point);
 void avout__batch_return(avout__batch *batch); /* certainly without effect: travels again */
 void avout__batch_abandon(avout__batch *batch, avout_status status, const char *detail);
-void avout__slot_path(char *path, size_t size, avout__stm *stm, const avout__slot *slot);
-avout__slot *avout__slot_take(avout__stm *stm);
-/* Goes on with another node: this one cannot be relied on any more. */
-void avout__slot_renew(avout__slot *slot);
+avout__slot *avout__slot_take(avout__stm *stm); /* one that is free, or NULL */
 /* Fences the batches whose outcome is unclear. Lock held, connected. */
 void avout__slots_settle(avout__stm *stm);
 /* Removes this client's slots, as far as they are not needed, waiting a second at most. */
 void avout__slots_remove(avout__stm *stm);
-/* Removes a few slots of clients that died long ago. */
-void avout__slots_sweep(avout_store *store, int64_t deadline_ns);
 
 /* ---- doubt.c, lock held ---------------------------------------------------------------------------- */
 
@@ -605,7 +594,6 @@ void avout__batch_doubt(avout__stm *stm);
 
 #define AVOUT__ROOT "/avout"
 #define AVOUT__CELLS AVOUT__ROOT "/cells"
-#define AVOUT__SLOTS_PATH AVOUT__ROOT "/slots"
 enum { AVOUT__PATH_MAX = 4096 };
 
 /* Node path of a name (checked before); the length, always < AVOUT__PATH_MAX. */

@@ -41,6 +41,38 @@ TEST(a_slot_removed_or_overwritten_by_a_stranger)
     world_close(&w);
 }
 
+/* The node above all slots as well: it is made again, with the next one. */
+TEST(the_slots_node_removed_by_a_stranger)
+{
+    world w;
+    world_open(&w);
+    avout_client *other = suite_connect();
+    avout_store *raw = engine_store(1);
+    for (int i = 0; i < 3; i++) {
+        engine_remove_slots(raw);
+        uint64_t multis = world_multis(&w);
+        CHECK_OK(add_to(&w, w.x));
+        CHECK(world_multis(&w) <= multis + 4);
+    }
+    /* A batch that would have made the first slot again, and its fence, find no node above. */
+    engine_remove_slots(raw);
+    engine_fault(w.store, (avout__mem_fault){
+                              .kind = AVOUT__MEM_LOSE_BEFORE, .multis = true, .nth = 2});
+    CHECK_OK(add_to(&w, w.x));
+    CHECK_INT(0, avout__mem_faults_left(w.store));
+    engine_remove_slots(raw);
+    engine_fault(w.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
+                                             .path = "/avout/slots",
+                                             .status = AVOUT_EPERM,
+                                             .failed_op = 1});
+    CHECK_STATUS(AVOUT_EPERM, add_to(&w, w.x));
+    CHECK_CONTAINS("/avout/slots", avout_error_detail());
+    CHECK_OK(add_to(&w, w.x));
+    CHECK_INT(5, suite_ref_int(w.x));
+    suite_close(other);
+    world_close(&w);
+}
+
 /* The outcome cannot be known any more: that is said, and the client goes on. */
 TEST(a_slot_overwritten_while_the_outcome_is_unclear)
 {

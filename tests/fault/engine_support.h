@@ -67,6 +67,21 @@ static inline avout_status engine_raw(avout_store *store, avout_op op)
     return avout__store_call(NULL, store, &request, avout__deadline_in_ms(20000));
 }
 
+/* All slots of all clients, and the node above them. */
+static inline void engine_remove_slots(avout_store *store)
+{
+    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = "/avout/slots"};
+    avout__reply reply = AVOUT__REPLY_INIT;
+    CHECK_OK(avout__store_call(&reply, store, &list, avout__deadline_in_ms(20000)));
+    for (size_t i = 0; i < reply.is.name_count; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "/avout/slots/%s", reply.is.names[i]);
+        CHECK_OK(engine_raw(store, (avout_op){AVOUT_OP_DELETE, .path = path, .version = -1}));
+    }
+    avout__reply_release(&reply);
+    CHECK_OK(engine_raw(store, (avout_op){AVOUT_OP_DELETE, .path = "/avout/slots", .version = -1}));
+}
+
 /* ---- a client with three refs and an atom ----------------------------------------------------- */
 
 typedef struct world {

@@ -1,0 +1,193 @@
+/* Locks where the store is not as they left it: numbers that come to their end, nodes that strangers make
+ * and remove.
+ * Test-tags: threads */
+#include "lock_support.h"
+
+/* ---- at the end of the store's numbers -------------------------------------------------------------------- */
+
+static void acquire_at(side *s, int32_t sequence, avout_token *token)
+{
+    CHECK_OK(avout__mem_set_sequence(s->store, NODE, sequence));
+    CHECK_OK(avout_lock_acquire(token, s->lock, NULL));
+}
+
+TEST(numbers_begin_anew_long_before_they_end)
+{
+    side a = open_side(0, NULL), b = open_side(1, NULL);
+    avout_token tokens[3];
+    char path[256];
+    waiter w;
+    CHECK_OK(avout_lock_acquire(&tokens[0], a.lock, NULL));
+    CHECK_OK(avout_lock_release(a.lock));
+    acquire_at(&a, 1 << 30, &tokens[1]);
+    CHECK(avout_token_compare(tokens[0], tokens[1]) < 0);
+    start(&w, b.lock, 20000);
+    ENGINE_AWAIT(queue_length(&a) == 2);
+    CHECK_OK(avout_lock_release(a.lock));
+    CHECK_OK(finish(&w));
+    CHECK(avout_token_compare(tokens[1], w.token) < 0);
+    settle(&b);
+    CHECK_OK(avout_lock_acquire(&tokens[2], a.lock, NULL));
+    CHECK(avout_token_compare(w.token, tokens[2]) < 0);
+    claim_path(path, sizeof path, &a, "-0000000000");
+    CHECK_OK(avout_lock_release(a.lock));
+    close_side(&a);
+    close_side(&b);
+    suite_check_memory();
+}
+
+/* A stranger's node keeps the lock's from being made anew: numbers repeat, and nobody can tell who was
+ * first. Better nobody than two. */
+TEST(a_number_given_twice_gives_the_lock_to_nobody)
+{
+    side a = open_side(0, NULL), b = open_side(1, NULL);
+    avout_rwlock *reader, *other_reader;
+    CHECK_OK(avout_rwlock_open(&reader, a.client, NAME));
+    CHECK_OK(avout_rwlock_open(&other_reader, b.client, NAME));
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    CHECK_OK(avout_lock_release(a.lock));
+    CHECK_OK(engine_raw(a.store, (avout_op){.kind = AVOUT_OP_CREATE, .path = NODE "/notes"}));
+    acquire_at(&a, INT32_MAX, NULL);
+    CHECK_STATUS(AVOUT_ELIMIT, avout_lock_acquire(NULL, b.lock, NULL));
+    CHECK_CONTAINS("used up", avout_error_detail());
+    CHECK_STATUS(AVOUT_ELIMIT, avout_lock_try(NULL, b.lock));
+    CHECK_STATUS(AVOUT_ELIMIT, avout_rwlock_read(NULL, other_reader, NULL));
+    ENGINE_AWAIT(queue_length(&a) == 1);
+    CHECK_OK(avout_lock_release(a.lock));
+    CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
+    CHECK_OK(avout_lock_release(b.lock));
+    CHECK_OK(avout_rwlock_read(NULL, reader, NULL));
+    CHECK_OK(avout_rwlock_read(NULL, other_reader, NULL));
+    CHECK_OK(avout_rwlock_release_read(reader));
+    CHECK_OK(avout_rwlock_release_read(other_reader));
+    settle(&a);
+    settle(&b);
+    CHECK_OK(engine_raw(a.store,
+                        (avout_op){.kind = AVOUT_OP_DELETE, .path = NODE "/notes", .version = -1}));
+    CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
+    CHECK_OK(avout_lock_release(b.lock));
+    settle(&b);
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    char path[256];
+    claim_path(path, sizeof path, &a, "-0000000000");
+    CHECK_OK(avout_lock_release(a.lock));
+    avout_rwlock_close(reader);
+    avout_rwlock_close(other_reader);
+    close_side(&a);
+    close_side(&b);
+    suite_check_memory();
+}
+
+/* ---- strangers ------------------------------------------------------------------------------------------- */
+
+TEST(foreign_nodes_are_reported_and_left_alone)
+{
+    side a = open_side(0, NULL);
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    static const char *strangers[] = {NODE "/notes",
+                                      NODE "/w-1",
+                                      NODE "/w-0123456789abcdef-1-x",
+                                      NODE "/w-0123456789abcdef-1-00000000",
+                                      NODE "/w-0123456789abcdef--0000000001",
+                                      NODE "/w-0123456789abcdeg-1-0000000001",
+                                      NODE "/x-0123456789abcdef-1-0000000001"};
+    enum { COUNT = sizeof strangers / sizeof *strangers };
+    for (size_t i = 0; i < COUNT; i++)
+        CHECK_OK(engine_raw(a.store, (avout_op){.kind = AVOUT_OP_CREATE, .path = strangers[i]}));
+    /* A claim by its name, whatever it says. */
+    CHECK_OK(
+        engine_raw(a.store, (avout_op){.kind = AVOUT_OP_CREATE,
+                                       .path = NODE "/r-0123456789abcdef-7-0000009999",
+                                       .bytes = "{:host \"x\xff:pid 99999999999999999999999"}));
+    avout_lock_report *report;
+    CHECK_OK(avout_lock_inspect(&report, a.client, NAME));
+    CHECK_INT(2, report->count);
+    CHECK_INT(0, report->entries[1].pid);
+    CHECK_TEXT("", report->entries[1].host);
+    CHECK_INT(COUNT, report->foreign_count);
+    avout_lock_report_free(report);
+    CHECK_STATUS(AVOUT_ENOTEMPTY, avout_lock_remove(a.client, NAME));
+    CHECK_OK(avout_lock_release(a.lock));
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    CHECK_OK(avout_lock_release(a.lock));
+    CHECK_OK(avout_lock_inspect(&report, a.client, NAME));
+    CHECK_INT(COUNT, report->foreign_count);
+    avout_lock_report_free(report);
+    close_side(&a);
+    suite_check_memory();
+}
+
+TEST(claims_removed_by_a_stranger)
+{
+    side a = open_side(0, NULL), b = open_side(1, NULL);
+    char path[256];
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    claim_path(path, sizeof path, &a, "/w-");
+    CHECK_OK(engine_raw(b.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
+    CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
+    CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
+    CHECK_STATUS(AVOUT_ENOTHELD, avout_lock_release(a.lock));
+    /* Of one that waits behind another that waits: it makes a new one when it is its turn. */
+    waiter w, v;
+    start(&w, a.lock, 20000);
+    ENGINE_AWAIT(queue_length(&b) == 2);
+    side c = open_side(2, NULL);
+    start(&v, c.lock, 20000);
+    ENGINE_AWAIT(queue_length(&b) == 3);
+    claim_path(path, sizeof path, &a, "/w-");
+    CHECK_OK(engine_raw(b.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
+    CHECK_OK(avout_lock_release(b.lock));
+    CHECK_OK(finish(&w));
+    CHECK_OK(finish(&v));
+    CHECK(avout_token_compare(w.token, v.token) < 0);
+    close_side(&a);
+    close_side(&b);
+    close_side(&c);
+    suite_check_memory();
+}
+
+/* ---- the slots' node --------------------------------------------------------------------------------------- */
+
+TEST(the_slots_node_removed_by_a_stranger)
+{
+    side a = open_side(0, NULL), b = open_side(1, NULL);
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL)); /* the directories are there */
+    CHECK_OK(avout_lock_release(a.lock));
+    for (int i = 0; i < 3; i++) {
+        engine_remove_slots(b.store);
+        uint64_t multis = multis_of(&a);
+        CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+        CHECK(multis_of(&a) <= multis + 3);
+        CHECK_OK(avout_lock_release(a.lock));
+        CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL)); /* the other finds it there again */
+        CHECK_OK(avout_lock_release(b.lock));
+    }
+    /* Gone while an outcome is unclear. */
+    for (int after = 0; after < 2; after++) {
+        avout__mem_reconnect_after(a.store, AVOUT_FOREVER);
+        engine_fault(a.store, (avout__mem_fault){.kind = after ? AVOUT__MEM_LOSE_AFTER
+                                                               : AVOUT__MEM_LOSE_BEFORE,
+                                                 .multis = true});
+        waiter w;
+        start(&w, a.lock, 20000);
+        ENGINE_AWAIT(!avout__mem_faults_left(a.store));
+        engine_remove_slots(b.store);
+        CHECK_OK(avout__mem_reconnect(a.store));
+        CHECK_OK(finish(&w));
+        CHECK_OK(w.released);
+    }
+    /* It cannot be made again: that is said, and the next time it is tried again. */
+    engine_remove_slots(b.store);
+    engine_fault(a.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
+                                             .path = "/avout/slots",
+                                             .status = AVOUT_EPERM,
+                                             .failed_op = 1});
+    CHECK_STATUS(AVOUT_EPERM, avout_lock_acquire(NULL, a.lock, NULL));
+    CHECK_CONTAINS("/avout/slots", avout_error_detail());
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    CHECK_OK(avout_lock_release(a.lock));
+    CHECK_INT(0, queue_length(&a));
+    close_side(&a);
+    close_side(&b);
+    suite_check_memory();
+}
