@@ -2,9 +2,9 @@
  *
  *   caller's thread                                 delivery thread (of the store)
  *   ---------------                                 ------------------------------
- *   hold.c    acquires, waits, releases             claim.c   replies and events: places, grants
- *   claim.c   makes and ends claims                 deed.c    fences: settles unclear outcomes
- *                                                   room.c    session events
+ *   hold.c    acquires, waits, releases             queue.c   places: who is before whom, grants
+ *   want.c    who is served by which claim          deed.c    fences: settles unclear outcomes
+ *   claim.c   makes and ends claims                 room.c    session events
  *   two threads of the client's, started when first needed:
  *   tender.c  the lease's heartbeat and its end, second tries;  lost-lock callbacks
  *
@@ -287,7 +287,7 @@ avout__lock *avout__lock_find(avout__locks *room, const char *name);
 void avout__lock_drop(avout__lock *lock);
 avout__lock *avout__lock_of_node(avout__locks *room, const char *path, size_t length);
 
-/* ---- claim.c, mutex held ------------------------------------------------------------------------- */
+/* ---- claim.c, queue.c, want.c; mutex held ------------------------------------------------------------------------- */
 
 /* Has the want served: by the lock's last claim where it may be, else by a new one. The want may have
  * been granted or have failed when this returns. */
