@@ -2,7 +2,7 @@
  * in the test's directory. They are in the test's process group and die with the thread that
  * started them (start them on the test's main thread), however it ends.
  *
- * Nothing is synced to disk: a server that is killed loses nothing, a machine that is would.
+ * A single server does not sync to disk: killed it loses nothing, a machine that is would.
  *
  *     test_zk *zk = test_zk_start(1);
  *     avout_connect(test_zk_url(zk), ...);
