@@ -89,10 +89,9 @@ AVOUT_API avout_status avout_lang_call(avout_value *value, avout_lang *lang, avo
  * at once when they wait (in Thread/sleep, for a promise, a future, a lock or a condition, in retry!!).
  * No catch sees it; `finally` runs, for a while (10 000 steps if there are no others left), and can be
  * interrupted in its turn; what a transaction had not committed is not done. Futures go on: they end by
- * future-cancel and avout_lang_close. An evaluation inside of a call of the store (a swap, a commit, a
- * deref of what is not cached) ends when that does, which has the client's timeout_ms as its deadline:
- * what is on its way to the store cannot be taken back. Nothing that runs: nothing happens. May be
- * called from a signal handler. */
+ * future-cancel and avout_lang_close. A change that waits for the store is withdrawn; one that is on its
+ * way is waited for a second more, then the evaluation ends with AVOUT_UNKNOWN. Containers are waited for
+ * until their own deadlines. Nothing that runs: nothing happens. May be called from a signal handler. */
 AVOUT_API void avout_lang_interrupt(avout_lang *lang);
 
 /* ---- functions for swap, alter, commute and validators ------------------------------------------- */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/interrupt.h"
 #include "base/banned.h"
 
 bool avout__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns, bool shared)
@@ -43,10 +44,15 @@ bool avout__latch_is_open(avout__latch *latch)
 
 bool avout__latch_wait(avout__latch *latch, int64_t deadline_ns)
 {
+    avout__interrupt_wait wait;
+    if (avout__latch_is_open(latch)) return true;
+    avout__interrupt_enter(&wait, latch);
     for (;;) {
         uint32_t seen = 0;
-        if (!atomic_compare_exchange_strong(&latch->state, &seen, 1) && seen == 2) return true;
-        if (!avout__futex_wait(&latch->state, 1, deadline_ns, false))
-            return avout__latch_is_open(latch);
+        if (!atomic_compare_exchange_strong(&latch->state, &seen, 1) && seen == 2) break;
+        /* Looked at when the state says that somebody waits: an interruption after this changes it. */
+        if (avout__interrupted() || !avout__futex_wait(&latch->state, 1, deadline_ns, false)) break;
     }
+    avout__interrupt_leave(&wait);
+    return avout__latch_is_open(latch);
 }

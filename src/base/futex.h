@@ -21,7 +21,7 @@ typedef struct avout__latch {
 /* clang-format on */
 void avout__latch_open(avout__latch *latch);
 bool avout__latch_is_open(avout__latch *latch);
-/* False when the deadline passed first. */
+/* False when the deadline passed first, or the thread was interrupted (base/interrupt.h). */
 bool avout__latch_wait(avout__latch *latch, int64_t deadline_ns);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "stm/handles.h"
 #include "store/store.h"
 #include "base/banned.h"
@@ -69,8 +70,8 @@ avout_status avout_ls(avout_value *names, avout_client *client, const char *dire
         status = avout__store_call(&reply, &stm->door, &request, deadline_ns);
     } while (avout__call_again(status, deadline_ns));
     if (status == AVOUT_ECONNECTION || status == AVOUT_ESESSION)
-        status = avout_fail(AVOUT_ETIMEOUT, "%s: no connection to the store before the deadline",
-                            directory);
+        status = avout_fail(avout__late(), "%s: %s", directory,
+                            avout__late_text("no connection to the store before the deadline"));
     if (!status) status = collect(names, &reply.is);
     else if (status == AVOUT_ENOTFOUND)
         avout_fail(status, "%s: there is no atom or ref below it", directory);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "stm/handles.h"
 #include "store/store.h"
 #include "base/banned.h"
@@ -53,7 +54,8 @@ static avout_status stat_some(avout_name_stat *stats, avout__stm *stm, const cha
     for (size_t i = 0; !status && i < count; i++) take(&stats[i], &looks->items[i]);
     avout__looks_unref(looks);
     if (status == AVOUT_ECONNECTION || status == AVOUT_ESESSION)
-        return avout_fail(AVOUT_ETIMEOUT, "no connection to the store before the deadline");
+        return avout_fail(avout__late(), "%s",
+                          avout__late_text("no connection to the store before the deadline"));
     if (status == AVOUT_ECLOSED) return avout_fail(status, "the client is closed");
     return status;
 }

@@ -68,8 +68,12 @@ void avout__lang_run_start(lang_run *run, avout_lang *lang)
     run->grace = GRACE;
     run->wait_left_ns =
         lang->options.max_wait_ms > 0 ? lang->options.max_wait_ms * NS_PER_MS : AVOUT__NEVER;
-    run->stop = &lang->interrupts;
-    run->interrupts = atomic_load(run->stop);
+    run->stop = &lang->interrupts.count;
+    /* Who runs inside of another run is interrupted by what interrupts that. */
+    avout__interruptible by = avout__interruptible_now();
+    if (by.source != &lang->interrupts) by = avout__interruptible_by(&lang->interrupts);
+    run->interrupts = by.seen;
+    run->outside = avout__interrupt_use(by);
     run->stack_limit = stack_limit(lang);
 }
 
@@ -81,6 +85,7 @@ void avout__lang_run_end(lang_run *run)
         avout__free(chunk);
     }
     avout_release(lang_take(&run->thrown));
+    avout__interrupt_use(run->outside);
 }
 
 bool avout__lang_refuel(lang_run *run)
@@ -107,7 +112,10 @@ bool avout__lang_refuel(lang_run *run)
 lang_aside avout__lang_put_aside(lang_run *run)
 {
     lang_aside aside = {lang_take(&run->thrown), run->status, run->fatal};
-    if (aside.status) run->interrupts = atomic_load(run->stop);
+    if (aside.status) {
+        run->interrupts = atomic_load(run->stop);
+        avout__interrupt_again();
+    }
     if (run->spent) run->fuel = run->grace;
     run->status = AVOUT_OK;
     run->fatal = false;
@@ -309,6 +317,7 @@ avout_status avout_lang_open(avout_lang **out, const avout_lang_options *options
     avout_lang *lang = avout__calloc(1, sizeof *lang);
     if (!lang) return AVOUT_ENOMEM;
     atomic_init(&lang->refs, 1);
+    avout__interrupts_init(&lang->interrupts);
     pthread_mutex_init(&lang->lock, NULL);
     avout__lang_warden_init(&lang->warden);
     if (options) lang->options = *options;
@@ -336,6 +345,6 @@ void avout_lang_close(avout_lang *lang)
 
 void avout_lang_interrupt(avout_lang *lang)
 {
-    atomic_fetch_add(&lang->interrupts, 1);
+    avout__interrupt(&lang->interrupts);
     avout__lang_ring();
 }

@@ -130,6 +130,11 @@ static avout_value fail_text(lang_run *run, avout_status status, const char *tex
     run->thrown = AVOUT_NONE;
     run->status = status;
     run->fatal = is_fatal(status);
+    /* Whatever it was that failed because of it. */
+    if (avout__interrupted()) {
+        run->fatal = true;
+        if (status == AVOUT_ECANCELLED) text = "interrupted";
+    }
     if (status == AVOUT_ENOMEM) return AVOUT_NONE;
     run->thrown = avout__lang_error_new(NULL, text, strlen(text), AVOUT_NONE, avout_nil());
     lang_error *error = avout__lang_object_of(run->thrown, LANG_ERROR);

@@ -41,7 +41,7 @@
 #include "avout/edn.h"
 #include "avout/lang.h"
 #include "base/buffer.h"
-#include "base/list.h"
+#include "base/interrupt.h"
 #include "lang/form.h"
 
 typedef struct lang_run lang_run;
@@ -182,14 +182,15 @@ typedef struct lang_chunk {
 /* One evaluation, on one thread. */
 struct lang_run {
     avout_lang *lang;
-    int64_t fuel;            /* steps until `steps` and the interruption are looked at */
-    uint64_t steps;          /* left behind the fuel */
-    const atomic_uint *stop; /* the environment's interruptions, or the future's */
-    unsigned interrupts;     /* those that this run has seen */
-    int64_t wait_left_ns;    /* what it may still wait */
-    bool spent;              /* its steps are used up */
-    bool ended;              /* by the program around it: nothing is to run any more */
-    int64_t grace;           /* steps that are left for finally when there are no others */
+    int64_t fuel;                 /* steps until `steps` and the interruption are looked at */
+    uint64_t steps;               /* left behind the fuel */
+    const atomic_uint *stop;      /* the environment's interruptions, or the future's */
+    avout__interruptible outside; /* what could interrupt the thread before */
+    unsigned interrupts;          /* those that this run has seen */
+    int64_t wait_left_ns;         /* what it may still wait */
+    bool spent;                   /* its steps are used up */
+    bool ended;                   /* by the program around it: nothing is to run any more */
+    int64_t grace;                /* steps that are left for finally when there are no others */
     const char *stack_limit;
     lang_chunk *chunk;
     bool recurring;
@@ -386,7 +387,7 @@ typedef struct lang_warden {
 struct avout_lang {
     atomic_uint refs;
     lang_warden warden;
-    atomic_uint interrupts;
+    avout__interrupts interrupts;
     pthread_mutex_t lock;
     avout_lang_options options;
     avout_value vars;         /* under the lock: a map from symbols to boxes of lang_var */

@@ -7,6 +7,9 @@
  * environment, whose warden, a thread of its own that is started when it is first needed, sleeps on the
  * bell for it and ends the wait in the library's own way.
  *
+ * In calls of the store, the environment is what interrupts the thread (base/interrupt.h): they end as if their
+ * deadline had passed.
+ *
  * So an interruption is an atomic addition and a system call, which a signal handler may do. */
 #ifndef AVOUT_LANG_WAIT_H
 #define AVOUT_LANG_WAIT_H

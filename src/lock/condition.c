@@ -23,6 +23,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "store/check.h"
 #include "base/banned.h"
 
@@ -553,8 +554,14 @@ static avout_status have_lock_again(avout__wait *wait, const avout_wait_options 
     avout__locks *room = lock->room;
     int64_t within_ms =
         options && options->reacquire_ms > 0 ? options->reacquire_ms : AVOUT_FOREVER;
+    /* What interrupted the wait does not keep the lock from being had back; another one does. */
+    avout__interruptible by = avout__interrupt_again();
     avout_status status =
         avout__want_wait(lock, &wait->want, NULL, avout__deadline_in_ms(within_ms));
+    avout__interrupt_use(by);
+    if (status == AVOUT_ECANCELLED)
+        return avout_fail(AVOUT_ELOST, "%s: interrupted before it was had back after the wait",
+                          lock->name);
     if (status == AVOUT_ETIMEOUT)
         return avout_fail(AVOUT_ELOST, "%s: could not be had back in %lld ms after the wait",
                           lock->name, (long long)within_ms);
@@ -579,6 +586,8 @@ static avout_status verdict(const avout__wait *wait, const char *name, bool sign
     if (signalled) return AVOUT_OK;
     if (avout_cancel_is_set(cancel))
         return avout_fail(AVOUT_ECANCELLED, "%s: the wait for %s was cancelled", lock, name);
+    if (avout__interrupted())
+        return avout_fail(AVOUT_ECANCELLED, "%s: the wait for %s was interrupted", lock, name);
     return avout_fail(AVOUT_ETIMEOUT, "%s: no signal to %s before the deadline", lock, name);
 }
 
@@ -625,7 +634,7 @@ avout_status avout__condition_wait(avout__lock_handle *handle, const char *name,
 static bool again(avout_status status, int64_t deadline_ns)
 {
     if (status != AVOUT_ECONNECTION && status != AVOUT_ESESSION) return false;
-    if (avout__now_ns() >= deadline_ns) return false;
+    if (avout__deadline_passed(deadline_ns)) return false;
     _Atomic uint32_t word = 0;
     int64_t pause = avout__deadline_in_ms(20);
     avout__futex_wait(&word, 0, pause < deadline_ns ? pause : deadline_ns, false);

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "store/check.h"
 #include "base/banned.h"
 
@@ -139,9 +140,10 @@ static avout_status why_not(const avout__lock *lock, const avout__want *want,
     if (want->status) return avout_fail(want->status, "%s: %s", name, want->detail);
     if (avout_cancel_is_set(cancel))
         return avout_fail(AVOUT_ECANCELLED, "%s: the wait was cancelled", name);
-    return avout_fail(AVOUT_ETIMEOUT, "%s: %s", name,
-                      connected ? "not obtained before the deadline"
-                                : "no connection to the store before the deadline");
+    return avout_fail(avout__late(), "%s: %s", name,
+                      avout__late_text(connected
+                                           ? "not obtained before the deadline"
+                                           : "no connection to the store before the deadline"));
 }
 
 avout_status avout__want_wait(avout__lock *lock, avout__want *want, avout_cancel *cancel,

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/banned.h"
 
 /* ---- one call, over broken connections -------------------------------------------------------------- */
@@ -12,7 +13,7 @@
 bool avout__try_again(avout_status status, int64_t deadline_ns)
 {
     if (status != AVOUT_ECONNECTION && status != AVOUT_ESESSION) return false;
-    if (avout__now_ns() >= deadline_ns) return false;
+    if (avout__deadline_passed(deadline_ns)) return false;
     _Atomic uint32_t word = 0;
     int64_t pause = avout__deadline_in_ms(20);
     avout__futex_wait(&word, 0, pause < deadline_ns ? pause : deadline_ns, false);
@@ -22,7 +23,8 @@ bool avout__try_again(avout_status status, int64_t deadline_ns)
 avout_status avout__no_connection(avout_status status, const char *name)
 {
     if (status != AVOUT_ECONNECTION && status != AVOUT_ESESSION) return status;
-    return avout_fail(AVOUT_ETIMEOUT, "%s: no connection to the store before the deadline", name);
+    return avout_fail(avout__late(), "%s: %s", name,
+                      avout__late_text("no connection to the store before the deadline"));
 }
 
 /* A request that may be repeated. */
@@ -86,7 +88,7 @@ avout_status avout__look_at(avout__looks **out, avout__locks *room, const char *
         *out = NULL;
         if (avout__try_again(status, deadline_ns)) continue;
         status = avout__no_connection(status, path);
-        if (status == AVOUT_ETIMEOUT) return status;
+        if (status == AVOUT_ETIMEOUT || status == AVOUT_ECANCELLED) return status;
         return avout_fail(status, "%s: %s", path, avout_status_text(status));
     }
 }

@@ -8,6 +8,7 @@
 #include "stm/stm.h"
 
 #include "base/clock.h"
+#include "base/interrupt.h"
 #include "base/banned.h"
 
 #define NS_PER_MS ((int64_t)1000000)
@@ -56,7 +57,7 @@ void avout__elder_respect(avout_txn *txn)
         if (!elder || elder == txn || elder == avout__txn_current(stm)) return;
         int64_t until_ns = atomic_load(&stm->elder_until_ns);
         if (until_ns > txn->deadline_ns) until_ns = txn->deadline_ns;
-        if (avout__now_ns() >= until_ns || atomic_load(&stm->closed)) return;
+        if (avout__deadline_passed(until_ns) || atomic_load(&stm->closed)) return;
         avout__futex_wait(&stm->elders, elders, until_ns, false);
     }
 }

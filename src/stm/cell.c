@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fork.h"
+#include "base/interrupt.h"
 #include "store/store.h"
 #include "base/banned.h"
 
@@ -128,7 +129,7 @@ avout_status avout__cell_open_foreign(avout__cell **cell, avout__stm *stm, const
     for (int64_t deadline_ns = avout__deadline_in_ms(IDLE_MS);;) {
         bool idle = false;
         avout_status status = open_in(cell, &idle, stm, name, foreign);
-        if (status != AVOUT_ESTATE || !idle || avout__now_ns() >= deadline_ns) return status;
+        if (status != AVOUT_ESTATE || !idle || avout__deadline_passed(deadline_ns)) return status;
         avout__epoch_collect();
         sched_yield();
     }

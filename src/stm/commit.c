@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/banned.h"
 
 /* ---- outside the lock ------------------------------------------------------------------------------------------- */
@@ -339,7 +340,7 @@ avout__step avout__txn_commit(avout_status *status, avout_txn *txn, avout_status
         if (step != AVOUT__STEP_RECOMPUTE) return step;
         for (size_t i = 0; i < txn->count; i++)
             if (!(txn->entries[i].flags & AVOUT__ENTRY_READ)) unprepare_entry(&txn->entries[i]);
-        if (avout__now_ns() < txn->deadline_ns) continue;
+        if (!avout__deadline_passed(txn->deadline_ns)) continue;
         *status = avout__txn_too_late();
         return AVOUT__STEP_FINAL;
     }
@@ -347,7 +348,7 @@ avout__step avout__txn_commit(avout_status *status, avout_txn *txn, avout_status
 
 avout__step avout__txn_recommit(avout_status *status, avout_txn *txn)
 {
-    if (txn->result || avout__now_ns() >= txn->deadline_ns) return AVOUT__STEP_AGAIN;
+    if (txn->result || avout__deadline_passed(txn->deadline_ns)) return AVOUT__STEP_AGAIN;
     avout__stm_lock(txn->stm);
     bool valid = avout__txn_valid(txn);
     avout__stm_unlock(txn->stm);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/interrupt.h"
 #include "store/store.h"
 #include "base/banned.h"
 
@@ -41,7 +42,7 @@ static avout_status create_node(avout_store *store, const char *path, const char
 bool avout__call_again(avout_status status, int64_t deadline_ns)
 {
     if (status != AVOUT_ECONNECTION && status != AVOUT_ESESSION) return false;
-    if (avout__now_ns() >= deadline_ns) return false;
+    if (avout__deadline_passed(deadline_ns)) return false;
     _Atomic uint32_t word = 0;
     int64_t pause = avout__deadline_in_ms(20);
     avout__futex_wait(&word, 0, pause < deadline_ns ? pause : deadline_ns, false);
@@ -99,8 +100,8 @@ avout_status avout__layout_parents(avout__stm *stm, const char *name, int64_t de
         while (avout__call_again(status, deadline_ns));
         /* A directory more or less is no change of anything. */
         if (status == AVOUT_UNKNOWN || status == AVOUT_ECONNECTION || status == AVOUT_ESESSION)
-            return avout_fail(AVOUT_ETIMEOUT,
-                              "%s: its directory could not be made before the deadline", name);
+            return avout_fail(avout__late(), "%s: %s before its directory was made", name,
+                              avout__interrupted() ? "interrupted" : "the deadline passed");
         if (status) return status;
         *slash = '/';
     }

@@ -13,7 +13,12 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/banned.h"
+
+enum {
+    OUTCOME_MS = 1000
+}; /* what an interrupted thread waits for the outcome of what it has sent */
 
 static _Thread_local avout_txn *current;
 
@@ -571,7 +576,8 @@ static avout_status block(avout_txn *txn)
     avout__stm_unlock(stm);
     avout__free(waiters);
     if (woken) return avout__stm_usable(stm);
-    return avout_fail(AVOUT_ETIMEOUT, "waited until the deadline for a change of what was read");
+    return avout_fail(avout__late(), "waited until %s for a change of what was read",
+                      avout__late_text("the deadline"));
 }
 
 /* ---- runs ------------------------------------------------------------------------------------------------------------------ */
@@ -607,42 +613,48 @@ avout__step avout__txn_verdict(avout_status *status, avout_txn *txn, avout_statu
     return AVOUT__STEP_AGAIN;
 }
 
-/* The deadline passed while the commit was waiting for the store. */
+/* The deadline passed, or an interruption came, while the commit was waiting for the store. */
 static avout_status give_up(avout_txn *txn, avout_status result)
 {
     avout__stm *stm = txn->stm;
     avout_status status = AVOUT_OK;
+    bool interrupted = avout__interrupted();
     avout__stm_lock(stm);
     if (txn->phase == AVOUT__PENDING) {
-        avout__txn_fail(txn, AVOUT__FAILED, AVOUT_ETIMEOUT,
-                        stm->connected ? "not sent before the deadline; nothing was changed"
-                                       : "no connection to the store before the deadline; nothing "
-                                         "was changed",
+        avout__txn_fail(txn, AVOUT__FAILED, avout__late(),
+                        interrupted ? "interrupted; nothing was changed"
+                        : stm->connected
+                            ? "not sent before the deadline; nothing was changed"
+                            : "no connection to the store before the deadline; nothing "
+                              "was changed",
                         NULL);
         avout__send_ready(stm);
     } else if (txn->phase == AVOUT__SENT) {
         txn->abandoned = true;
-        status = txn->has_writes ? AVOUT_UNKNOWN : AVOUT_ETIMEOUT;
+        status = txn->has_writes ? AVOUT_UNKNOWN : avout__late();
     }
     avout__stm_unlock(stm);
+    const char *when = interrupted ? "when it was interrupted" : "before the deadline";
     if (status == AVOUT_UNKNOWN)
-        return avout_fail(status, "the store did not answer before the deadline; the change may or "
-                                  "may not have taken effect");
-    if (status) return avout_fail(status, "the store did not answer before the deadline");
+        return avout_fail(
+            status, "the store had not answered %s; the change may or may not have taken effect",
+            when);
+    if (status) return avout_fail(status, "the store had not answered %s", when);
     if (avout__txn_verdict(&status, txn, result) == AVOUT__STEP_AGAIN) return avout__txn_too_late();
     return status;
 }
 
 avout_status avout__txn_too_late(void)
 {
-    return avout_fail(AVOUT_ETIMEOUT, "conflicts until the deadline; nothing was changed");
+    return avout_fail(avout__late(), "conflicts until %s; nothing was changed",
+                      avout__late_text("the deadline"));
 }
 
 static avout_status retries_used_up(avout_txn *txn)
 {
     if (txn->max_retries && txn->runs > txn->max_retries)
         return avout_fail(AVOUT_ERETRIES, "gave up after %u runs because of conflicts", txn->runs);
-    return avout__now_ns() >= txn->deadline_ns ? avout__txn_too_late() : AVOUT_OK;
+    return avout__deadline_passed(txn->deadline_ns) ? avout__txn_too_late() : AVOUT_OK;
 }
 
 avout_status avout__txn_again(avout_txn *txn)
@@ -656,13 +668,32 @@ avout_status avout__txn_again(avout_txn *txn)
     return status;
 }
 
+/* Waits for the verdict; false: it is too late. A commit that is on its way when the thread is interrupted
+ * has a moment more, as mostly its outcome is known then. */
+static bool await_verdict(avout_txn *txn)
+{
+    avout__stm *stm = txn->stm;
+    if (avout__latch_wait(&txn->latch, txn->deadline_ns)) return true;
+    if (!avout__interrupted()) return false;
+    avout__stm_lock(stm);
+    bool sent = txn->phase == AVOUT__SENT;
+    avout__stm_unlock(stm);
+    if (!sent) return avout__latch_is_open(&txn->latch);
+    int64_t until_ns = avout__deadline_in_ms(OUTCOME_MS);
+    avout__interruptible by = avout__interrupt_again();
+    bool told =
+        avout__latch_wait(&txn->latch, until_ns < txn->deadline_ns ? until_ns : txn->deadline_ns);
+    avout__interrupt_use(by);
+    return told;
+}
+
 avout_status avout__txn_run(avout_txn *txn, avout_txn_fn body, void *payload)
 {
     avout_status status = AVOUT_OK;
     for (;;) {
         avout__step step = avout__txn_attempt(&status, txn, body, payload);
         while (step == AVOUT__STEP_PENDING) {
-            if (!avout__latch_wait(&txn->latch, txn->deadline_ns)) {
+            if (!await_verdict(txn)) {
                 status = give_up(txn, txn->result); /* which may find it confirmed after all */
                 step = AVOUT__STEP_FINAL;
                 break;

@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/banned.h"
 
 struct avout__fetch_order {
@@ -339,10 +340,11 @@ avout_status avout__cell_wait(avout__cell *cell, bool for_txn, int64_t deadline_
     avout__stm_unlock(stm);
     if (status == AVOUT_ECLOSED) return avout_fail(status, "%s: the client is closed", cell->name);
     if (status) return avout_fail(status, "%s: reading: %s", cell->name, avout_status_text(status));
-    if (woken || avout__now_ns() < deadline_ns) return AVOUT_OK;
-    return avout_fail(AVOUT_ETIMEOUT, "%s: reading: %s", cell->name,
-                      connected ? "no answer before the deadline"
-                                : "no connection to the store before the deadline");
+    if (woken || !avout__deadline_passed(deadline_ns)) return AVOUT_OK;
+    return avout_fail(avout__late(), "%s: reading: %s", cell->name,
+                      avout__late_text(connected
+                                           ? "no answer before the deadline"
+                                           : "no connection to the store before the deadline"));
 }
 
 /* ---- events --------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/futex.h"
+#include "base/interrupt.h"
 #include "base/banned.h"
 
 _Thread_local bool avout__store_delivering;
@@ -162,8 +163,8 @@ avout_status avout__store_call(avout__reply *reply, avout_store *store,
     }
     if (!avout__latch_wait(&call->latch, deadline_ns)) {
         status =
-            avout_fail(multi ? AVOUT_UNKNOWN : AVOUT_ETIMEOUT,
-                       "%s: no answer from the store before the deadline", what(request, SIZE_MAX));
+            avout_fail(multi ? AVOUT_UNKNOWN : avout__late(), "%s: %s", what(request, SIZE_MAX),
+                       avout__late_text("no answer from the store before the deadline"));
         if (reply) {
             reply->is.status = status;
             reply->is.maybe_done = multi;

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/banned.h"
 
 void avout__looks_unref(avout__looks *looks)
@@ -61,5 +62,6 @@ avout_status avout__store_look(avout__looks **out, avout_store *store, avout_req
         return AVOUT_OK;
     }
     avout__looks_unref(all);
-    return avout_fail(AVOUT_ETIMEOUT, "%s: no answer from the store before the deadline", paths[0]);
+    return avout_fail(avout__late(), "%s: %s", paths[0],
+                      avout__late_text("no answer from the store before the deadline"));
 }

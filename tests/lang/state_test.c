@@ -3,19 +3,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "avout.h"
-#include "support/test.h"
+#include "lang/lang_support.h"
 
-static avout_lang *lang;
 static avout_lang_error error;
-static int opened;
-
-static avout_status connect_here(avout_client **client, const char *url, void *payload)
-{
-    (void)payload;
-    opened++;
-    return avout_connect(url ? url : "mem:lang-state", NULL, client);
-}
 
 /* Interrupts who calls it. */
 static avout_status interrupt_now(avout_value *result, size_t count, const avout_value *arguments,
@@ -29,26 +19,9 @@ static avout_status interrupt_now(avout_value *result, size_t count, const avout
 
 static void open_all(void)
 {
-    const avout_lang_options options = {.connect = connect_here};
-    CHECK_OK(avout_lang_open(&lang, &options));
+    static char store[] = "mem:lang-state";
+    open_lang(store, 0);
     CHECK_OK(avout_lang_define_function(lang, "avout-interrupt", 0, 0, interrupt_now, NULL, NULL));
-}
-
-static void close_all(void)
-{
-    avout_lang_close(lang);
-    CHECK_INT(0, avout_memory_blocks());
-}
-
-static void answers(const char *expected, const char *text)
-{
-    avout_value value;
-    char *printed;
-    CHECK_OK(avout_lang_eval(&value, lang, text, strlen(text), &error));
-    CHECK_OK(avout_lang_text(&printed, NULL, lang, value));
-    CHECK_TEXT(expected, printed);
-    avout_edn_free(printed);
-    avout_release(value);
 }
 
 static void fails(avout_status status, const char *message, const char *text)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/banned.h"
 
 enum { OPENING_BYTE = 0, FIRST_SESSION_BYTE = 1 };
@@ -57,8 +58,8 @@ avout_status avout__lmdb_opening_lock(const avout__lmdb_session *session, int64_
         if (!error) return AVOUT_OK;
         if (error != EAGAIN && error != EACCES && error != EINTR)
             return avout__fail_errno(AVOUT_ESYSTEM, error, "cannot lock the store");
-        if (avout__now_ns() >= deadline_ns)
-            return avout_fail(AVOUT_ETIMEOUT,
+        if (avout__deadline_passed(deadline_ns))
+            return avout_fail(avout__late(),
                               "another process is opening the store and does not finish");
         nanosleep(&(struct timespec){0, pause_ns}, NULL);
     }

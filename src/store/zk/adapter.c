@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/thread.h"
 #include "store/store.h"
 #include "base/banned.h"
@@ -20,6 +21,7 @@ enum {
     CONNECT_TIMEOUT_MS = 10000,
     LONGEST_TIMEOUT_MS = 24 * 3600 * 1000, /* the library computes with twice as much in an int */
     LAST_ANSWERS_MS = 1000,                /* what close waits for answers under way */
+    LOOK_MS = 50,                          /* how often connecting looks for an interruption */
     DEFAULT_PORT = 2181,
 };
 
@@ -162,9 +164,17 @@ static avout_status await_session(avout__zk *zk, const avout_options *options)
     int64_t deadline_ns = avout__deadline_in_ms(timeout_ms);
     pthread_mutex_lock(&zk->lock);
     while (!zk->announced && !(zk->attempt_failed && zk->lasting) &&
-           wait_changed(zk, deadline_ns)) {}
+           !avout__deadline_passed(deadline_ns)) {
+        /* An interruption does not reach this wait: it looks now and then. */
+        int64_t look_ns = avout__deadline_in_ms(LOOK_MS);
+        wait_changed(zk, look_ns < deadline_ns ? look_ns : deadline_ns);
+    }
     avout_status status = AVOUT_OK;
-    if (!zk->announced && zk->failure) status = avout_fail(zk->failure, "%s", zk->failure_text);
+    if (!zk->announced && avout__interrupted())
+        status = avout_fail(AVOUT_ECANCELLED, "ZooKeeper (%s): interrupted while connecting",
+                            zk->servers);
+    else if (!zk->announced && zk->failure)
+        status = avout_fail(zk->failure, "%s", zk->failure_text);
     else if (!zk->announced)
         status = avout_fail(AVOUT_ECONNECTION,
                             "ZooKeeper (%s): no server gave a session within %" PRId64 " ms",
