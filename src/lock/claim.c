@@ -156,11 +156,6 @@ static void deleted(const avout_reply *reply, void *payload)
     avout__claim_reply_end(payload);
 }
 
-void avout__claim_reply_ignored(const avout_reply *reply, void *payload)
-{
-    (void)reply, (void)payload;
-}
-
 /* ZooKeeper numbers a node's sequential children up to 2^31 - 1, and gives that number to all that come
  * later. So from half of it on whoever leaves makes the lock's node anew, as one, which begins at 0 again:
  * refused, as it has to be, while anybody else is below the node. */
@@ -174,7 +169,7 @@ static void renew(const avout__claim *claim)
         {.kind = AVOUT_OP_CREATE, .path = path},
     };
     avout_request request = {
-        .kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = 2, .done = avout__claim_reply_ignored};
+        .kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = 2, .done = avout__reply_ignored};
     (void)avout__locks_submit(claim->lock->room, &request, 1);
 }
 

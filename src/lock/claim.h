@@ -24,7 +24,6 @@ bool avout__claim_ask(avout__claim *claim, avout_request request);
 typedef struct avout__claim_order avout__claim_order;
 avout__claim *avout__claim_reply_begin(avout__claim_order *order, const avout_reply *reply);
 void avout__claim_reply_end(avout__claim_order *order);
-void avout__claim_reply_ignored(const avout_reply *reply, void *payload);
 
 /* ---- queue.c: places ------------------------------------------------------------------------------- */
 

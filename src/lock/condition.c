@@ -227,11 +227,6 @@ static bool is_known(avout__locks *room, const avout__claim_name *name)
     return false;
 }
 
-static void ignored(const avout_reply *reply, void *payload)
-{
-    (void)reply, (void)payload;
-}
-
 /* One of this client's that no thread of it waits for (L2). */
 static void delete_orphan(const avout__wait *wait, const char *name)
 {
@@ -239,7 +234,7 @@ static void delete_orphan(const avout__wait *wait, const char *name)
     snprintf(path, sizeof path, "%s/%s", wait->path, name);
     avout_op op = {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
     avout_request request = {
-        .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = ignored};
+        .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = avout__reply_ignored};
     (void)avout__locks_submit(wait->lock->room, &request, 1);
 }
 
@@ -405,7 +400,7 @@ static avout_status send_waiter(avout__wait *wait)
                    .bytes = room->self,
                    .length = strlen(room->self)};
     avout_request first = {
-        .kind = AVOUT_REQUEST_MULTI, .ops = &parent, .op_count = 1, .done = ignored};
+        .kind = AVOUT_REQUEST_MULTI, .ops = &parent, .op_count = 1, .done = avout__reply_ignored};
     wait_order *order = order_new(wait);
     if (!order) return AVOUT_ENOMEM;
     avout_request list = {

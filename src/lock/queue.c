@@ -20,10 +20,8 @@ static void delete_orphans(const avout__claim *claim, const char *const *names, 
         char path[AVOUT__CLAIM_PATH];
         avout__claim_path(path, claim, names[i]);
         avout_op op = {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
-        avout_request request = {.kind = AVOUT_REQUEST_MULTI,
-                                 .ops = &op,
-                                 .op_count = 1,
-                                 .done = avout__claim_reply_ignored};
+        avout_request request = {
+            .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = avout__reply_ignored};
         (void)avout__locks_submit(lock->room, &request, 1);
     }
 }

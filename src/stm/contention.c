@@ -29,6 +29,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "store/store.h"
 #include "base/banned.h"
 
 enum {

@@ -679,6 +679,5 @@ void avout__turn_event(avout__stm *stm, const char *path);
 /* Looks after turns that are over and waits that are too long; false: there are none. */
 bool avout__turns_tick(avout__stm *stm);
 void avout__turn_free(avout__cell *cell);
-void avout__reply_ignored(const avout_reply *reply, void *payload);
 
 #endif

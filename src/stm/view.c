@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "store/store.h"
 #include "base/banned.h"
 
 struct avout__fetch_order {
@@ -230,12 +231,6 @@ static void get_done(const avout_reply *reply, void *payload)
 static void exists_done(const avout_reply *reply, void *payload)
 {
     fetched(payload, reply, true);
-}
-
-/* For requests whose outcome shows in the reply of the one behind them. */
-void avout__reply_ignored(const avout_reply *reply, void *payload)
-{
-    (void)reply, (void)payload;
 }
 
 /* ---- asking ---------------------------------------------------------------------------------------------- */

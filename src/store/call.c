@@ -186,3 +186,8 @@ done:
     unref(call);
     return status;
 }
+
+void avout__reply_ignored(const avout_reply *reply, void *payload)
+{
+    (void)reply, (void)payload;
+}

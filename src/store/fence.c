@@ -106,14 +106,10 @@ bool avout__slot_refused(char detail[AVOUT__SLOT_DETAIL], avout__slot *slot, siz
 
 /* ---- the fence ------------------------------------------------------------------------------------- */
 
-static void ignored(const avout_reply *reply, void *payload)
-{
-    (void)reply, (void)payload;
-}
-
 static avout_request only(const avout_op *op)
 {
-    return (avout_request){.kind = AVOUT_REQUEST_MULTI, .ops = op, .op_count = 1, .done = ignored};
+    return (avout_request){
+        .kind = AVOUT_REQUEST_MULTI, .ops = op, .op_count = 1, .done = avout__reply_ignored};
 }
 
 size_t avout__fence_requests(avout_request requests[AVOUT__FENCE_REQUESTS], avout__fence *fence,

@@ -111,6 +111,9 @@ avout_status avout__store_look(avout__looks **looks, avout_store *store, avout_r
                                const char *const *paths, size_t count, int64_t deadline_ns);
 void avout__looks_unref(avout__looks *looks); /* NULL is accepted */
 
+/* A `done` for requests whose outcome shows otherwise, or does not matter. */
+void avout__reply_ignored(const avout_reply *reply, void *payload);
+
 /* Adapters set it to true, once, on each thread they deliver on. */
 extern _Thread_local bool avout__store_delivering;
 

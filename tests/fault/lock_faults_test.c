@@ -4,6 +4,7 @@
  * I10, I12).
  * Test-tags: threads slow */
 #include "engine_support.h"
+#include "support/locks.h"
 
 enum { LATE = 3 };
 
@@ -173,15 +174,6 @@ static avout_status open_client(trial *t, avout_client **client)
     return avout_connect(engine_url(), &patient, client);
 }
 
-static size_t queue_length(avout_client *client, const char *name)
-{
-    avout_lock_report *report;
-    CHECK_OK(avout_lock_inspect(&report, client, name));
-    size_t count = report->count;
-    avout_lock_report_free(report);
-    return count;
-}
-
 /* One life with the fault at request n of all that both send. False: they do not send as many. */
 static bool live_with(avout__mem_fault fault, size_t n)
 {
@@ -209,7 +201,7 @@ static bool live_with(avout__mem_fault fault, size_t n)
     avout__mem_release_late(store);
     for (size_t i = 0; i < 3; i++) avout__mem_release(engine_store(i));
     /* The clients live: what they do not want any more has to go without their end. */
-    ENGINE_AWAIT(!queue_length(auditor, "/dir/lock"));
+    ENGINE_AWAIT(!locks_queue(auditor, "/dir/lock"));
     /* Short deadlines may still pass on a busy machine; the auditor has long ones. */
     t->may_lose = false;
     t->may_fail_with = AVOUT_OK;

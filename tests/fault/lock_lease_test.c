@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "store/mem/mem.h"
 #include "store/store.h"
+#include "support/crowd.h"
 #include "support/faulty.h"
 #include "support/suite.h"
 
@@ -55,11 +56,6 @@ static avout__mem_counters counters(side *s)
     return c;
 }
 
-static void sleep_ms(int64_t ms)
-{
-    nanosleep(&(struct timespec){ms / 1000, (ms % 1000) * 1000000}, NULL);
-}
-
 static _Atomic int losses;
 
 static void count(const char *name, avout_token token, void *payload)
@@ -93,9 +89,9 @@ TEST(a_read_does_not_give_the_lock_after_a_long_wait)
     waiter w = {.side = &a};
     CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
     CHECK(!pthread_create(&w.thread, NULL, wait_for_lock, &w));
-    while (!counters(&a).armed) sleep_ms(1);
+    while (!counters(&a).armed) crowd_sleep_ms(1);
     uint64_t before = counters(&a).multis;
-    sleep_ms(SESSION_MS + 20); /* what is tested is what comes after */
+    crowd_sleep_ms(SESSION_MS + 20); /* what is tested is what comes after */
     CHECK_INT(before, counters(&a).multis);
     CHECK_OK(avout_lock_release(b.lock));
     pthread_join(w.thread, NULL);
@@ -117,12 +113,13 @@ TEST(refused_heartbeats_do_not_extend_it)
     for (int i = 0; i < TIMES; i++)
         test_faulty_add(
             &(test_faulty){.kind = TEST_FAULTY_REFUSE, .multis = true, .status = AVOUT_ENOMEM});
-    while (!losses && avout__now_ns() - begun < (int64_t)5 * SESSION_MS * 1000000) sleep_ms(1);
+    while (!losses && avout__now_ns() - begun < (int64_t)5 * SESSION_MS * 1000000)
+        crowd_sleep_ms(1);
     CHECK_INT(1, losses);
     CHECK(!avout_lock_is_held(a.lock));
     CHECK(test_faulty_left() > TIMES / 2); /* and are not sent without a pause */
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
-    while (test_faulty_left()) sleep_ms(1);
+    while (test_faulty_left()) crowd_sleep_ms(1);
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
     CHECK_OK(avout_lock_release(a.lock));
     close_side(&a);
@@ -140,7 +137,7 @@ TEST(a_machine_that_slept_has_lost_it)
     CHECK(avout_lock_is_held(a.lock));
     slept_s += 2;
     CHECK(!avout_lock_is_held(a.lock));
-    while (!losses) sleep_ms(1);
+    while (!losses) crowd_sleep_ms(1);
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
     CHECK(avout_lock_is_held(a.lock));

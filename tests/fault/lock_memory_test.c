@@ -3,6 +3,7 @@
  * the client goes on as if nothing had been (I8, I10, I12).
  * Test-tags: single */
 #include "engine_support.h"
+#include "support/locks.h"
 
 /* ---- the allocator ---------------------------------------------------------------------------- */
 
@@ -150,15 +151,6 @@ static void over_broken_connections(scene *s)
     together(s);
 }
 
-static size_t queue_length(avout_client *client, const char *name)
-{
-    avout_lock_report *report;
-    CHECK_OK(avout_lock_inspect(&report, client, name));
-    size_t count = report->count;
-    avout_lock_report_free(report);
-    return count;
-}
-
 static bool play(void (*act)(scene *s), int64_t n, int64_t count)
 {
     scene all = {.witness = suite_connect()}, *s = &all;
@@ -184,8 +176,8 @@ static bool play(void (*act)(scene *s), int64_t n, int64_t count)
     avout__mem_faults_clear(s->store);
     s->may_lose = false;
     if (!happened) CHECK_INT(0, s->refused);
-    ENGINE_AWAIT(!queue_length(s->witness, "/dir/lock"));
-    ENGINE_AWAIT(!queue_length(s->witness, "/another/lock"));
+    ENGINE_AWAIT(!locks_queue(s->witness, "/dir/lock"));
+    ENGINE_AWAIT(!locks_queue(s->witness, "/another/lock"));
     int refused = s->refused;
     once(s, s->mine);
     once(s, s->theirs);

@@ -31,17 +31,17 @@ TEST(the_holder_learns_that_its_session_has_ended)
     avout_token first, again, theirs;
     CHECK_OK(avout_lock_acquire(&first, a.lock, NULL));
     CHECK_OK(avout_lock_acquire(NULL, second, NULL));
-    waiter local;
-    start(&local, a.lock, 20000); /* waits for this thread: it is not lost with it */
-    waiter w;
+    locks_waiter local;
+    locks_start(&local, a.lock, PATIENT); /* waits for this thread: it is not lost with it */
+    locks_waiter w;
     ENGINE_AWAIT(queue_length(&b) == 1);
-    start(&w, b.lock, 20000);
+    locks_start(&w, b.lock, PATIENT);
     ENGINE_AWAIT(queue_length(&a) == 2);
     CHECK_OK(avout__mem_expire(a.store));
-    CHECK_OK(finish(&w));
+    CHECK_OK(locks_finish(&w));
     theirs = w.token;
     CHECK_OK(w.released);
-    CHECK_OK(finish(&local));
+    CHECK_OK(locks_finish(&local));
     CHECK_OK(local.released);
     CHECK(avout_token_compare(first, theirs) < 0);
     CHECK(avout_token_compare(theirs, local.token) < 0);
@@ -105,11 +105,11 @@ TEST(callbacks_end_with_their_handle)
 TEST(waiting_goes_on_when_the_session_ends)
 {
     side a = open_side(0, NULL), b = open_side(1, NULL), c = open_side(2, NULL);
-    waiter first, second;
+    locks_waiter first, second;
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
-    start(&first, b.lock, 20000);
+    locks_start(&first, b.lock, PATIENT);
     ENGINE_AWAIT(queue_length(&a) == 2);
-    start(&second, c.lock, 20000);
+    locks_start(&second, c.lock, PATIENT);
     ENGINE_AWAIT(armed(&b) == 1 && armed(&c) == 1);
     CHECK_OK(avout__mem_expire(b.store));
     avout_lock_report *report;
@@ -119,8 +119,8 @@ TEST(waiting_goes_on_when_the_session_ends)
         avout_lock_report_free(report);
     }
     CHECK_OK(avout_lock_release(a.lock));
-    CHECK_OK(finish(&first));
-    CHECK_OK(finish(&second));
+    CHECK_OK(locks_finish(&first));
+    CHECK_OK(locks_finish(&second));
     CHECK(avout_token_compare(second.token, first.token) < 0);
     CHECK_INT(0, queue_length(&a));
     close_side(&a);
@@ -233,11 +233,11 @@ TEST(one_run_to_acquire_and_one_multi_to_release)
     CHECK_OK(avout_lock_release(a.lock));
     CHECK_COST(before, &a, 1, 1, 0, 0);
     /* Ten threads of the client: handed on without the store. */
-    waiter w[10];
-    for (int i = 0; i < 10; i++) start(&w[i], a.lock, 20000);
-    nanosleep(&(struct timespec){0, 20000000}, NULL);
+    locks_waiter w[10];
+    for (int i = 0; i < 10; i++) locks_start(&w[i], a.lock, PATIENT);
+    locks_await_waiting(a.lock, 10);
     CHECK_OK(avout_lock_release(a.lock));
-    for (int i = 0; i < 10; i++) CHECK_OK(finish(&w[i]));
+    for (int i = 0; i < 10; i++) CHECK_OK(locks_finish(&w[i]));
     CHECK(cost_of(&a).multis <= before.multis + 6);
     close_side(&a);
     suite_check_memory();
@@ -247,18 +247,18 @@ TEST(a_release_wakes_one)
 {
     enum { SIDES = 6 };
     side s[SIDES];
-    waiter w[SIDES];
+    locks_waiter w[SIDES];
     cost before[SIDES];
     for (size_t i = 0; i < SIDES; i++) s[i] = open_side(i, NULL);
     CHECK_OK(avout_lock_acquire(NULL, s[0].lock, NULL));
     for (size_t i = 1; i < SIDES; i++) {
-        start(&w[i], s[i].lock, 20000);
+        locks_start(&w[i], s[i].lock, PATIENT);
         ENGINE_AWAIT(queue_length(&s[0]) == i + 1);
         ENGINE_AWAIT(armed(&s[i]) == 1);
     }
     for (size_t i = 1; i < SIDES; i++) before[i] = cost_of(&s[i]);
     CHECK_OK(avout_lock_release(s[0].lock));
-    for (size_t i = 1; i < SIDES; i++) CHECK_OK(finish(&w[i]));
+    for (size_t i = 1; i < SIDES; i++) CHECK_OK(locks_finish(&w[i]));
     /* One event each, of the one before it; who was second had it with the event. */
     for (size_t i = 1; i < SIDES; i++) CHECK_INT(before[i].events + 1, cost_of(&s[i]).events);
     CHECK_INT(before[1].lists, cost_of(&s[1]).lists);

@@ -16,15 +16,15 @@ TEST(numbers_begin_anew_long_before_they_end)
     side a = open_side(0, NULL), b = open_side(1, NULL);
     avout_token tokens[3];
     char path[256];
-    waiter w;
+    locks_waiter w;
     CHECK_OK(avout_lock_acquire(&tokens[0], a.lock, NULL));
     CHECK_OK(avout_lock_release(a.lock));
     acquire_at(&a, 1 << 30, &tokens[1]);
     CHECK(avout_token_compare(tokens[0], tokens[1]) < 0);
-    start(&w, b.lock, 20000);
+    locks_start(&w, b.lock, PATIENT);
     ENGINE_AWAIT(queue_length(&a) == 2);
     CHECK_OK(avout_lock_release(a.lock));
-    CHECK_OK(finish(&w));
+    CHECK_OK(locks_finish(&w));
     CHECK(avout_token_compare(tokens[1], w.token) < 0);
     settle(&b);
     CHECK_OK(avout_lock_acquire(&tokens[2], a.lock, NULL));
@@ -128,17 +128,17 @@ TEST(claims_removed_by_a_stranger)
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
     CHECK_STATUS(AVOUT_ENOTHELD, avout_lock_release(a.lock));
     /* Of one that waits behind another that waits: it makes a new one when it is its turn. */
-    waiter w, v;
-    start(&w, a.lock, 20000);
+    locks_waiter w, v;
+    locks_start(&w, a.lock, PATIENT);
     ENGINE_AWAIT(queue_length(&b) == 2);
     side c = open_side(2, NULL);
-    start(&v, c.lock, 20000);
+    locks_start(&v, c.lock, PATIENT);
     ENGINE_AWAIT(queue_length(&b) == 3);
     claim_path(path, sizeof path, &a, "/w-");
     CHECK_OK(engine_raw(b.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
     CHECK_OK(avout_lock_release(b.lock));
-    CHECK_OK(finish(&w));
-    CHECK_OK(finish(&v));
+    CHECK_OK(locks_finish(&w));
+    CHECK_OK(locks_finish(&v));
     CHECK(avout_token_compare(w.token, v.token) < 0);
     close_side(&a);
     close_side(&b);
@@ -168,12 +168,12 @@ TEST(the_slots_node_removed_by_a_stranger)
         engine_fault(a.store, (avout__mem_fault){.kind = after ? AVOUT__MEM_LOSE_AFTER
                                                                : AVOUT__MEM_LOSE_BEFORE,
                                                  .multis = true});
-        waiter w;
-        start(&w, a.lock, 20000);
+        locks_waiter w;
+        locks_start(&w, a.lock, PATIENT);
         ENGINE_AWAIT(!avout__mem_faults_left(a.store));
         engine_remove_slots(b.store);
         CHECK_OK(avout__mem_reconnect(a.store));
-        CHECK_OK(finish(&w));
+        CHECK_OK(locks_finish(&w));
         CHECK_OK(w.released);
     }
     /* It cannot be made again: that is said, and the next time it is tried again. */

@@ -4,9 +4,12 @@
 #define TESTS_FAULT_LOCK_SUPPORT_H
 
 #include "engine_support.h"
+#include "support/locks.h"
 
 #define NAME "/dir/lock"
 #define NODE "/avout/locks/dir:/lock"
+
+#define PATIENT ((avout_wait_options){.timeout_ms = 20000})
 
 typedef struct side {
     avout_client *client;
@@ -31,11 +34,7 @@ static inline void close_side(side *s)
 
 static inline size_t queue_length(side *s)
 {
-    avout_lock_report *report;
-    CHECK_OK(avout_lock_inspect(&report, s->client, NAME));
-    size_t count = report->count;
-    avout_lock_report_free(report);
-    return count;
+    return locks_queue(s->client, NAME);
 }
 
 static inline size_t armed(side *s)
@@ -50,35 +49,6 @@ static inline uint64_t multis_of(side *s)
     avout__mem_counters c;
     avout__mem_counters_of(s->store, &c);
     return c.multis;
-}
-
-typedef struct waiter {
-    avout_lock *lock;
-    avout_wait_options options;
-    avout_token token;
-    avout_status status;
-    avout_status released;
-    pthread_t thread;
-} waiter;
-
-static inline void *acquire_and_release(void *payload)
-{
-    waiter *w = payload;
-    w->status = avout_lock_acquire(&w->token, w->lock, &w->options);
-    if (!w->status) w->released = avout_lock_release(w->lock);
-    return NULL;
-}
-
-static inline void start(waiter *w, avout_lock *lock, int64_t timeout_ms)
-{
-    *w = (waiter){.lock = lock, .options = {.timeout_ms = timeout_ms}};
-    CHECK(!pthread_create(&w->thread, NULL, acquire_and_release, w));
-}
-
-static inline avout_status finish(waiter *w)
-{
-    pthread_join(w->thread, NULL);
-    return w->status;
 }
 
 /* The last claim in the queue. */

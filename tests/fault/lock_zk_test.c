@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "support/crowd.h"
 #include "support/suite.h"
 #include "support/zookeeper.h"
 
@@ -18,11 +19,6 @@ static avout_client *open_client(const char *url)
     return client;
 }
 
-static void sleep_ms(int64_t ms)
-{
-    nanosleep(&(struct timespec){ms / 1000, (ms % 1000) * 1000000}, NULL);
-}
-
 typedef struct tally {
     _Atomic int calls;
 } tally;
@@ -33,6 +29,7 @@ static void count(const char *name, avout_token token, void *payload)
     ((tally *)payload)->calls++;
 }
 
+/* Time itself is the subject: three timeouts pass, with nothing but heartbeats. */
 TEST(a_hold_lasts_for_many_timeouts_of_the_session)
 {
     test_zk *zk = test_zk_start(1);
@@ -44,7 +41,7 @@ TEST(a_hold_lasts_for_many_timeouts_of_the_session)
     CHECK_OK(avout_lock_acquire(NULL, lock, NULL));
     for (int i = 0; i < 3 * SESSION_MS / 20; i++) {
         CHECK(avout_lock_is_held(lock));
-        sleep_ms(20);
+        crowd_sleep_ms(20);
     }
     CHECK_OK(avout_lock_release(lock));
     CHECK_INT(0, lost.calls);
@@ -68,11 +65,11 @@ TEST(a_silent_server_ends_the_hold)
     CHECK_OK(avout_lock_acquire(&first, lock, NULL));
     int64_t paused_ns = avout__now_ns();
     test_zk_pause(zk, 0);
-    while (avout_lock_is_held(lock)) sleep_ms(1);
+    while (avout_lock_is_held(lock)) crowd_sleep_ms(1);
     int64_t held_ms = (avout__now_ns() - paused_ns) / 1000000;
     if (held_ms > SESSION_MS + 200) test_failed(__FILE__, __LINE__, "held for %d ms", (int)held_ms);
     CHECK(held_ms >= SESSION_MS / 3);
-    for (int i = 0; !lost.calls && i < 2000; i++) sleep_ms(1);
+    for (int i = 0; !lost.calls && i < 2000; i++) crowd_sleep_ms(1);
     CHECK_INT(1, lost.calls);
     test_zk_resume(zk, 0);
     avout_client *other = open_client(url);
