@@ -15,7 +15,8 @@
  *  - the container's failures reach who touches the ref, and nobody else: the detail names the ref, the
  *    kind of container and its place. AVOUT_EIO is answered when a version that counts is missing until
  *    the deadline;
- *  - values are as large as the container takes;
+ *  - values are as large as the container takes (in the store itself a value that exceeds what one
+ *    request may have is kept in pieces: no difference but of speed);
  *  - everybody who uses such a name opens it with a container of that kind and place. Who opens it as an
  *    ordinary one gets AVOUT_EDATA, and cannot overwrite it (but destroy it). */
 #ifndef AVOUT_DISTRIBUTED_H
@@ -43,9 +44,10 @@ AVOUT_API avout_status avout_distributed_atom(avout_atom **atom, avout_client *c
                                               avout_value initial, bool *created);
 
 /* Looks for versions that nothing leads to (their writers died) in the container of the atom or ref of
- * that name, which this client has open, and with `remove` deletes them; *orphans (may be NULL) is how
- * many there were. Safe at any time: a transaction that was about to use one is run again. Clients also
- * do it by themselves, now and then. AVOUT_ESTATE (not open, or not in a container), AVOUT_ENOTSUP (the
+ * that name, or among the pieces of large values of one in the store itself, and with `remove` deletes
+ * them; *orphans (may be NULL) is how many there were. One with its values in a container has to be open
+ * in this client. Safe at any time: a transaction that was about to use one is run again. Clients also
+ * do it by themselves, now and then. AVOUT_EDATA (in a container, and not open), AVOUT_ENOTSUP (the
  * container cannot list), what the container answers. */
 AVOUT_API avout_status avout_distributed_collect(size_t *orphans, avout_client *client,
                                                  const char *name, bool remove, int64_t timeout_ms);

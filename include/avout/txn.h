@@ -51,7 +51,7 @@ typedef struct avout_call_options {
  * Blocks until the store has confirmed; a body that only reads sends nothing. Answers, beside what
  * the body returned: AVOUT_ETIMEOUT (no effect), AVOUT_UNKNOWN (the deadline passed while the commit
  * was on its way over a lost or silent connection), AVOUT_ERETRIES, AVOUT_EVALIDATOR or what the
- * validator returned, AVOUT_ELIMIT (a value or the whole exceeds the store's limit; says both),
+ * validator returned, AVOUT_ELIMIT (too many refs for one request of the store's; says its limit),
  * AVOUT_ENOPRINT (a box in a ref that is not local). */
 AVOUT_API avout_status avout_dosync(avout_client *client, avout_txn_fn body, void *payload,
                                     const avout_call_options *options);

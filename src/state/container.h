@@ -13,10 +13,12 @@ typedef struct avout__container {
     /* The node holds a pointer and the value is elsewhere: an avout__foreign (state/foreign.h), whose
      * functions take the place of encode and decode. Records keep their bytes. */
     bool foreign;
-    /* Appends the value's bytes; never none. AVOUT_ENOPRINT, AVOUT_ENOMEM. Any thread. */
-    avout_status (*encode)(avout__buffer *bytes, avout_value value);
+    /* Appends the value's bytes. AVOUT_ENOPRINT, AVOUT_ENOMEM. Any thread. */
+    avout_status (*encode)(avout__buffer *bytes, avout_value value,
+                           const struct avout__container *self);
     /* The value of those bytes, owned. AVOUT_EDATA, AVOUT_ENOMEM. Any thread but the delivery's. */
-    avout_status (*decode)(avout_value *value, const char *bytes, size_t length);
+    avout_status (*decode)(avout_value *value, const char *bytes, size_t length,
+                           const struct avout__container *self);
 } avout__container;
 
 /* EDN text in the cell's own node, readable by any tool of the store's. */

@@ -42,8 +42,8 @@ static avout_status check_table(const avout_versioned_container *container)
     return AVOUT_OK;
 }
 
-/* FNV-1a with 64 bits: written into version names, so it never changes. */
-static uint64_t hash_name(const char *name)
+/* FNV-1a with 64 bits. */
+uint64_t avout__foreign_hash(const char *name)
 {
     uint64_t hash = UINT64_C(14695981039346656037);
     for (; *name; name++) hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
@@ -71,7 +71,7 @@ avout_status avout__foreign_new(avout__foreign **out, avout_versioned_container 
     foreign->container = container;
     memcpy(foreign->name, name, size);
     snprintf(foreign->prefix, sizeof foreign->prefix, "%016llx-",
-             (unsigned long long)hash_name(name));
+             (unsigned long long)avout__foreign_hash(name));
     pthread_mutex_init(&foreign->lock, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -165,6 +165,13 @@ static avout_status time_left(int64_t *timeout_ms, const avout__foreign *foreign
 bool avout__pointer_is(const char *bytes, size_t length)
 {
     return length >= strlen(BEGIN) && !memcmp(bytes, BEGIN, strlen(BEGIN));
+}
+
+bool avout__pointer_is_of(const char *bytes, size_t length, const char *kind)
+{
+    size_t begin = strlen(BEGIN), size = strlen(kind);
+    return avout__pointer_is(bytes, length) && length > begin + size &&
+           !memcmp(bytes + begin, kind, size) && bytes[begin + size] == '"';
 }
 
 avout_status avout__pointer_refused(const char *bytes, size_t length)

@@ -17,7 +17,13 @@
 #include "avout/sys/container.h"
 #include "state/container.h"
 
-enum { AVOUT__VERSION_SIZE = AVOUT_VERSION_MAX + 1 };
+enum {
+    AVOUT__VERSION_SIZE = AVOUT_VERSION_MAX + 1,
+    AVOUT__POINTER_MOST = 160, /* bytes of a pointer */
+};
+
+/* The kind of values in the store itself that are in pieces (stm/chunks.c); nobody else's. */
+#define AVOUT__CHUNKS_KIND "chunks"
 
 typedef struct avout__foreign {
     avout__container is; /* first */
@@ -35,6 +41,8 @@ typedef struct avout__foreign {
     char name[];
 } avout__foreign;
 
+/* Of a name; it stands in versions, so it never changes. */
+uint64_t avout__foreign_hash(const char *name);
 /* Takes over the container, on failure too. AVOUT_EINVAL: its table. */
 avout_status avout__foreign_new(avout__foreign **foreign, avout_versioned_container *container,
                                 const char *name);
@@ -60,8 +68,9 @@ avout_status avout__foreign_list(avout__foreign *foreign, avout_version_fn found
                                  int64_t deadline_ns);
 avout_status avout__foreign_destroy(avout__foreign *foreign, int64_t deadline_ns);
 
-/* Whether the bytes are a pointer at all. Any thread, locks. */
+/* Whether the bytes are a pointer at all; and one of a certain kind. Any thread, locks. */
 bool avout__pointer_is(const char *bytes, size_t length);
+bool avout__pointer_is_of(const char *bytes, size_t length, const char *kind);
 /* AVOUT_EDATA, for whom is not to read or replace it. */
 avout_status avout__pointer_refused(const char *bytes, size_t length);
 /* The version that the bytes name, if they are a pointer of this container's kind. Any thread, locks. */

@@ -2,7 +2,6 @@
 #include "state/container.h"
 
 #include "avout/edn.h"
-#include "state/foreign.h"
 #include "base/banned.h"
 
 static avout_status add(const char *text, size_t length, void *buffer)
@@ -10,14 +9,16 @@ static avout_status add(const char *text, size_t length, void *buffer)
     return avout__buffer_add(buffer, text, length);
 }
 
-static avout_status encode(avout__buffer *bytes, avout_value value)
+static avout_status encode(avout__buffer *bytes, avout_value value, const avout__container *self)
 {
+    (void)self;
     return avout_edn_print(value, add, bytes);
 }
 
-static avout_status decode(avout_value *value, const char *bytes, size_t length)
+static avout_status decode(avout_value *value, const char *bytes, size_t length,
+                           const avout__container *self)
 {
-    if (avout__pointer_is(bytes, length)) return avout__pointer_refused(bytes, length);
+    (void)self;
     avout_edn_error error;
     avout_status status = avout_edn_read(value, bytes, length, NULL, &error);
     if (!status || status == AVOUT_ENOMEM) return status;

@@ -230,6 +230,7 @@ void avout__cell_unref(avout__cell *cell)
     avout__stm_unlock(stm);
     if (extra) { avout__extra_free(cell); }
     avout__foreign_unref(avout__foreign_of(cell->container));
+    avout__foreign_unref(atomic_load_explicit(&cell->chunks, memory_order_relaxed));
     avout__free(cell);
     avout__stm_unref(stm);
 }
@@ -306,8 +307,7 @@ static avout_status deref(avout_value *value, avout__cell *cell, int64_t deadlin
         }
         avout__epoch_leave();
         if (record) {
-            if (!deadline_ns && cell->container->foreign)
-                deadline_ns = avout__deadline_in_ms(timeout_ms);
+            if (!deadline_ns && record->elsewhere) deadline_ns = avout__deadline_in_ms(timeout_ms);
             avout_status status = avout__cell_value(value, cell, record, deadline_ns);
             if (!status) *value = avout_share(*value);
             avout__record_unref(record);

@@ -56,7 +56,11 @@ static avout_status check_pointer(const avout__entry *entry)
 {
     const void *bytes;
     size_t length;
-    if (entry->cell->container->foreign || (entry->flags & AVOUT__ENTRY_DESTROY)) return AVOUT_OK;
+    if (entry->cell->container->foreign) return AVOUT_OK;
+    /* What is written over is to be deleted. */
+    avout__foreign *chunks;
+    if (entry->base->elsewhere) return avout__cell_chunks(&chunks, entry->cell);
+    if (entry->flags & AVOUT__ENTRY_DESTROY) return AVOUT_OK;
     /* Bytes that were decoded are no pointer: that has been looked at. */
     if (atomic_load_explicit(&entry->base->value, memory_order_acquire)) return AVOUT_OK;
     avout__epoch_enter();
@@ -87,7 +91,7 @@ static avout_status encode(avout__entry *entry)
     avout__buffer bytes = AVOUT__BUFFER_INIT;
     avout_status status = AVOUT_OK;
     if (!(entry->flags & AVOUT__ENTRY_DESTROY))
-        status = entry->cell->container->encode(&bytes, entry->value);
+        status = entry->cell->container->encode(&bytes, entry->value, entry->cell->container);
     if (!status) {
         entry->blob = avout__blob_new(bytes.data, bytes.length);
         if (!entry->blob) status = AVOUT_ENOMEM;
@@ -124,6 +128,7 @@ static void unprepare_entry(avout__entry *entry)
     entry->written = NULL;
     avout__free(entry->blob);
     entry->blob = NULL;
+    entry->flags &= (uint8_t)~AVOUT__ENTRY_SPILL;
     if (!(entry->flags & AVOUT__ENTRY_READ)) {
         avout__record_unref(entry->base);
         entry->base = NULL;
@@ -135,28 +140,40 @@ static bool is_written(const avout__entry *entry)
     return entry->flags & (AVOUT__ENTRY_WRITE | AVOUT__ENTRY_COMMUTE);
 }
 
-static avout_status check_size(avout_txn *txn)
+/* What the transaction needs of a multi; *name: whose value is the largest. */
+static size_t size_of(const char **name, size_t *largest, const avout_txn *txn)
 {
-    avout__stm *stm = txn->stm;
-    size_t max_request = atomic_load_explicit(&stm->max_request, memory_order_relaxed);
-    size_t overhead = atomic_load_explicit(&stm->op_overhead, memory_order_relaxed);
-    size_t bytes = 512, largest = 0;
-    const char *name = "";
+    size_t overhead = atomic_load_explicit(&txn->stm->op_overhead, memory_order_relaxed);
+    size_t bytes = 512;
+    *largest = 0;
+    *name = "";
     for (size_t i = 0; i < txn->count; i++) {
         const avout__entry *entry = &txn->entries[i];
         if (!entry->cell->container->in_store) continue;
         const void *data;
-        size_t length = 0;
+        size_t length = is_written(entry) ? AVOUT__POINTER_MOST : 0;
         if (entry->written) avout__record_bytes(entry->written, &data, &length);
-        if (length > largest) largest = length, name = entry->cell->name;
+        if (length > *largest) *largest = length, *name = entry->cell->name;
         bytes += length + 2 * (overhead + 3 * entry->cell->name_length + 16);
     }
     for (size_t i = 0; i < txn->check_count; i++) bytes += overhead + strlen(txn->checks[i]->path);
-    if (bytes <= max_request) return AVOUT_OK;
+    return bytes;
+}
+
+/* What does not fit goes elsewhere. */
+static avout_status stage(avout_txn *txn)
+{
+    const char *name;
+    size_t most = atomic_load_explicit(&txn->stm->max_request, memory_order_relaxed), largest;
+    avout__txn_spill(txn, size_of(&name, &largest, txn), most);
+    avout_status status = avout__txn_stage(txn);
+    if (status) return status;
+    size_t bytes = size_of(&name, &largest, txn);
+    if (bytes <= most) return AVOUT_OK;
     return avout_fail(
         AVOUT_ELIMIT,
         "%s: the transaction needs %zu bytes (this value %zu), the store's limit is %zu", name,
-        bytes, largest, max_request);
+        bytes, largest, most);
 }
 
 static avout_status prepare(avout_txn *txn)
@@ -170,8 +187,7 @@ static avout_status prepare(avout_txn *txn)
         if (entry->base) entry->flags |= AVOUT__ENTRY_READ;
         return status;
     }
-    avout_status status = avout__txn_stage(txn);
-    return status ? status : check_size(txn);
+    return stage(txn);
 }
 
 static void drop_writes(avout_txn *txn)
@@ -211,7 +227,7 @@ static judgement judge_blind(avout__entry *entry, avout__record *head)
     if (head == entry->base) return VALID;
     if (!head || (entry->flags & AVOUT__ENTRY_COMMUTE) || head->kind != entry->base->kind)
         return RECOMPUTE;
-    if (entry->cell->container->foreign && head->lineage != entry->base->lineage) return RECOMPUTE;
+    if (entry->written->staged && head->lineage != entry->base->lineage) return RECOMPUTE;
     avout__record_drop(entry->base);
     entry->base = avout__record_ref(head);
     return VALID;

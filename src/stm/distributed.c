@@ -19,6 +19,9 @@ static avout_status new_foreign(avout__foreign **foreign, avout__stm *stm, const
     if (status) return status;
     status = avout__stm_usable(stm);
     if (!status) status = avout__name_check(name);
+    if (!status && !strcmp((*foreign)->is.name, AVOUT__CHUNKS_KIND))
+        status = avout_fail(AVOUT_EINVAL,
+                            "container: the kind " AVOUT__CHUNKS_KIND " is the store's own");
     if (!status) status = avout__sweeper_start(stm);
     if (!status) status = avout__foreign_init(*foreign, avout__deadline_in_ms(stm->timeout_ms));
     return status;
@@ -70,11 +73,11 @@ avout_status avout_distributed_collect(size_t *orphans, avout_client *client, co
     avout_status status = avout__cell_open(&cell, stm, name);
     if (status) return status;
     avout__foreign *foreign = avout__foreign_of(cell->container);
-    if (foreign)
+    if (!foreign) status = avout__cell_chunks(&foreign, cell);
+    if (!status)
         status = avout__foreign_collect(
             &found, stm, foreign, remove,
             avout__deadline_in_ms(timeout_ms ? timeout_ms : stm->timeout_ms));
-    else status = avout_fail(AVOUT_ESTATE, "%s: is not open with its values in a container", name);
     avout__cell_unref(cell);
     if (!status && orphans) *orphans = found;
     return status;

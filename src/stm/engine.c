@@ -49,6 +49,16 @@ static avout_status door_submit(avout_store *door, const avout_request *requests
     return status;
 }
 
+/* The same until the store goes. */
+static avout_status back_door_submit(avout_store *door, const avout_request *requests, size_t count)
+{
+    avout__stm *stm = (avout__stm *)(void *)((char *)door - offsetof(avout__stm, back_door));
+    avout__stm_lock(stm);
+    avout_status status = avout__submit(stm, requests, count);
+    avout__stm_unlock(stm);
+    return status;
+}
+
 static void door_info(avout_store *door, avout_store_info *info)
 {
     avout__stm *stm = (avout__stm *)(void *)((char *)door - offsetof(avout__stm, door));
@@ -58,6 +68,7 @@ static void door_info(avout_store *door, avout_store_info *info)
 }
 
 static const avout_store_ops door_ops = {.submit = door_submit, .info = door_info};
+static const avout_store_ops back_door_ops = {.submit = back_door_submit};
 
 void avout__stm_ref(avout__stm *stm)
 {
@@ -84,6 +95,7 @@ static avout__stm *stm_new(const avout_options *options)
     avout__forks_watch();
     stm->forks = atomic_load(&avout__forks);
     stm->door.ops = &door_ops;
+    stm->back_door.ops = &back_door_ops;
     stm->options = *options;
     stm->timeout_ms = options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     stm->max_staleness_ms = options->max_staleness_ms;
@@ -218,6 +230,8 @@ void avout__stm_close(avout__stm *stm)
     await_landing(stm);
     /* It still submits requests: it must have ended before the store is gone. */
     avout__keeper_stop(stm);
+    avout__epoch_drain(); /* transactions that have ended leave versions to delete */
+    avout__sweeper_end(stm);
     avout__slots_remove(stm);
     avout__stm_lock(stm);
     stm->shut = true;
@@ -226,7 +240,7 @@ void avout__stm_close(avout__stm *stm)
     abandon_rest(stm);
     avout__executor_stop(stm);
     avout__notifier_stop(stm);
-    avout__epoch_drain(); /* transactions that have ended leave versions to delete */
+    avout__epoch_drain();
     avout__sweeper_stop(stm);
     avout__orphans_free(stm);
     avout__epoch_drain();

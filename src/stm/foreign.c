@@ -39,6 +39,19 @@
 /* How long it is waited before a version that must be there is looked for again: from, to. */
 enum { PAUSE_MS = 5, PAUSE_MOST_MS = 200 };
 
+/* ---- where ---------------------------------------------------------------------------------------- */
+
+avout__foreign *avout__cell_foreign(const avout__cell *cell)
+{
+    avout__foreign *foreign = avout__foreign_of(cell->container);
+    return foreign ? foreign : atomic_load_explicit(&cell->chunks, memory_order_acquire);
+}
+
+bool avout__is_elsewhere(const avout__cell *cell, const void *bytes, size_t length)
+{
+    return cell->container->foreign || avout__pointer_is_of(bytes, length, AVOUT__CHUNKS_KIND);
+}
+
 /* ---- reading -------------------------------------------------------------------------------------- */
 
 static void pause_ms(int64_t ms, int64_t deadline_ns)
@@ -75,6 +88,8 @@ static avout_status load(avout_value *value, avout__cell *cell, const avout__rec
     size_t length;
     avout__record_bytes(record, &bytes, &length);
     avout__foreign *foreign = avout__foreign_of(cell->container);
+    avout_status opened = foreign ? AVOUT_OK : avout__cell_chunks(&foreign, cell);
+    if (opened) return opened;
     for (int64_t pause = PAUSE_MS;; pause = pause < PAUSE_MOST_MS ? 2 * pause : pause) {
         avout_status status = avout__foreign_load(value, foreign, bytes, length, deadline_ns);
         if (status != AVOUT_ENOTFOUND) return status;
@@ -93,8 +108,7 @@ avout_status avout__cell_value(avout_value *value, avout__cell *cell, avout__rec
 {
     value->bits = atomic_load_explicit(&record->value, memory_order_acquire);
     if (value->bits) return AVOUT_OK;
-    if (!cell->container->foreign || record->kind != AVOUT__RECORD_VALUE)
-        return avout__record_value(value, record, cell->container, cell->name);
+    if (!record->elsewhere) return avout__record_value(value, record, cell->container, cell->name);
     avout_value loaded;
     avout_status status = load(&loaded, cell, record, deadline_ns);
     if (status) return status;
@@ -122,7 +136,7 @@ avout_status avout__txn_value(avout_value *value, avout_txn *txn, avout__cell *c
     value->bits = atomic_load_explicit(&record->value, memory_order_acquire);
     if (value->bits) return AVOUT_OK;
     avout_status status = AVOUT_OK;
-    if (cell->container->foreign && record->kind == AVOUT__RECORD_VALUE) status = may_wait(txn);
+    if (record->elsewhere) status = may_wait(txn);
     if (!status) status = avout__cell_value(value, cell, record, txn->deadline_ns);
     if (status == AVOUT_RETRY) txn->doomed = true;
     return status;
@@ -142,7 +156,7 @@ typedef struct staging {
 static void discard_bytes(avout__cell *cell, const void *bytes, size_t length, avout__delay delay)
 {
     char version[AVOUT__VERSION_SIZE];
-    avout__foreign *foreign = avout__foreign_of(cell->container);
+    avout__foreign *foreign = avout__cell_foreign(cell);
     if (foreign && avout__pointer_version(version, foreign, bytes, length))
         avout__sweep_version(cell->stm, foreign, version, delay);
 }
@@ -153,7 +167,7 @@ static avout_status make_record(avout__entry *entry, const avout__buffer *bytes)
     if (!blob) return AVOUT_ENOMEM;
     entry->written = avout__record_new(AVOUT__RECORD_VALUE, avout_share(entry->value), blob);
     if (!entry->written) return AVOUT_ENOMEM;
-    entry->written->staged = true;
+    entry->written->staged = entry->written->elsewhere = true;
     return AVOUT_OK;
 }
 
@@ -162,9 +176,12 @@ static void stage(staging *job)
     avout__entry *entry = job->entry;
     avout__stm *stm = job->txn->stm;
     avout__buffer bytes = AVOUT__BUFFER_INIT;
-    job->status = avout__foreign_stage(&bytes, avout__foreign_of(entry->cell->container),
-                                       entry->value, stm->client_id,
-                                       atomic_fetch_add(&stm->versions, 1), job->txn->deadline_ns);
+    avout__foreign *foreign = avout__foreign_of(entry->cell->container);
+    if (!foreign) job->status = avout__cell_chunks(&foreign, entry->cell);
+    if (!job->status)
+        job->status =
+            avout__foreign_stage(&bytes, foreign, entry->value, stm->client_id,
+                                 atomic_fetch_add(&stm->versions, 1), job->txn->deadline_ns);
     /* After a failure it may be there, or get there late. */
     avout__delay delay = job->status ? AVOUT__AFTER_GRACE : AVOUT__AT_ONCE;
     if (!job->status) job->status = make_record(entry, &bytes);
@@ -183,7 +200,8 @@ static void *stage_main(void *payload)
 
 static bool is_staged(const avout__entry *entry)
 {
-    return entry->cell->container->foreign && !entry->written &&
+    bool elsewhere = entry->cell->container->foreign || (entry->flags & AVOUT__ENTRY_SPILL);
+    return elsewhere && !entry->written &&
            (entry->flags & (AVOUT__ENTRY_WRITE | AVOUT__ENTRY_COMMUTE)) &&
            !(entry->flags & AVOUT__ENTRY_DESTROY);
 }
@@ -247,10 +265,9 @@ void avout__stage_replaced(avout__batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         const avout__batch_cell *at = &batch->cells[i];
-        avout__foreign *foreign = avout__foreign_of(at->cell->container);
+        avout__foreign *foreign = avout__cell_foreign(at->cell);
         if (!foreign || !at->written) continue;
-        if (at->base->kind == AVOUT__RECORD_VALUE)
-            discard_record(at->cell, at->base, AVOUT__AFTER_GRACE);
+        if (at->base->elsewhere) discard_record(at->cell, at->base, AVOUT__AFTER_GRACE);
         if (at->written->kind == AVOUT__RECORD_TOMBSTONE)
             avout__sweep_orphans(batch->stm, foreign, true, AVOUT__AFTER_GRACE);
     }
@@ -314,10 +331,12 @@ static avout_status collect(size_t *orphans, avout__stm *stm, avout__foreign *fo
     collection found = {.named = named};
     *orphans = 0;
     avout_status status = avout__store_call(&pointer, &stm->door, &get, deadline_ns);
-    if (!status && pointer.is.length) {
+    if (!status && pointer.is.length &&
+        !avout__pointer_version(named, foreign, pointer.is.bytes, pointer.is.length) &&
+        /* Where values are in pieces, most are in the node. */
+        (strcmp(foreign->is.name, AVOUT__CHUNKS_KIND) ||
+         avout__pointer_is(pointer.is.bytes, pointer.is.length)))
         status = avout__pointer_check(foreign, pointer.is.bytes, pointer.is.length);
-        avout__pointer_version(named, foreign, pointer.is.bytes, pointer.is.length);
-    }
     if (!status) status = avout__foreign_list(foreign, collect_version, &found, deadline_ns);
     *orphans = found.count;
     if (!status && remove && found.count) {

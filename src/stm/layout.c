@@ -5,6 +5,7 @@
  *                          tombstone. Directories end in a colon, so that the children of a cell's
  *                          node are never other cells: "/a" and "/a/b" may both exist, and a cell's
  *                          children are the queue of who wants to write it.
+ *   /avout/chunks/...      what does not fit into its node (chunks.c)
  *   /avout/slots/ID-N      commit record slots of client ID (slot.c)
  */
 #include "stm/stm.h"

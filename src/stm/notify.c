@@ -70,13 +70,12 @@ static avout_status shown(avout_value *value, avout__record *record, avout__cell
     return status == AVOUT_ENOMEM ? status : AVOUT_OK;
 }
 
-/* Of a cell whose values are in a container the pointer may move and name the same version. */
-static bool same_value(const avout__cell *cell, const avout__record *one,
-                       const avout__record *other)
+/* A pointer may move and name the same version. */
+static bool same_value(const avout__record *one, const avout__record *other)
 {
     const void *bytes, *others;
     size_t length, others_length;
-    if (!cell->container->foreign || !one || one->kind != other->kind) return false;
+    if (!one || !one->elsewhere || !other->elsewhere) return false;
     avout__record_bytes(one, &bytes, &length);
     avout__record_bytes(other, &others, &others_length);
     return length == others_length && (!length || !memcmp(bytes, others, length));
@@ -91,7 +90,7 @@ static avout__watch *behind(avout__cell *cell)
     {
         avout__watch *watch = AVOUT__LINK_OF(link, avout__watch, link);
         if (watch->seen == live) continue;
-        if (!same_value(cell, watch->seen, live)) return watch;
+        if (!same_value(watch->seen, live)) return watch;
         avout__record_drop(watch->seen);
         watch->seen = avout__record_ref(live);
     }
@@ -99,17 +98,16 @@ static avout__watch *behind(avout__cell *cell)
 }
 
 /* This thread does not wait for containers: values that are in one are read by the sweeper first. */
-static bool value_is_here(const avout__cell *cell, const avout__record *record)
+static bool value_is_here(const avout__record *record)
 {
-    return !cell->container->foreign || record->kind != AVOUT__RECORD_VALUE ||
-           atomic_load_explicit(&record->value, memory_order_acquire);
+    return !record->elsewhere || atomic_load_explicit(&record->value, memory_order_acquire);
 }
 
 /* AVOUT_ENOMEM: the watch is still behind. AVOUT_BLOCK: it is told when the value has been read. */
 static avout_status may_call(avout__cell *cell)
 {
     avout__record *live = atomic_load_explicit(&cell->live, memory_order_relaxed);
-    if (value_is_here(cell, live)) return AVOUT_OK;
+    if (value_is_here(live)) return AVOUT_OK;
     return avout__sweep_load(cell, AVOUT__AT_ONCE) ? AVOUT_BLOCK : AVOUT_ENOMEM;
 }
 
@@ -363,13 +361,15 @@ avout_status avout__watch_add(avout__cell *cell, const char *key, avout_watch_fn
     avout__watch *watch = status ? NULL : avout__calloc(1, sizeof *watch + length + 1);
     if (!status && !watch) status = AVOUT_ENOMEM;
     avout__record *live = NULL;
+    bool elsewhere = false;
     while (!status && !live) {
-        status = cell->container->foreign ? read_first(cell, deadline_ns)
-                                          : avout__cell_wait(cell, false, deadline_ns);
+        status =
+            elsewhere ? read_first(cell, deadline_ns) : avout__cell_wait(cell, false, deadline_ns);
         if (status) break;
         avout__stm_lock(stm);
         live = atomic_load_explicit(&cell->live, memory_order_relaxed);
-        if (live && !value_is_here(cell, live)) live = NULL;
+        elsewhere = live && !value_is_here(live);
+        if (elsewhere) live = NULL;
         avout__cell_extra *extra = live ? avout__cell_extra_get(cell) : NULL;
         if (live && !extra) {
             status = AVOUT_ENOMEM;

@@ -116,7 +116,7 @@ static void settle_records(avout__batch *batch, avout_txn *txn)
         written->veiled = false;
         avout__record_drop(written->under);
         written->under = NULL;
-        if (!txn->entries[i].cell->container->foreign) avout__record_drop_bytes(written);
+        if (!written->elsewhere) avout__record_drop_bytes(written);
         /* One that another of the batch wrote over was never seen in the store. */
         if (batch->cells[txn->entries[i].cell->place].written != written)
             avout__record_retire(written);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "state/foreign.h"
 #include "base/banned.h"
 
 avout__blob *avout__blob_new(const void *bytes, size_t length)
@@ -97,7 +98,9 @@ static avout_status record_decode(avout__record *record, const avout__container 
     avout_status status = AVOUT_OK;
     avout__epoch_enter();
     avout__blob *blob = atomic_load_explicit(&record->blob, memory_order_acquire);
-    if (blob) status = container->decode(&decoded, blob->data, blob->length);
+    if (blob && avout__pointer_is(blob->data, blob->length))
+        status = avout__pointer_refused(blob->data, blob->length);
+    else if (blob) status = container->decode(&decoded, blob->data, blob->length, container);
     avout__epoch_leave();
     if (status == AVOUT_EDATA) {
         char why[512];

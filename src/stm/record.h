@@ -48,6 +48,8 @@ struct avout__record {
     /* Foreign: its version was written by us and is certainly not what the store's pointer names, nor
      * ever will be unless it is confirmed. Of its transaction, then under the lock. */
     bool staged;
+    /* A value that is somewhere else: the bytes are a pointer, and stay. */
+    bool elsewhere;
     _Atomic uintptr_t value;   /* bits of an avout_value; 0: not decoded yet */
     avout__blob *_Atomic blob; /* what to decode, or to send; NULL: dropped */
     avout__record *under;      /* pending: what it replaced as head; counted */

@@ -6,6 +6,7 @@
  *   commit.c  commutes, validates, joins `pending`    outcome.c replies of multis: settle or refuse
  *   batch.c   sends what is ready                     slot.c    fences: settles unclear outcomes
  *   foreign.c stages and reads values elsewhere       sweep.c   (a thread) deletes old versions
+ *   chunks.c  elsewhere in the store: what is large
  *   blocks on the transaction's latch                 opens the latches
  *
  * What a cell shows, and to whom:
@@ -111,7 +112,8 @@ struct avout__cell {
     avout__link orphan;     /* in stm->orphans: the keeper is to give up a reference */
     avout__link armed_link; /* in stm->armed, oldest use first, or in stm->trusted */
     avout__cell_extra *extra;
-    char name[]; /* "" for local cells */
+    avout__foreign *_Atomic chunks; /* chunks.c; NULL until a value does not fit into the node */
+    char name[];                    /* "" for local cells */
 };
 
 /* ---- transactions ---------------------------------------------------------------------------- */
@@ -129,6 +131,7 @@ enum {
     AVOUT__ENTRY_COMMUTE = 8,
     AVOUT__ENTRY_DESTROY = 16, /* with WRITE: becomes a tombstone */
     AVOUT__ENTRY_CREATE = 32,  /* with WRITE: allowed where nothing is */
+    AVOUT__ENTRY_SPILL = 64,   /* at commit: the value goes elsewhere in the store, in pieces */
 };
 
 /* What a transaction has to do with one cell. */
@@ -254,7 +257,8 @@ typedef struct avout__gathering {
 
 struct avout__stm {
     avout_store *store;
-    avout_store door; /* to the same, for avout__store_call: shut when the client is closed */
+    avout_store door;      /* to the same, for avout__store_call: shut when the client is closed */
+    avout_store back_door; /* open a little longer, for what is put away then */
     avout_listener
         companion; /* told after the engine, without its lock: of sessions, and of nodes that
                                  are no cell's; functions may be NULL */
@@ -504,13 +508,17 @@ void avout__txn_run_hooks(avout_txn *txn);
 
 /* ---- foreign.c: values in containers; without the lock, but for what says so --------------------- */
 
-/* The record's value, borrowed as long as the record; as avout__record_value, and for a foreign cell
- * what its container answers. AVOUT_RETRY: the version was replaced and is gone; look at the cell again. */
+/* The record's value, borrowed as long as the record; as avout__record_value, and for one that is
+ * elsewhere what its container answers. AVOUT_RETRY: the version was replaced and is gone; look at the cell again. */
 avout_status avout__cell_value(avout_value *value, avout__cell *cell, avout__record *record,
                                int64_t deadline_ns);
 /* Within a transaction: AVOUT_RETRY dooms it. */
 avout_status avout__txn_value(avout_value *value, avout_txn *txn, avout__cell *cell,
                               avout__record *record);
+/* Where the cell's values are when they are not in its node; NULL: none has been seen. Lock or not. */
+avout__foreign *avout__cell_foreign(const avout__cell *cell);
+/* Whether such bytes of the cell's node are a pointer that it can follow. Lock or not. */
+bool avout__is_elsewhere(const avout__cell *cell, const void *bytes, size_t length);
 /* Writes what the transaction writes to foreign cells under fresh versions, side by side, and makes
  * the records. Everything else is prepared, bases are known (F1). */
 avout_status avout__txn_stage(avout_txn *txn);
@@ -524,10 +532,21 @@ void avout__stage_replaced(avout__batch *batch);
 avout_status avout__foreign_collect(size_t *orphans, avout__stm *stm, avout__foreign *foreign,
                                     bool remove, int64_t deadline_ns);
 
+/* ---- chunks.c: values that do not fit into their node ------------------------------------------------ */
+
+/* The container of what does not fit, of a cell whose values lie in the store; lives as long as the
+ * cell. Without the lock. */
+avout_status avout__cell_chunks(avout__foreign **foreign, avout__cell *cell);
+/* Takes back what was made of the largest values, and marks them to be staged as chunks, until the
+ * transaction, which needs so many bytes of a multi, needs no more than `most`, or nothing helps. */
+void avout__txn_spill(avout_txn *txn, size_t needed, size_t most);
+
 /* ---- sweep.c: a thread that waits for containers, for what nobody waits for ----------------------- */
 
 avout_status avout__sweeper_start(avout__stm *stm);
-/* Deletes what there still is to delete, for a bounded time, and ends the thread. */
+/* Ends the thread and deletes what there still is to delete, for a bounded time: while the store is
+ * open, for what is in the store, and once more for what came after that; then nothing is taken. */
+void avout__sweeper_end(avout__stm *stm);
 void avout__sweeper_stop(avout__stm *stm);
 void avout__sweeper_free(avout__stm *stm);
 /* Best effort: what is not taken for want of memory is the collector's. Lock or not. */
@@ -594,6 +613,7 @@ void avout__batch_doubt(avout__stm *stm);
 
 #define AVOUT__ROOT "/avout"
 #define AVOUT__CELLS AVOUT__ROOT "/cells"
+#define AVOUT__CHUNKS AVOUT__ROOT "/chunks"
 enum { AVOUT__PATH_MAX = 4096 };
 
 /* Node path of a name (checked before); the length, always < AVOUT__PATH_MAX. */

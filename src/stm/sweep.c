@@ -277,27 +277,41 @@ avout_status avout__sweeper_start(avout__stm *stm)
     return status;
 }
 
+/* Takes the jobs of one kind out of the lists; others may be adding more. */
+static void take_jobs(avout__link *taken, avout__sweeper *sweeper, bool destroying)
+{
+    pthread_mutex_lock(&sweeper->lock);
+    for (int i = 0; i < AVOUT__DELAYS; i++) AVOUT__LIST_EACH(link, &sweeper->lists[i])
+        {
+            const sweep_job *job = AVOUT__LINK_OF(link, sweep_job, link);
+            if (destroying != (job->kind == COLLECT && job->destroyed)) continue;
+            avout__link_remove(link);
+            avout__list_append(taken, link);
+        }
+    pthread_mutex_unlock(&sweeper->lock);
+}
+
 /* Readers do not depend on the grace (F3), and nobody knows when this client's next life begins. The
  * places of what was destroyed come last, when they are empty. */
 static void finish(avout__sweeper *sweeper)
 {
     int64_t deadline_ns = avout__deadline_in_ms(CLOSE_MS);
     for (int pass = 0; pass < 2; pass++) {
-        for (int i = 0; i < AVOUT__DELAYS; i++) AVOUT__LIST_EACH(link, &sweeper->lists[i])
-            {
-                sweep_job *job = AVOUT__LINK_OF(link, sweep_job, link);
-                if (pass == 0 && job->kind == COLLECT && job->destroyed) continue;
-                avout__link_remove(&job->link);
-                if (job->kind == DELETE)
-                    (void)avout__foreign_delete(job->foreign, job->version, deadline_ns);
-                else if (job->kind == COLLECT && job->destroyed)
-                    (void)avout__foreign_destroy(job->foreign, deadline_ns);
-                job_free(job);
-            }
+        avout__link jobs;
+        avout__list_init(&jobs);
+        take_jobs(&jobs, sweeper, pass == 1);
+        while (!avout__list_empty(&jobs)) {
+            sweep_job *job = AVOUT__LINK_OF(jobs.next, sweep_job, link);
+            avout__link_remove(&job->link);
+            if (job->kind == DELETE)
+                (void)avout__foreign_delete(job->foreign, job->version, deadline_ns);
+            else if (pass == 1) (void)avout__foreign_destroy(job->foreign, deadline_ns);
+            job_free(job);
+        }
     }
 }
 
-void avout__sweeper_stop(avout__stm *stm)
+void avout__sweeper_end(avout__stm *stm)
 {
     avout__sweeper *sweeper = atomic_load(&stm->sweeper);
     if (!sweeper) return;
@@ -306,6 +320,13 @@ void avout__sweeper_stop(avout__stm *stm)
     pthread_cond_signal(&sweeper->wake);
     pthread_mutex_unlock(&sweeper->lock);
     pthread_join(sweeper->thread, NULL);
+    finish(sweeper);
+}
+
+void avout__sweeper_stop(avout__stm *stm)
+{
+    avout__sweeper *sweeper = atomic_load(&stm->sweeper);
+    if (!sweeper) return;
     pthread_mutex_lock(&sweeper->lock);
     sweeper->stopped = true;
     pthread_mutex_unlock(&sweeper->lock);

@@ -154,6 +154,7 @@ static void state_new(avout__cell *cell, avout__record_kind kind, const avout_re
         return;
     }
     record->lineage = ++cell->stm->lineages;
+    if (blob) record->elsewhere = avout__is_elsewhere(cell, blob->data, blob->length);
     if (kind != AVOUT__RECORD_ABSENT) {
         record->version = reply->stat.version;
         record->point = reply->stat.changed;

@@ -38,6 +38,18 @@ static inline void engine_fault(avout_store *store, avout__mem_fault fault)
     CHECK_OK(avout__mem_fault_add(store, &fault));
 }
 
+/* What a request can meet. */
+enum { ENGINE_FAULTS = 8 };
+static const avout__mem_fault engine_faults[ENGINE_FAULTS] = {
+    {.kind = AVOUT__MEM_LOSE_BEFORE},
+    {.kind = AVOUT__MEM_LOSE_AFTER},
+    {.kind = AVOUT__MEM_LOSE_LATE, .late = AVOUT__MEM_LATE_AFTER_NEXT},
+    {.kind = AVOUT__MEM_LOSE_LATE, .late = AVOUT__MEM_LATE_BEFORE_NEXT},
+    {.kind = AVOUT__MEM_EXPIRE_BEFORE},
+    {.kind = AVOUT__MEM_EXPIRE_AFTER},
+    {.kind = AVOUT__MEM_FAIL, .multis = true, .status = AVOUT_EVERSION, .failed_op = 0},
+    {.kind = AVOUT__MEM_FAIL, .status = AVOUT_EIO, .failed_op = SIZE_MAX}};
+
 /* Waits until the condition holds; fails the test after 20 s. */
 #define ENGINE_AWAIT(condition)                                                                    \
     do {                                                                                           \

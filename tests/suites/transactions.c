@@ -754,22 +754,6 @@ TEST(handles_outlive_their_client)
     suite_check_memory();
 }
 
-TEST(a_value_that_cannot_fit_is_refused_with_size_and_limit)
-{
-    enum { SIZE = 70 * 1024 * 1024 };
-    world w;
-    world_open(&w);
-    char *text = malloc(SIZE);
-    memset(text, 'x', SIZE);
-    avout_atom *atom;
-    CHECK_STATUS(AVOUT_ELIMIT,
-                 avout_atom_create(&atom, w.client, "/big", avout_string_n(text, SIZE), NULL));
-    CHECK_CONTAINS("73400", avout_error_detail());
-    CHECK_CONTAINS("limit", avout_error_detail());
-    free(text);
-    world_close(&w);
-}
-
 TEST(the_programs_signals_are_not_for_the_librarys_threads)
 {
     sigset_t usr1, pending;

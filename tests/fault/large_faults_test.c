@@ -1,0 +1,244 @@
+/* Values that do not fit into a node, in bad times: whatever happens to whichever request, a change is
+ * there as a whole or not at all, and nothing is left behind that the collector does not find (I1, I2,
+ * I3, I10; F1 to F3 in src/stm/foreign.c, src/stm/chunks.c).
+ *
+ * Test-tags: threads */
+#include "engine_support.h"
+
+enum { LIMIT = 5000, SIZE = 9000, TIMES = 4 };
+
+typedef struct pair {
+    avout_client *client;
+    avout_ref *number, *text;
+} pair;
+
+static size_t length_of(avout_value value)
+{
+    const char *text;
+    size_t length = 0;
+    return avout_value_to_text(&text, &length, value) ? 0 : length;
+}
+
+static avout_value text_of(int64_t number)
+{
+    static const char text[SIZE + 1000];
+    return avout_string_n(text, (size_t)(SIZE + number));
+}
+
+static avout_status read_pair(int64_t *number, avout_txn *txn, const pair *p)
+{
+    avout_value text;
+    avout_status status = suite_txn_int(number, txn, p->number);
+    if (!status) status = avout_txn_deref(&text, txn, p->text);
+    if (status) return status;
+    CHECK_INT(SIZE + *number, (int64_t)length_of(text)); /* I4 */
+    avout_release(text);
+    return AVOUT_OK;
+}
+
+static avout_status grow(avout_txn *txn, void *payload)
+{
+    const pair *p = payload;
+    int64_t number;
+    avout_status status = read_pair(&number, txn, p);
+    if (!status) status = avout_ref_set(txn, p->number, avout_int(number + 1));
+    if (!status) status = avout_ref_set(txn, p->text, text_of(number + 1));
+    return status;
+}
+
+static bool try_open(pair *p)
+{
+    avout_options options = {.timeout_ms = 20000, .connect_timeout_ms = 20000};
+    if (avout_connect(engine_url(), &options, &p->client)) return false;
+    for (int i = 0; i < 3 && !p->number; i++)
+        (void)avout_ref_create(&p->number, p->client, "/number", avout_int(0), NULL);
+    for (int i = 0; i < 3 && !p->text; i++)
+        (void)avout_ref_create(&p->text, p->client, "/text", text_of(0), NULL);
+    return p->number && p->text;
+}
+
+static void pair_close(pair *p)
+{
+    avout_ref_close(p->number);
+    avout_ref_close(p->text);
+    avout_close(p->client);
+}
+
+/* ---- what there is in the end --------------------------------------------------------------------------- */
+
+static size_t children(avout_store *store, const char *path, avout__reply *reply)
+{
+    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = path};
+    avout_status status = avout__store_call(reply, store, &list, avout__deadline_in_ms(20000));
+    if (status != AVOUT_ENOTFOUND) CHECK_OK(status);
+    return reply->is.name_count;
+}
+
+/* The nodes of one version and no more. */
+static void check_nodes(avout_store *store)
+{
+    avout__reply places, nodes;
+    CHECK_INT(1, (int64_t)children(store, "/avout/chunks", &places));
+    char path[200];
+    snprintf(path, sizeof path, "/avout/chunks/%s", places.is.names[0]);
+    size_t count = children(store, path, &nodes);
+    CHECK(count >= 3);
+    size_t heads = 0;
+    for (size_t i = 0; i < count; i++) heads += !strchr(nodes.is.names[i], '.');
+    CHECK_INT(1, (int64_t)heads);
+    size_t length = strcspn(nodes.is.names[0], ".");
+    for (size_t i = 1; i < count; i++)
+        CHECK(!strncmp(nodes.is.names[0], nodes.is.names[i], length));
+    avout__reply_release(&places);
+    avout__reply_release(&nodes);
+}
+
+/* As a stranger sees it: how often it grew. */
+static int64_t judge(avout_store *store)
+{
+    pair p = {0};
+    size_t orphans;
+    CHECK(try_open(&p));
+    int64_t number = engine_strict_int(p.number);
+    avout_value text;
+    CHECK_OK(avout_ref_deref_strict(&text, p.text, 20000));
+    CHECK_INT(SIZE + number, (int64_t)length_of(text)); /* I2 */
+    avout_release(text);
+    CHECK_OK(avout_distributed_collect(&orphans, p.client, "/text", true, 20000));
+    check_nodes(store);
+    CHECK_OK(avout_ref_deref_strict(&text, p.text, 20000));
+    CHECK_INT(SIZE + number, (int64_t)length_of(text));
+    avout_release(text);
+    pair_close(&p);
+    return number;
+}
+
+/* ---- everything at every place ------------------------------------------------------------------------------ */
+
+static bool may_fail(const avout__mem_fault *fault, avout_status status)
+{
+    return fault->kind == AVOUT__MEM_FAIL && (status == fault->status || status == AVOUT_EIO);
+}
+
+static int live(pair *p, pair *other, const avout__mem_fault *fault)
+{
+    int confirmed = 0;
+    for (int i = 0; i < TIMES; i++) {
+        pair *who = i % 2 && other->text ? other : p;
+        avout_call_options options = {.timeout_ms = 20000};
+        avout_status status = avout_dosync(who->client, grow, who, &options);
+        if (!status) confirmed++;
+        else if (!may_fail(fault, status))
+            test_failed(__FILE__, __LINE__, "%s (%s)", avout_status_name(status),
+                        avout_error_detail());
+    }
+    return confirmed;
+}
+
+/* Whether the fault happened. */
+static bool live_with(avout__mem_fault fault)
+{
+    avout_client *witness = suite_connect();
+    avout_store *store = engine_store(0);
+    avout__mem_limits(store, LIMIT, 0);
+    fault.everybody = true;
+    engine_fault(store, fault);
+    pair p = {0}, other = {0};
+    bool opened = try_open(&p);
+    if (opened && !try_open(&other)) {
+        pair_close(&other);
+        other = (pair){0};
+    }
+    int confirmed = opened ? live(&p, &other, &fault) : 0;
+    bool happened = !avout__mem_faults_left(store);
+    if (other.client) pair_close(&other);
+    pair_close(&p);
+    avout__mem_faults_clear(store);
+    avout__mem_release_late(store);
+    if (opened) CHECK_INT(confirmed, judge(store)); /* I3 */
+    avout_close(witness);
+    suite_check_memory();
+    return happened;
+}
+
+TEST_WITHIN(every_request_meets_every_fault, 120)
+{
+    int lives = 0;
+    for (size_t kind = 0; kind < ENGINE_FAULTS; kind++) {
+        avout__mem_fault fault = engine_faults[kind];
+        for (fault.nth = 1; live_with(fault) || fault.nth < 40; fault.nth++) lives++;
+    }
+    fprintf(stderr, "# %d lives\n", lives);
+    CHECK(lives > 300);
+}
+
+/* ---- damage ------------------------------------------------------------------------------------------------ */
+
+static avout_status put(avout_store *store, const char *path, const char *bytes)
+{
+    avout_op op = {.kind = bytes ? AVOUT_OP_SET : AVOUT_OP_DELETE,
+                   .path = path,
+                   .version = AVOUT_VERSION_ANY,
+                   .bytes = bytes,
+                   .length = bytes ? strlen(bytes) : 0};
+    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
+    return avout__store_call(NULL, store, &request, avout__deadline_in_ms(20000));
+}
+
+/* What a stranger's hands have done to the head, or to a piece. */
+static void damage(const char *bytes, bool head, avout_status expected, const char *said)
+{
+    avout_client *witness = suite_connect();
+    avout_store *store = engine_store(0);
+    avout__mem_limits(store, LIMIT, 0);
+    pair p = {0}, reader = {0};
+    CHECK(try_open(&p));
+    avout__reply places, nodes;
+    char path[300] = "/avout/chunks";
+    children(store, path, &places);
+    snprintf(path, sizeof path, "/avout/chunks/%s", places.is.names[0]);
+    size_t count = children(store, path, &nodes);
+    for (size_t i = 0; i < count; i++) {
+        if (head != !strchr(nodes.is.names[i], '.')) continue;
+        snprintf(path, sizeof path, "/avout/chunks/%s/%s", places.is.names[0], nodes.is.names[i]);
+        CHECK_OK(put(store, path, bytes));
+        break;
+    }
+    avout__reply_release(&places);
+    avout__reply_release(&nodes);
+    reader.client = suite_connect_with(&(avout_options){.timeout_ms = 300});
+    avout_value value;
+    avout_status status = avout_ref_open(&reader.text, reader.client, "/text");
+    if (!status) status = avout_ref_deref(&value, reader.text);
+    CHECK_STATUS(expected, status);
+    CHECK_CONTAINS(said, avout_error_detail());
+    CHECK_CONTAINS("/text", avout_error_detail());
+    /* Who has it in memory can write it anew. */
+    CHECK_OK(avout_dosync(p.client, grow, &p, NULL));
+    if (!reader.text) CHECK_OK(avout_ref_open(&reader.text, reader.client, "/text"));
+    CHECK_OK(avout_ref_deref_strict(&value, reader.text, 20000));
+    CHECK_INT(SIZE + 1, (int64_t)length_of(value));
+    avout_release(value);
+    avout_ref_close(reader.text);
+    avout_close(reader.client);
+    pair_close(&p);
+    avout_close(witness);
+    suite_check_memory();
+}
+
+TEST(damage_is_reported_and_can_be_written_over)
+{
+    static const char *const heads[] = {"",
+                                        "hello",
+                                        "{:chunks 3}",
+                                        "{:chunks -3, :bytes 9002}",
+                                        "{:chunks 03, :bytes 9002}",
+                                        "{:chunks 99999999999999999999, :bytes 1}",
+                                        "{:chunks 200000, :bytes 9002}"};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        damage(heads[i], true, AVOUT_EDATA, "is not what this library writes there");
+    damage("{:chunks 1, :bytes 9002}", true, AVOUT_EDATA, "bytes are there of 9002");
+    damage("short", false, AVOUT_EDATA, "bytes are there of 9002");
+    damage(NULL, true, AVOUT_EIO, "though the store's pointer names it");
+    damage(NULL, false, AVOUT_EIO, "though the store's pointer names it");
+}
