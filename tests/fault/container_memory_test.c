@@ -3,37 +3,10 @@
  * collector finds the others (I2, I3, I10, F3).
  * Test-tags: threads */
 #include "engine_support.h"
+#include "support/no_memory.h"
 #include "support/vault.h"
 
 enum { SUM = 100, TIMES = 3 };
-
-static _Atomic int64_t until_failure;
-static _Atomic bool failing, happened;
-
-static bool fails_now(void)
-{
-    if (!atomic_load(&failing) || atomic_fetch_sub(&until_failure, 1) != 0) return false;
-    atomic_store(&happened, true);
-    return true;
-}
-
-static void *allocate(size_t size, void *payload)
-{
-    (void)payload;
-    return fails_now() ? NULL : malloc(size);
-}
-
-static void *reallocate(void *block, size_t size, void *payload)
-{
-    (void)payload;
-    return fails_now() ? NULL : realloc(block, size);
-}
-
-static void release(void *block, void *payload)
-{
-    (void)payload;
-    free(block);
-}
 
 typedef struct bank {
     avout_client *client;
@@ -62,10 +35,11 @@ static avout_status move(avout_txn *txn, void *payload)
     return status ? status : avout_alter(txn, b->right, suite_plus, &suite_one);
 }
 
-static void live(bank *b)
+/* Whether there were as many allocations. */
+static bool live(bank *b, int64_t n)
 {
     b->client = suite_connect();
-    atomic_store(&failing, true);
+    no_memory_begin(n, 1);
     bool opened = open_ref(&b->left, b, "/left", "left", SUM);
     opened = open_ref(&b->right, b, "/dir/right", "right", 0) && opened;
     for (int i = 0; opened && i < TIMES; i++)
@@ -75,7 +49,7 @@ static void live(bank *b)
     avout_ref_close(b->left);
     avout_ref_close(b->right);
     avout_close(b->client);
-    atomic_store(&failing, false);
+    return no_memory_end();
 }
 
 static void judge(const bank *lived)
@@ -101,19 +75,16 @@ static bool live_without(int64_t n)
     avout_client *witness = suite_connect(); /* keeps the store */
     vault_lose("left");
     vault_lose("right");
-    atomic_store(&happened, false);
-    atomic_store(&until_failure, n);
-    live(&b);
+    bool happened = live(&b, n);
     judge(&b);
     avout_close(witness);
     suite_check_memory();
-    return atomic_load(&happened);
+    return happened;
 }
 
 TEST_WITHIN(every_allocation_fails, 120)
 {
-    static const avout_allocator allocator = {allocate, reallocate, release, NULL};
-    CHECK_OK(avout_allocator_set(&allocator));
+    no_memory_use(true);
     int64_t n = 0;
     /* How many there are differs a little from life to life. */
     for (int without = 0; without < 3; n++) without = live_without(n) ? 0 : without + 1;

@@ -1,44 +1,10 @@
-/* What the tests without memory share: an allocator that fails on command, a scene with a client and a
- * witness, and the sweep that plays an act with each of its allocations failing in turn. */
+/* What the engine's tests without memory share: a scene with a client and a witness, and the sweep that
+ * plays an act with each of its allocations failing in turn. */
 #ifndef TESTS_FAULT_ENGINE_MEMORY_H
 #define TESTS_FAULT_ENGINE_MEMORY_H
 
 #include "engine_support.h"
-
-/* ---- the allocator ---------------------------------------------------------------------------- */
-
-static _Atomic int64_t until_failure, failures_left, happened, memory_back_ns;
-static _Atomic bool failing;
-
-enum { ALL_FOR_MS = 10 };
-
-static inline bool fails_now(void)
-{
-    if (!atomic_load(&failing) || atomic_fetch_sub(&until_failure, 1) > 0) return false;
-    if (atomic_fetch_sub(&failures_left, 1) <= 0) return false;
-    int64_t now = avout__now_ns();
-    if (!atomic_fetch_add(&happened, 1))
-        atomic_store(&memory_back_ns, now + (int64_t)ALL_FOR_MS * 1000000);
-    return now < atomic_load(&memory_back_ns);
-}
-
-static inline void *allocate(size_t size, void *payload)
-{
-    (void)payload;
-    return fails_now() ? NULL : malloc(size);
-}
-
-static inline void *reallocate(void *block, size_t size, void *payload)
-{
-    (void)payload;
-    return fails_now() ? NULL : realloc(block, size);
-}
-
-static inline void release(void *block, void *payload)
-{
-    (void)payload;
-    free(block);
-}
+#include "support/no_memory.h"
 
 /* ---- a scene: a client, a witness, an act ------------------------------------------------------- */
 
@@ -127,21 +93,22 @@ static inline void scene_go_on(scene *s)
 }
 
 typedef void (*part)(scene *s);
+typedef struct movie {
+    part prepare, act, judge;
+} movie;
 
 /* Whether the act, with `count` allocations failing from number n on, made as many. */
-static inline bool play(part prepare, part act, part judge, int64_t n, int64_t count)
+static inline bool play(int64_t n, int64_t count, void *payload)
 {
+    const movie *m = payload;
     scene s;
     scene_open(&s);
-    if (prepare) prepare(&s);
-    atomic_store(&happened, 0);
-    atomic_store(&failures_left, count);
-    atomic_store(&until_failure, n);
-    atomic_store(&failing, true);
-    act(&s);
-    atomic_store(&failing, false);
+    if (m->prepare) m->prepare(&s);
+    no_memory_begin(n, count);
+    m->act(&s);
+    int64_t happened = no_memory_end();
     if (!happened) CHECK_INT(0, s.refused);
-    if (judge) judge(&s);
+    if (m->judge) m->judge(&s);
     scene_judge(&s);
     scene_go_on(&s);
     scene_close_handles(&s);
@@ -153,20 +120,9 @@ static inline bool play(part prepare, part act, part judge, int64_t n, int64_t c
     return happened;
 }
 
-/* One failure; a few, so that what is done about one fails as well; and nothing but failures for a
- * while. */
 static inline void sweep(part prepare, part act, part judge, int64_t least)
 {
-    static const avout_allocator allocator = {allocate, reallocate, release, NULL};
-    static const int64_t counts[] = {1, 3, INT64_MAX};
-    CHECK_OK(avout_allocator_set(&allocator));
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        int64_t n = 0, step = counts[i] < INT64_MAX ? 1 : 5;
-        while (play(prepare, act, judge, n, counts[i])) n += step;
-        fprintf(stderr, "# %d allocations\n", (int)n);
-        CHECK(n >= least);
-    }
-    CHECK_OK(avout_allocator_set(NULL));
+    no_memory_sweep(play, &(movie){prepare, act, judge}, least);
 }
 
 /* Readers bring back what the act has left unknown: their allocations fail in turn, too. */

@@ -270,16 +270,8 @@ static void wait_in_vain(int number)
 
 static void hold_it(int number)
 {
-    avout_client *client = suite_connect();
-    avout_lock *lock;
     (void)number;
-    CHECK_OK(avout_lock_open(&lock, client, GUARD_LOCK));
-    CHECK_OK(avout_lock_acquire(NULL, lock, NULL));
-    atomic_store(&stage->taken, true);
-    while (!atomic_load(&stage->over)) crowd_sleep_ms(2);
-    CHECK_OK(avout_lock_release(lock));
-    avout_lock_close(lock);
-    suite_close(client);
+    guard_hold(&stage->taken, &stage->over);
 }
 
 TEST(waits_given_up_without_a_connection_leave_no_request)

@@ -4,41 +4,7 @@
  * Test-tags: single */
 #include "engine_support.h"
 #include "support/locks.h"
-
-/* ---- the allocator ---------------------------------------------------------------------------- */
-
-static _Atomic int64_t until_failure, failures_left, happened, memory_back_ns;
-static _Atomic bool failing;
-
-enum { ALL_FOR_MS = 10 };
-
-static bool fails_now(void)
-{
-    if (!atomic_load(&failing) || atomic_fetch_sub(&until_failure, 1) > 0) return false;
-    if (atomic_fetch_sub(&failures_left, 1) <= 0) return false;
-    int64_t now = avout__now_ns();
-    if (!atomic_fetch_add(&happened, 1))
-        atomic_store(&memory_back_ns, now + (int64_t)ALL_FOR_MS * 1000000);
-    return now < atomic_load(&memory_back_ns);
-}
-
-static void *allocate(size_t size, void *payload)
-{
-    (void)payload;
-    return fails_now() ? NULL : malloc(size);
-}
-
-static void *reallocate(void *block, size_t size, void *payload)
-{
-    (void)payload;
-    return fails_now() ? NULL : realloc(block, size);
-}
-
-static void release(void *block, void *payload)
-{
-    (void)payload;
-    free(block);
-}
+#include "support/no_memory.h"
 
 /* ---- lives ----------------------------------------------------------------------------------------- */
 
@@ -151,8 +117,11 @@ static void over_broken_connections(scene *s)
     together(s);
 }
 
-static bool play(void (*act)(scene *s), int64_t n, int64_t count)
+typedef void (*part)(scene *s);
+
+static bool play(int64_t n, int64_t count, void *payload)
 {
+    part act = *(part *)payload;
     scene all = {.witness = suite_connect()}, *s = &all;
     s->client = suite_connect();
     s->store = engine_store(1);
@@ -167,12 +136,9 @@ static bool play(void (*act)(scene *s), int64_t n, int64_t count)
         engine_fault(s->store,
                      (avout__mem_fault){.kind = AVOUT__MEM_EXPIRE_AFTER, .multis = true, .nth = 8});
     }
-    atomic_store(&happened, 0);
-    atomic_store(&failures_left, count);
-    atomic_store(&until_failure, n);
-    atomic_store(&failing, true);
+    no_memory_begin(n, count);
     act(s);
-    atomic_store(&failing, false);
+    int64_t happened = no_memory_end();
     avout__mem_faults_clear(s->store);
     s->may_lose = false;
     if (!happened) CHECK_INT(0, s->refused);
@@ -193,20 +159,9 @@ static bool play(void (*act)(scene *s), int64_t n, int64_t count)
     return happened;
 }
 
-/* One failure; a few, so that what is done about one fails as well; and nothing but failures for a
- * while. */
-static void sweep(void (*act)(scene *s), int64_t least)
+static void sweep(part act, int64_t least)
 {
-    static const avout_allocator allocator = {allocate, reallocate, release, NULL};
-    static const int64_t counts[] = {1, 3, INT64_MAX};
-    CHECK_OK(avout_allocator_set(&allocator));
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        int64_t n = 0, step = counts[i] < INT64_MAX ? 1 : 5;
-        while (play(act, n, counts[i])) n += step;
-        fprintf(stderr, "# %d allocations\n", (int)n);
-        CHECK(n >= least);
-    }
-    CHECK_OK(avout_allocator_set(NULL));
+    no_memory_sweep(play, &act, least);
 }
 
 TEST(one_thread_alone)

@@ -228,6 +228,19 @@ void guard_live(guard *g, int worker, const char *url)
 
 /* ---- who looks on -------------------------------------------------------------------------------------- */
 
+void guard_hold(_Atomic bool *held, _Atomic bool *over)
+{
+    avout_client *client = suite_connect();
+    avout_lock *lock;
+    CHECK_OK(avout_lock_open(&lock, client, GUARD_LOCK));
+    CHECK_OK(avout_lock_acquire(NULL, lock, NULL));
+    atomic_store(held, true);
+    while (!atomic_load(over)) crowd_sleep_ms(2);
+    CHECK_OK(avout_lock_release(lock));
+    avout_lock_close(lock);
+    suite_close(client);
+}
+
 void guard_await_progress(guard *g, int count, int seconds, crowd_process *processes)
 {
     int64_t before[GUARD_WORKERS], limit = crowd_now_ms() + seconds * 1000;

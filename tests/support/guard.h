@@ -61,6 +61,9 @@ bool guard_leave(guard *g, int worker, int thread);
  * so many threads until g->over. Ends the test when the lock breaks a promise. */
 void guard_live(guard *g, int worker, const char *url);
 
+/* A process's life: has the lock and says so, until it is over. */
+void guard_hold(_Atomic bool *held, _Atomic bool *over);
+
 /* Each of the first `count` workers has got the lock once more; fails when that takes longer. */
 void guard_await_progress(guard *g, int count, int seconds, crowd_process *processes);
 /* Requests in the lock's queue, asked by a process of its own. */

@@ -1,0 +1,74 @@
+#include "support/no_memory.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "avout.h"
+#include "base/clock.h"
+#include "support/test.h"
+
+static _Atomic int64_t until_failure, failures_left, happened, memory_back_ns;
+static _Atomic bool failing;
+
+enum { ALL_FOR_MS = 10 };
+
+static bool fails_now(void)
+{
+    if (!atomic_load(&failing) || atomic_fetch_sub(&until_failure, 1) > 0) return false;
+    if (atomic_fetch_sub(&failures_left, 1) <= 0) return false;
+    int64_t now = avout__now_ns();
+    if (!atomic_fetch_add(&happened, 1))
+        atomic_store(&memory_back_ns, now + (int64_t)ALL_FOR_MS * 1000000);
+    return now < atomic_load(&memory_back_ns);
+}
+
+static void *allocate(size_t size, void *payload)
+{
+    (void)payload;
+    return fails_now() ? NULL : malloc(size);
+}
+
+static void *reallocate(void *block, size_t size, void *payload)
+{
+    (void)payload;
+    return fails_now() ? NULL : realloc(block, size);
+}
+
+static void release(void *block, void *payload)
+{
+    (void)payload;
+    free(block);
+}
+
+void no_memory_use(bool use)
+{
+    static const avout_allocator allocator = {allocate, reallocate, release, NULL};
+    CHECK_OK(avout_allocator_set(use ? &allocator : NULL));
+}
+
+void no_memory_begin(int64_t succeed, int64_t fail)
+{
+    atomic_store(&happened, 0);
+    atomic_store(&failures_left, fail);
+    atomic_store(&until_failure, succeed);
+    atomic_store(&failing, true);
+}
+
+int64_t no_memory_end(void)
+{
+    atomic_store(&failing, false);
+    return atomic_load(&happened);
+}
+
+void no_memory_sweep(no_memory_play play, void *payload, int64_t least)
+{
+    static const int64_t counts[] = {1, 3, INT64_MAX};
+    no_memory_use(true);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        int64_t n = 0, step = counts[i] < INT64_MAX ? 1 : 5;
+        while (play(n, counts[i], payload)) n += step;
+        fprintf(stderr, "# %d allocations\n", (int)n);
+        CHECK(n >= least);
+    }
+    no_memory_use(false);
+}

@@ -1,0 +1,22 @@
+/* An allocator of the library's memory that fails on command, on whatever thread it is asked. */
+#ifndef TESTS_SUPPORT_NO_MEMORY_H
+#define TESTS_SUPPORT_NO_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Makes it the library's, or malloc again. While no block is in use. */
+void no_memory_use(bool use);
+/* From now on: so many allocations succeed, then so many fail (INT64_MAX: all). 10 ms after the first
+ * failure there is memory again in any case: nothing is to wait for it for ever. */
+void no_memory_begin(int64_t succeed, int64_t fail);
+/* There is memory again; how many have failed. */
+int64_t no_memory_end(void);
+
+/* Plays with one failure, with a few (so that what is done about one fails as well), and with nothing but
+ * failures, at each allocation in turn, until `play` answers that there were not as many. The allocator is
+ * used for that time. Fails with less than `least` allocations. */
+typedef bool (*no_memory_play)(int64_t succeed, int64_t fail, void *payload);
+void no_memory_sweep(no_memory_play play, void *payload, int64_t least);
+
+#endif
