@@ -77,7 +77,8 @@ AVOUT_API avout_status avout_lang_eval(avout_value *value, avout_lang *lang, con
                                        size_t length, avout_lang_error *error);
 /* The value of the next form, from *position (which starts at 0) on; moves *position behind it, also
  * when it fails, but for a form that cannot be read. Only white space left: AVOUT_OK with *value =
- * AVOUT_NONE. Places in errors count from the text's beginning. */
+ * AVOUT_NONE. Places in errors count from the text's beginning. Where *e is defined, the error that ends the
+ * form becomes its value. */
 AVOUT_API avout_status avout_lang_eval_next(avout_value *value, avout_lang *lang, const char *text,
                                             size_t length, size_t *position,
                                             avout_lang_error *error);
@@ -135,6 +136,13 @@ AVOUT_API avout_status avout_lang_text(char **text, size_t *length, avout_lang *
 /* One of the functions and special forms of the language, for help texts and completion. NULL past the
  * last; static. */
 AVOUT_API const avout_function_info *avout_lang_function_at(size_t index);
+/* The names that programs have defined or declared in the environment, as a vector of strings in no order; owned. AVOUT_ENOMEM. */
+AVOUT_API avout_status avout_lang_names(avout_value *names, avout_lang *lang);
+
+/* For "did you mean": how far `candidate` is from the mistyped `word`: letters that were left out, added,
+ * changed, or swapped with their neighbour; 1 if it only goes on behind the word. SIZE_MAX: too far to be
+ * meant. After F. Damerau, "A technique for computer detection and correction of spelling errors" (1964). */
+AVOUT_API size_t avout_word_distance(const char *word, const char *candidate);
 
 AVOUT_END
 

@@ -65,45 +65,10 @@ void cli_print_functions(FILE *out)
 
 /* ---- near names ------------------------------------------------------------------------------ */
 
-enum { NEAR_LENGTH = 24 };
-
-/* Damerau's distance (a swap of neighbours counts one), over three rows of the usual table. */
-static size_t distance_between(const char *a, const char *b)
-{
-    size_t n = strlen(a), m = strlen(b);
-    if (n > NEAR_LENGTH || m > NEAR_LENGTH) return NEAR_LENGTH;
-    size_t rows[3][NEAR_LENGTH + 1];
-    size_t *before = rows[0], *above = rows[1], *row = rows[2];
-    for (size_t j = 0; j <= m; j++) above[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
-            if (above[j] + 1 < best) best = above[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                before[j - 2] + 1 < best)
-                best = before[j - 2] + 1;
-            row[j] = best;
-        }
-        size_t *free_row = before;
-        before = above;
-        above = row;
-        row = free_row;
-    }
-    return above[m];
-}
-
 void cli_near(cli_nearest *nearest, const char *candidate)
 {
-    size_t length = strlen(nearest->word);
-    size_t distance = distance_between(nearest->word, candidate);
-    /* One mistake in short words, two in longer ones; or the beginning of the word. */
-    size_t allowed = length < 3 ? 1 : 2;
-    bool begins = length >= 2 && !strncmp(nearest->word, candidate, length);
-    if (!begins && (distance > allowed || distance >= length)) return;
-    if (begins) distance = 1;
-    if (nearest->best && distance >= nearest->distance) return;
+    size_t distance = avout_word_distance(nearest->word, candidate);
+    if (distance == SIZE_MAX || (nearest->best && distance >= nearest->distance)) return;
     nearest->best = candidate;
     nearest->distance = distance;
 }

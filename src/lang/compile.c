@@ -144,6 +144,10 @@ static const lang_node *unknown(lang_compiler *c, const lang_form *form, const c
                                       "%.100s is a special form, not a value: it stands first in a "
                                       "list",
                                       name);
+    char near[100];
+    if (avout__lang_near(near, sizeof near, c, name))
+        return avout__lang_bad_status(c, form, AVOUT_ENAME,
+                                      "unknown name: %.100s (did you mean %s?)", name, near);
     return avout__lang_bad_status(c, form, AVOUT_ENAME, "unknown name: %.100s", name);
 }
 

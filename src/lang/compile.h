@@ -106,6 +106,11 @@ bool avout__lang_arm(lang_compiler *c, uint32_t fork, uint32_t arm);
 void avout__lang_join(lang_compiler *c);
 void avout__lang_scope_release(lang_scope *scope);
 
+/* ---- nearest.c ------------------------------------------------------------------------------------- */
+
+/* The known name that an unknown one is likely meant to be, if there is one. */
+bool avout__lang_near(char *near, size_t size, const lang_compiler *c, const char *name);
+
 /* ---- pattern.c -------------------------------------------------------------------------------- */
 
 /* Binds the names in a pattern to the parts of the value in `slot`: adds nodes that set slots to

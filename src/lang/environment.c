@@ -240,6 +240,30 @@ avout_value avout__lang_var_get(lang_var *var)
     return value;
 }
 
+static avout_status add_name(avout_value *names, avout_value symbol)
+{
+    const char *name;
+    avout_status status = avout_value_to_text(&name, NULL, symbol);
+    return status ? status : avout_conj(names, avout_string(name));
+}
+
+/* Vars are never removed: their map can be walked outside of the lock. */
+avout_status avout_lang_names(avout_value *out, avout_lang *lang)
+{
+    if (!out || !lang) return avout_fail(AVOUT_EINVAL, "avout_lang_names: an argument is NULL");
+    pthread_mutex_lock(&lang->lock);
+    avout_value vars = avout_share(lang->vars);
+    pthread_mutex_unlock(&lang->lock);
+    avout_value names = avout_vector(0, NULL);
+    avout_status status = names.bits ? AVOUT_OK : AVOUT_ENOMEM;
+    avout_iterator at = avout_value_iterate(vars);
+    while (!status && avout_iterator_next(&at)) status = add_name(&names, at.key);
+    avout_release(vars);
+    if (!status) *out = names;
+    else avout_release(names);
+    return status;
+}
+
 /* ---- namespaces --------------------------------------------------------------------------------------------- */
 
 /* The names of those in the second list are known without their namespace. */

@@ -103,6 +103,15 @@ static avout_value unread(lang_run *run, avout_status status, const lang_reader 
     return AVOUT_NONE;
 }
 
+/* *e, for those who look at what went wrong: only where the program around us has defined it. */
+static void keep_error(lang_run *run)
+{
+    avout_value name = run->thrown.bits ? avout_symbol("*e") : AVOUT_NONE;
+    lang_var *var = name.bits ? avout__lang_var(run->lang, name, false) : NULL;
+    if (var) avout__lang_var_set(var, avout_share(run->thrown));
+    avout_release(name);
+}
+
 /* *value gets the form's value; AVOUT_NONE: there was no form. */
 static avout_status evaluate_next(avout_value *value, avout_lang *lang, lang_reader *reader,
                                   avout_lang_error *error)
@@ -117,7 +126,10 @@ static avout_status evaluate_next(avout_value *value, avout_lang *lang, lang_rea
     if (!status && form) {
         *value = evaluate(&run, unit, form);
         if (value->bits && !avout__lang_realize(&run, value, true)) avout_release(lang_take(value));
-        if (!value->bits) status = report(&run, error);
+        if (!value->bits) {
+            keep_error(&run);
+            status = report(&run, error);
+        }
     }
     avout__lang_unit_release(unit);
     avout__lang_run_end(&run);

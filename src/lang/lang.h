@@ -7,7 +7,7 @@
  * eval.c              what each node does
  * call.c              calling whatever is a function; closures
  * lazy.c              sequences that are made as they are read; walking over any sequence
- * error.c             errors as values, with place and form
+ * error.c             errors as values, with place and form; nearest.c what a mistyped name was meant to be
  * print.c             values as text, functions and lazy sequences included
  * table.c             one table of all functions: name, arguments, what it does
  * core_*.c            functions written in C, by theme; prelude.c those written in the language

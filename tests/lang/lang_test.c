@@ -59,7 +59,16 @@ TEST(errors_tell_place_form_and_what_was_expected)
     open_with(0);
     fails(AVOUT_ETYPE, 2, 3, "inc: expected a number, got \"x\" (string)", "(inc \"x\")",
           "(let [a 1]\n  (inc \"x\"))");
-    fails(AVOUT_ENAME, 1, 4, "unknown name: foo", "foo", "[1 foo]");
+    fails(AVOUT_ENAME, 1, 4, "unknown name: foo (did you mean for?)", "foo", "[1 foo]");
+    fails(AVOUT_ENAME, 1, 1, "unknown name: x", "x", "x");
+    fails(AVOUT_ENAME, 1, 2, "unknown name: swap! (did you mean swap!!?)", "swap!",
+          "(swap! 1 inc)");
+    fails(AVOUT_ENAME, 1, 23, "unknown name: countr (did you mean counter?)", "countr",
+          "(let [counter 1] (+ 1 countr))");
+    fails(AVOUT_ENAME, 1, 18, "unknown name: vist (did you mean visit?)", "vist",
+          "(defn visit [n] (vist n))");
+    fails(AVOUT_ENAME, 1, 2, "unknown name: str/jion (did you mean str/join?)", "str/jion",
+          "(str/jion \",\")");
     fails(AVOUT_ENAME, 1, 1, "when is a special form", "when", "when");
     fails(AVOUT_EINVAL, 1, 1, "inc: 2 arguments given, expected (inc n)", "(inc 1 2)", "(inc 1 2)");
     fails(AVOUT_EINVAL, 1, 17, "f: 2 arguments given, expected 1", "(f 1 2)",
