@@ -13,6 +13,8 @@
 #include "avout/atom.h"
 #include "avout/ref.h"
 #include "avout/lock.h"
+#include "avout/latch.h"
+#include "avout/barrier.h"
 #include "avout/lang.h"
 #include "avout/distributed.h"
 

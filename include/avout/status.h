@@ -61,7 +61,8 @@ AVOUT_BEGIN
     X(AVOUT_EBUSY,       -70, "somebody else has it")                                              \
     X(AVOUT_ENOTHELD,    -71, "not held by this thread")                                           \
     X(AVOUT_ELOST,       -72, "was held and has been lost")                                        \
-    X(AVOUT_EDEADLOCK,   -73, "would wait for itself")
+    X(AVOUT_EDEADLOCK,   -73, "would wait for itself")                                             \
+    X(AVOUT_EBROKEN,     -74, "a party has left: the barrier is broken until it is reset")
 /* clang-format on */
 
 /* What a call answers. 0 is success, negative values are the library's (listed above), positive

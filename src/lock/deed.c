@@ -130,8 +130,10 @@ static void fence_told(avout__deed *deed, const avout_reply *reply)
 {
     switch (avout__fence_verdict(deed->slot, deed->number, reply)) {
     case AVOUT__FENCED_DONE: deed_end(deed, AVOUT__DEED_DONE, NULL, reply->stat.changed); break;
-    case AVOUT__FENCED_NOT:
-    case AVOUT__FENCED_GONE: deed_end(deed, AVOUT__DEED_NOT, NULL, 0); break;
+    case AVOUT__FENCED_NOT: deed_end(deed, AVOUT__DEED_NOT, NULL, 0); break;
+    case AVOUT__FENCED_GONE: /* what is the session's would be an orphan (L2) */
+        deed_end(deed, deed->lasting ? AVOUT__DEED_LOST : AVOUT__DEED_NOT, NULL, 0);
+        break;
     case AVOUT__FENCED_NONE: /* nothing is lost but time */
         if (deed->room->connected) avout__locks_try_later(deed->room);
         break;
@@ -207,7 +209,8 @@ void avout__deeds_lost(avout__locks *room)
     avout__list_init(&unclear);
     AVOUT__LIST_EACH(link, &room->deeds)
     {
-        if (!AVOUT__LINK_OF(link, avout__deed, link)->unclear) continue;
+        avout__deed *deed = AVOUT__LINK_OF(link, avout__deed, link);
+        if (!deed->unclear || (deed->lasting && !atomic_load(&room->closed))) continue;
         avout__link_remove(link);
         avout__list_append(&unclear, link);
     }

@@ -7,6 +7,7 @@
  *   claim.c   makes and ends claims                 room.c    session events
  *   two threads of the client's, started when first needed:
  *   tender.c  the lease's heartbeat and its end, second tries;  lost-lock callbacks
+ *   latches (countdown.c) and barriers (barrier.c) stay on their callers' threads (watcher.h)
  *
  * A *claim* is a node below the lock's: ephemeral, sequential, "w-..." (exclusive) or "r-..." (shared).
  * All of a lock's claims in the order of their numbers are its queue. A claim has the lock when nothing
@@ -96,6 +97,9 @@ struct avout__deed {
     int64_t sent_ns;
     size_t op_count; /* without those of the slot */
     bool unclear, fencing;
+    bool
+        lasting; /* what it does outlives the session: settled after the session's end as well. Set before it
+                     is sent. LOST: the client was closed, or its slot is gone: nobody can tell */
     /* Called once, mutex held. DONE: `reply` is NULL when a fence has told; `point` is the multi's. NOT:
      * `reply` is there when it was the connection that was not. */
     void (*ended)(avout__deed *deed, avout__deed_end end, const avout_reply *reply,
@@ -132,7 +136,8 @@ struct avout__locks {
     uint64_t numbers;
     avout__link gone; /* claims to be freed at the end of the critical section */
 
-    avout__link waits; /* for conditions */
+    avout__link waits;            /* for conditions */
+    avout__link watchers, litter; /* watcher.h */
 
     avout__lock **buckets; /* by path */
     size_t bucket_count, lock_count;

@@ -8,13 +8,14 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/fork.h"
+#include "lock/watcher.h"
 #include "base/banned.h"
 
 #define DEFAULT_TIMEOUT_MS 30000
 
 /* ---- guests ---------------------------------------------------------------------------------------------- */
 
-static const avout__guest *const guests[] = {NULL};
+static const avout__guest *const guests[] = {&avout__watchers_guest, NULL};
 
 #define EACH_GUEST(call)                                                                           \
     for (const avout__guest *const *guest = guests; *guest; guest++) (*guest)->call
@@ -87,6 +88,8 @@ avout_status avout__locks_new(avout__locks **out, int64_t timeout_ms)
     avout__list_init(&room->deeds);
     avout__list_init(&room->notices);
     avout__list_init(&room->waits);
+    avout__list_init(&room->watchers);
+    avout__list_init(&room->litter);
     snprintf(room->client_id, sizeof room->client_id, "%016" PRIx64, avout__random64());
     room->slots_of_mine.client = room->client_id;
     describe_self(room->self, sizeof room->self);

@@ -1,0 +1,611 @@
+/* Barriers.
+ *
+ *   /avout/barriers/a:/b:/c                       {:parties 3, :generation 7, :through 41}; {... :broken true}
+ *   /avout/barriers/a:/b:/c/p-CLIENT-N-SEQUENCE   ephemeral: a party; who made it, and once it is released
+ *                                                 {:released 8, :arrival 2}
+ *
+ *             multi[create entry, set slot]
+ *     away ----------------------------------> waits --trip: entry set--------------> released
+ *      ^                                        |  |
+ *      |            session lost, undecided     |  +--broken, or reset: through >= it--> told EBROKEN
+ *      +----------------------------------------+  |
+ *                                                  +--deadline: multi[node broken, delete entry]--> left
+ *
+ * Invariants:
+ *
+ *  B1  A generation is released by one multi, the *trip*: it sets the barrier's node at its version (generation +
+ *      1, through = the last one's number) and sets the entries of exactly as many parties as it takes, the first
+ *      ones that are undecided. An entry that is gone refuses it. So who is released together is decided at one
+ *      point, with all of them there, once.
+ *  B2  An entry is undecided while its number is beyond `through` and the barrier is whole. `through` grows
+ *      only; a trip decides in favour of those whose entries it sets, a reset and the breaking against all
+ *      others. What was decided of an entry its owner reads in the node first, then in the entry: that it was
+ *      released is said there, and stays until the owner deletes it.
+ *  B3  Breaking and tripping both set the node at the version they were computed from: one of them is refused. So
+ *      nobody is released together with somebody who has left. Tried again after an unclear outcome they take
+ *      effect once, since they go on from what they find.
+ *  B4  Arrivals refuse nobody: they set nothing that others set. Whoever is the last of a generation has a number
+ *      at least `parties` beyond `through` and makes the trip; until a list has told it that there are
+ *      too few, it goes on. Only who has such a number lists, so in a generation without deaths one does.
+ *  B5  Who waits watches the node, which a generation changes once: N parties cost N events and reads.
+ *  B6  The entry is a deed (deed.c). One that its thread has not waited for is deleted as soon as it is known. */
+#include "lock/barrier.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/banned.h"
+
+enum { ENTRY_PATH = AVOUT__NODE_MAX + AVOUT__CLAIM_NAME, RENEW_FROM = 1 << 30 };
+
+/* ---- opening --------------------------------------------------------------------------------------- */
+
+static avout_barrier *barrier_new(avout__locks *room, const char *name, const char *path,
+                                  const avout__barrier_state *state)
+{
+    size_t size = strlen(name) + 1;
+    avout_barrier *barrier = avout__calloc(1, sizeof *barrier + size);
+    char *copy = barrier ? avout__strdup(path) : NULL;
+    if (!copy) {
+        avout__free(barrier);
+        return NULL;
+    }
+    atomic_fetch_add(&room->refs, 1);
+    barrier->room = room;
+    barrier->path = copy;
+    barrier->parties = state->parties;
+    barrier->generation = state->generation;
+    memcpy(barrier->name, name, size);
+    return barrier;
+}
+
+void avout_barrier_close(avout_barrier *barrier)
+{
+    if (!barrier) return;
+    avout__locks_unref(barrier->room);
+    avout__free(barrier->path);
+    avout__free(barrier);
+}
+
+const char *avout_barrier_name(const avout_barrier *barrier)
+{
+    return barrier->name;
+}
+
+uint32_t avout_barrier_parties(const avout_barrier *barrier)
+{
+    return barrier->parties;
+}
+
+/* Whether the store can carry the multi that releases so many. */
+static avout_status check_size(avout__watcher *watcher, uint32_t parties)
+{
+    avout_store_info info = {0};
+    avout__locks *room = watcher->room;
+    avout__locks_lock(room);
+    if (!atomic_load(&room->closed)) room->store->ops->info(room->store, &info);
+    avout__locks_unlock(room);
+    size_t each =
+        strlen(watcher->path) + AVOUT__CLAIM_NAME + AVOUT__BARRIER_TEXT / 2 + info.op_overhead;
+    size_t most = info.max_request / each;
+    if (!parties)
+        return avout_fail(AVOUT_ERANGE, "%s: a barrier takes one party at least", watcher->name);
+    if (info.max_request && parties >= most)
+        return avout_fail(AVOUT_ELIMIT,
+                          "%s: %" PRIu32 " parties; the store can release %zu at once",
+                          watcher->name, parties, most - 1);
+    return AVOUT_OK;
+}
+
+static avout_status read_state(avout__barrier_state *state, avout__watcher *watcher, bool watch)
+{
+    avout__reply reply = AVOUT__REPLY_INIT;
+    avout_request get = {.kind = AVOUT_REQUEST_GET, .path = watcher->path};
+    avout_status status =
+        watch ? avout__watcher_look(watcher, &reply) : avout__watcher_call(watcher, &reply, &get);
+    if (status == AVOUT_ENOTFOUND) status = avout__barrier_removed(watcher->name);
+    if (!status) status = avout__barrier_parse(state, &reply.is, watcher->name);
+    avout__reply_release(&reply);
+    return status;
+}
+
+static avout_status make_or_join(avout__barrier_state *state, avout__watcher *watcher)
+{
+    char text[AVOUT__BARRIER_TEXT];
+    avout__barrier_state mine = *state;
+    avout__barrier_write(text, &mine);
+    avout_op op = {
+        .kind = AVOUT_OP_CREATE, .path = watcher->path, .bytes = text, .length = strlen(text)};
+    for (;;) {
+        size_t failed;
+        avout_status status = avout__watcher_make(watcher, AVOUT__BARRIERS_PATH, &op, 1, &failed);
+        if (status == AVOUT_UNKNOWN)
+            return avout_fail(AVOUT_ETIMEOUT, "%s: could not be made before the deadline",
+                              watcher->name);
+        if (status != AVOUT_EEXISTS) return status;
+        status = read_state(state, watcher, false);
+        if (status != AVOUT_ENOTFOUND) return status; /* else it was removed meanwhile */
+    }
+}
+
+avout_status avout__barrier_create(avout_barrier **out, avout__locks *room, const char *name,
+                                   uint32_t parties)
+{
+    char path[AVOUT__NODE_MAX];
+    avout__watcher watcher;
+    avout__barrier_state state = {.parties = parties, .through = -1};
+    avout_status status = avout__barrier_begin(&watcher, path, room, name);
+    if (status) return status;
+    status = check_size(&watcher, parties);
+    if (!status) status = make_or_join(&state, &watcher);
+    avout__watcher_end(&watcher);
+    if (status) return status;
+    if (state.parties != parties)
+        return avout_fail(AVOUT_ECONFLICT, "%s: there is one for %" PRIu32 " parties, not %" PRIu32,
+                          name, state.parties, parties);
+    *out = barrier_new(room, name, path, &state);
+    return *out ? AVOUT_OK : AVOUT_ENOMEM;
+}
+
+avout_status avout__barrier_open(avout_barrier **out, avout__locks *room, const char *name)
+{
+    char path[AVOUT__NODE_MAX];
+    avout__watcher watcher;
+    avout__barrier_state state;
+    avout_status status = avout__barrier_begin(&watcher, path, room, name);
+    if (status) return status;
+    status = read_state(&state, &watcher, false);
+    avout__watcher_end(&watcher);
+    if (status) return status;
+    *out = barrier_new(room, name, path, &state);
+    return *out ? AVOUT_OK : AVOUT_ENOMEM;
+}
+
+/* ---- a party --------------------------------------------------------------------------------------- */
+
+typedef struct party {
+    avout_barrier *barrier;
+    avout__watcher watcher;
+    avout__barrier_state seen; /* of the node */
+    uint64_t before;           /* the generation when it was last known to be undecided */
+    uint64_t number;
+    bool came;                    /* its entry may have been made, */
+    bool present;                 /* was, and has not been given up */
+    int64_t sequence;             /* of its entry; -1: not known */
+    char name[AVOUT__CLAIM_NAME]; /* "": not known */
+    avout__litter *litter;
+} party;
+
+static avout_status look(party *p)
+{
+    avout_status status = read_state(&p->seen, &p->watcher, true);
+    if (status) return status;
+    avout__locks_lock(p->barrier->room);
+    if (p->seen.generation > p->barrier->generation) p->barrier->generation = p->seen.generation;
+    avout__locks_unlock(p->barrier->room);
+    return AVOUT_OK;
+}
+
+/* Whether the session of its entry has ended. */
+static bool is_lost(party *p)
+{
+    avout__locks_lock(p->barrier->room);
+    bool is = p->watcher.lost;
+    avout__locks_unlock(p->barrier->room);
+    return is;
+}
+
+static bool is_decided(const party *p)
+{
+    return p->sequence <= p->seen.through;
+}
+
+static avout_status broken(const party *p)
+{
+    return avout_fail(AVOUT_EBROKEN, "%s: %s", p->barrier->name,
+                      p->seen.broken ? "a party has left; it is broken until it is reset"
+                                     : "it was reset meanwhile");
+}
+
+static avout_status lost(const party *p)
+{
+    return avout_fail(AVOUT_ELOST,
+                      "%s: the session has ended and the others have gone on, with this party or "
+                      "without it",
+                      p->barrier->name);
+}
+
+static void entry_path(char path[ENTRY_PATH], const party *p)
+{
+    snprintf(path, ENTRY_PATH, "%s/%s", p->barrier->path, p->name);
+}
+
+/* ---- arriving ---------------------------------------------------------------------------------------- */
+
+static avout_status name_entry(party *p, const char *name)
+{
+    avout__claim_name parsed = {0};
+    snprintf(p->name, sizeof p->name, "%s", name);
+    avout__name_parse(&parsed, 'p', name);
+    p->sequence = parsed.sequence;
+    if (parsed.sequence < INT32_MAX) return AVOUT_OK;
+    return avout_fail(AVOUT_ELIMIT,
+                      "%s: its numbers are used up; they begin anew when nobody is there",
+                      p->barrier->name);
+}
+
+/* What was created while the connection was lost. */
+static avout_status find_entry(party *p)
+{
+    avout__reply list = AVOUT__REPLY_INIT;
+    avout_request request = {.kind = AVOUT_REQUEST_LIST, .path = p->barrier->path};
+    avout__claim_name parsed;
+    avout_status status = avout__watcher_call(&p->watcher, &list, &request);
+    const char *name =
+        status ? NULL
+               : avout__entry_find(&parsed, &list.is, p->barrier->room->client_id, p->number);
+    if (name) status = name_entry(p, name);
+    else if (!status) status = is_lost(p) ? AVOUT_RETRY : lost(p); /* or removed by a stranger */
+    avout__reply_release(&list);
+    return status;
+}
+
+static avout_status arrived(party *p, const avout__errand *errand)
+{
+    switch (errand->end) {
+    case AVOUT__DEED_DONE:
+        p->came = p->present = true;
+        return errand->replied ? name_entry(p, errand->created) : AVOUT_OK;
+    case AVOUT__DEED_NOT: avout__watcher_rest(&p->watcher, 20); return AVOUT_RETRY;
+    case AVOUT__DEED_LOST: p->came = true; return AVOUT_RETRY;
+    case AVOUT__DEED_REFUSED: break;
+    }
+    if (errand->status == AVOUT_ENOTFOUND) return avout__barrier_removed(p->barrier->name);
+    return avout_fail(errand->status, "%s: %s", p->barrier->name, errand->detail);
+}
+
+static void extend(party *p)
+{
+    avout__watcher_extend(&p->watcher, avout__deadline_in_ms(p->barrier->room->timeout_ms));
+}
+
+static avout_status unknown(const party *p)
+{
+    return avout_fail(
+        AVOUT_UNKNOWN,
+        "%s: the store has not answered before the deadline; the others may have been "
+        "released with this party",
+        p->barrier->name);
+}
+
+/* Who is to leave while the arrival is on its way has to know of it first (B3). */
+static avout_status arrive_late(party *p, avout__errand *errand, avout_status reason)
+{
+    char detail[256];
+    snprintf(detail, sizeof detail, "%s", avout_error_detail());
+    extend(p);
+    avout_status status = avout__errand_wait(errand);
+    if (status) {
+        errand->litter = p->litter;
+        p->litter = NULL;
+        avout__errand_leave(errand);
+        return status == AVOUT_ECLOSED ? status : unknown(p);
+    }
+    arrived(p, errand);
+    avout__free(errand);
+    return avout_fail(reason, "%s", detail);
+}
+
+/* AVOUT_RETRY: it is not there, and may try again. */
+static avout_status arrive(party *p)
+{
+    avout__locks *room = p->barrier->room;
+    char path[ENTRY_PATH];
+    bool sent;
+    avout__errand *errand = avout__calloc(1, sizeof *errand);
+    if (!p->litter) p->litter = avout__litter_new(room, p->barrier->path);
+    if (!errand || !p->litter) {
+        avout__free(errand);
+        return AVOUT_ENOMEM;
+    }
+    avout__locks_lock(room);
+    p->number = errand->number = ++room->numbers;
+    avout__locks_unlock(room);
+    p->sequence = -1;
+    p->name[0] = '\0';
+    snprintf(path, sizeof path, "%s/p-%s-%" PRIu64 "-", p->barrier->path, room->client_id,
+             p->number);
+    avout_op op = {.kind = AVOUT_OP_CREATE,
+                   .ephemeral = true,
+                   .sequential = true,
+                   .path = path,
+                   .bytes = room->self,
+                   .length = strlen(room->self)};
+    avout_status status = avout__errand_send(errand, &p->watcher, &op, 1, &sent);
+    if (status && sent) return arrive_late(p, errand, status);
+    if (!status) status = arrived(p, errand);
+    avout__free(errand);
+    return status;
+}
+
+/* The session has ended since it came. Whether it may come again, as if it never had. */
+static avout_status come_again(party *p)
+{
+    p->present = false;
+    avout_status status = look(p);
+    if (status) return status;
+    bool undecided = p->sequence >= 0 && !is_decided(p);
+    if (p->seen.generation != p->before && !undecided) return lost(p);
+    if (p->seen.broken || (p->sequence >= 0 && is_decided(p))) return broken(p);
+    p->came = false;
+    return AVOUT_OK;
+}
+
+/* It is there when this answers AVOUT_OK, and what the node says was read after that. */
+static avout_status be_there(party *p)
+{
+    avout_status status = AVOUT_OK;
+    if (p->came && (!p->present || is_lost(p))) status = come_again(p);
+    if (!status && !p->present) status = arrive(p);
+    if (!status && !*p->name) status = find_entry(p);
+    if (!status) status = look(p);
+    return status;
+}
+
+/* ---- releasing ------------------------------------------------------------------------------------------ */
+
+/* One trip's operations and what they point to. */
+typedef struct trip {
+    avout_op *ops;
+    char *paths, (*texts)[AVOUT__BARRIER_TEXT];
+} trip;
+
+static avout_status trip_fill(trip *t, party *p, const avout__arrival *arrivals)
+{
+    uint32_t count = p->seen.parties;
+    size_t size = strlen(p->barrier->path) + 1 + AVOUT__CLAIM_NAME;
+    avout__barrier_state next = p->seen;
+    t->ops = avout__calloc((size_t)count + 1, sizeof *t->ops);
+    t->texts = avout__calloc((size_t)count + 1, sizeof *t->texts);
+    t->paths = avout__calloc(count, size);
+    if (!t->ops || !t->texts || !t->paths) return AVOUT_ENOMEM;
+    next.generation++;
+    next.through = arrivals[count - 1].sequence;
+    avout__barrier_write(t->texts[count], &next);
+    t->ops[0] = (avout_op){.kind = AVOUT_OP_SET,
+                           .path = p->barrier->path,
+                           .version = p->seen.version,
+                           .bytes = t->texts[count],
+                           .length = strlen(t->texts[count])};
+    for (uint32_t i = 0; i < count; i++) {
+        avout_pass pass = {next.generation, i};
+        char *path = t->paths + i * size;
+        snprintf(path, size, "%s/%s", p->barrier->path, arrivals[i].name);
+        avout__pass_write(t->texts[i], &pass);
+        t->ops[i + 1] = (avout_op){.kind = AVOUT_OP_SET,
+                                   .path = path,
+                                   .version = AVOUT_VERSION_ANY,
+                                   .bytes = t->texts[i],
+                                   .length = strlen(t->texts[i])};
+    }
+    return AVOUT_OK;
+}
+
+/* B1. AVOUT_OK: released, or to be looked at again. */
+static avout_status release(party *p, const avout__arrival *arrivals)
+{
+    trip t = {0};
+    size_t failed;
+    avout_status status = trip_fill(&t, p, arrivals);
+    if (!status)
+        status = avout__watcher_multi(&p->watcher, t.ops, (size_t)p->seen.parties + 1, &failed);
+    avout__free(t.ops);
+    avout__free(t.texts);
+    avout__free(t.paths);
+    if (status == AVOUT_EVERSION || status == AVOUT_ENOTFOUND) return AVOUT_OK;
+    if (avout__watcher_again(&p->watcher, &status)) return AVOUT_OK;
+    if (status == AVOUT_UNKNOWN)
+        return avout_fail(AVOUT_ETIMEOUT, "%s: the deadline passed", p->barrier->name);
+    return status;
+}
+
+/* For whom it may be to release the generation (B4). */
+static avout_status count_them(party *p, bool *few)
+{
+    avout__reply list = AVOUT__REPLY_INIT;
+    avout__arrival *arrivals = NULL;
+    size_t count;
+    avout_request request = {.kind = AVOUT_REQUEST_LIST, .path = p->barrier->path};
+    avout_status status = avout__watcher_call(&p->watcher, &list, &request);
+    *few = false;
+    if (status == AVOUT_ENOTFOUND) status = avout__barrier_removed(p->barrier->name);
+    if (!status && list.is.stat.version == p->seen.version) {
+        status = avout__barrier_arrivals(&arrivals, &count, &list.is, p->seen.through);
+        *few = !status && count < p->seen.parties;
+        if (!status && !*few) status = release(p, arrivals);
+    }
+    avout__free(arrivals);
+    avout__reply_release(&list);
+    return status;
+}
+
+/* ---- waiting, leaving ------------------------------------------------------------------------------------- */
+
+/* What was decided of it (B2). */
+static avout_status outcome(party *p, avout_pass *pass)
+{
+    char path[ENTRY_PATH];
+    avout__reply reply = AVOUT__REPLY_INIT;
+    avout_request get = {.kind = AVOUT_REQUEST_GET, .path = path};
+    if (!is_decided(p)) return broken(p);
+    entry_path(path, p);
+    avout_status status = avout__watcher_call(&p->watcher, &reply, &get);
+    if (status == AVOUT_ENOTFOUND) status = lost(p); /* or removed by a stranger */
+    else if (!status && !avout__pass_parse(pass, &reply.is)) status = broken(p);
+    avout__reply_release(&reply);
+    return status;
+}
+
+static avout_status take_part(party *p, avout_pass *pass)
+{
+    for (;;) {
+        avout_status status = be_there(p);
+        if (status == AVOUT_RETRY) continue;
+        if (status) return status;
+        if (is_decided(p) || p->seen.broken) return outcome(p, pass);
+        p->before = p->seen.generation;
+        bool few = true;
+        if (p->sequence - p->seen.through >= (int64_t)p->seen.parties) status = count_them(p, &few);
+        if (!status && few) status = avout__watcher_wait(&p->watcher);
+        if (status) return status;
+    }
+}
+
+/* Breaks the barrier and takes the entry back. AVOUT_OK: done, or gone anyway. AVOUT_RETRY: look again. */
+static avout_status break_it(party *p)
+{
+    char text[AVOUT__BARRIER_TEXT], path[ENTRY_PATH];
+    avout__barrier_state next = p->seen;
+    next.broken = true;
+    avout__barrier_write(text, &next);
+    entry_path(path, p);
+    avout_op ops[2] = {{.kind = AVOUT_OP_SET,
+                        .path = p->barrier->path,
+                        .version = p->seen.version,
+                        .bytes = text,
+                        .length = strlen(text)},
+                       {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY}};
+    size_t failed;
+    avout_status status = avout__watcher_multi(&p->watcher, ops, 2, &failed);
+    if (!status || (status == AVOUT_ENOTFOUND && failed == 1)) {
+        p->present = false;
+        return AVOUT_OK;
+    }
+    if (status == AVOUT_EVERSION || avout__watcher_again(&p->watcher, &status)) return AVOUT_RETRY;
+    return status;
+}
+
+static avout_status leave_once(party *p, avout_pass *pass, bool *released)
+{
+    avout_status status = *p->name ? AVOUT_OK : find_entry(p);
+    if (!status) status = look(p);
+    if (status) return status;
+    if (!is_decided(p) && !p->seen.broken) return break_it(p);
+    status = outcome(p, pass);
+    *released = !status;
+    return status == AVOUT_EBROKEN ? AVOUT_OK : status;
+}
+
+/* The wait has ended, for this reason; unless it was released before it could leave. */
+static avout_status leave(party *p, avout_pass *pass, avout_status reason)
+{
+    char detail[256];
+    bool released = false;
+    avout_status status;
+    snprintf(detail, sizeof detail, "%s", avout_error_detail());
+    extend(p);
+    do status = is_lost(p) ? AVOUT_OK : leave_once(p, pass, &released);
+    while (status == AVOUT_RETRY);
+    if (released) return AVOUT_OK;
+    if (status == AVOUT_ECLOSED || status == AVOUT_ELOST) return status;
+    if (status == AVOUT_ETIMEOUT || status == AVOUT_UNKNOWN) return unknown(p);
+    return avout_fail(reason, "%s", detail);
+}
+
+/* ZooKeeper numbers a node's sequential children up to 2^31 - 1. From half of it on whoever goes makes the node
+ * anew, as one: refused, as it has to be, while anybody is below it. */
+static void renew(party *p)
+{
+    char path[ENTRY_PATH], text[AVOUT__BARRIER_TEXT];
+    size_t failed;
+    entry_path(path, p);
+    avout_op op = {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
+    extend(p);
+    if (avout__watcher_multi(&p->watcher, &op, 1, &failed)) return;
+    p->present = false;
+    if (look(p) || p->seen.children) return;
+    p->seen.through = -1;
+    avout__barrier_write(text, &p->seen);
+    avout_op ops[2] = {
+        {.kind = AVOUT_OP_DELETE, .path = p->barrier->path, .version = p->seen.version},
+        {.kind = AVOUT_OP_CREATE, .path = p->barrier->path, .bytes = text, .length = strlen(text)}};
+    (void)avout__watcher_multi(&p->watcher, ops, 2, &failed);
+}
+
+static void go(party *p)
+{
+    avout__locks *room = p->barrier->room;
+    avout__locks_lock(room);
+    if (p->present) avout__litter_drop(p->litter, p->number, p->name);
+    else avout__free(p->litter);
+    avout__locks_unlock(room);
+    avout__watcher_end(&p->watcher);
+}
+
+avout_status avout_barrier_await(avout_pass *pass, avout_barrier *barrier,
+                                 const avout_wait_options *options)
+{
+    avout__locks *room = barrier->room;
+    int64_t deadline_ns;
+    avout_pass mine;
+    avout_status status = avout__locks_usable(room);
+    if (!status) status = avout__wait_deadline(&deadline_ns, options, room->timeout_ms);
+    if (status) return status;
+    party p = {.barrier = barrier, .sequence = -1};
+    avout__locks_lock(room);
+    p.before = barrier->generation;
+    avout__locks_unlock(room);
+    avout__watcher_begin(&p.watcher, room, barrier->path, barrier->name,
+                         options ? options->cancel : NULL, deadline_ns);
+    status = take_part(&p, &mine);
+    bool over = !status || status == AVOUT_EBROKEN || status == AVOUT_ELOST ||
+                status == AVOUT_ENOTFOUND || status == AVOUT_ECLOSED || status == AVOUT_UNKNOWN;
+    if (!over && p.present) status = leave(&p, &mine, status);
+    if (!status && p.sequence >= RENEW_FROM) renew(&p);
+    if (!status && pass) *pass = mine;
+    go(&p);
+    return status;
+}
+
+/* ---- beginning anew ------------------------------------------------------------------------------------------ */
+
+static avout_status reset_once(avout__watcher *watcher)
+{
+    avout__barrier_state state;
+    avout__reply list = AVOUT__REPLY_INIT;
+    avout__arrival *arrivals = NULL;
+    char text[AVOUT__BARRIER_TEXT];
+    size_t count = 0, failed;
+    avout_status status = avout__barrier_read(&state, &list, watcher);
+    if (!status) status = avout__barrier_arrivals(&arrivals, &count, &list.is, state.through);
+    if (!status && (state.broken || count)) {
+        state.broken = false;
+        if (count) state.through = arrivals[count - 1].sequence;
+        avout__barrier_write(text, &state);
+        avout_op op = {.kind = AVOUT_OP_SET,
+                       .path = watcher->path,
+                       .version = state.version,
+                       .bytes = text,
+                       .length = strlen(text)};
+        status = avout__watcher_multi(watcher, &op, 1, &failed);
+    }
+    avout__free(arrivals);
+    avout__reply_release(&list);
+    return status;
+}
+
+avout_status avout_barrier_reset(avout_barrier *barrier)
+{
+    avout__watcher watcher;
+    avout_status status = avout__locks_usable(barrier->room);
+    if (status) return status;
+    avout__watcher_begin(&watcher, barrier->room, barrier->path, barrier->name, NULL,
+                         avout__deadline_in_ms(barrier->room->timeout_ms));
+    do status = reset_once(&watcher);
+    while (status == AVOUT_EVERSION || avout__watcher_again(&watcher, &status));
+    avout__watcher_end(&watcher);
+    return status;
+}
