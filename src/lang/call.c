@@ -5,6 +5,8 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "lang/future.h"
+#include "lang/lock.h"
 #include "lang/regex.h"
 #include "lang/state.h"
 #include "base/banned.h"
@@ -59,6 +61,11 @@ static void destroy(lang_object *object)
     case LANG_CLIENT: avout__lang_client_destroy(all); break;
     case LANG_CELL: avout__lang_cell_destroy(all); break;
     case LANG_REGEX: avout__lang_regex_destroy(all); break;
+    case LANG_FUTURE: avout__lang_future_destroy(all); break;
+    case LANG_PROMISE:
+    case LANG_DELAY: avout__lang_later_destroy(all); break;
+    case LANG_LOCK: avout__lang_lock_destroy(all); break;
+    case LANG_CONDITION: avout__lang_condition_destroy(all); break;
     case LANG_CORE: break;
     }
     avout__free(object);

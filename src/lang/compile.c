@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "lang/lock.h"
 #include "lang/regex.h"
 #include "base/banned.h"
 
@@ -178,6 +179,14 @@ static lang_var *find_var(lang_compiler *c, const lang_form *form, const char *n
     return var;
 }
 
+/* TimeUnit/SECONDS */
+static const lang_node *unit_of_time(lang_compiler *c, const lang_form *form)
+{
+    const char *name = avout__lang_is_symbol(form) ? avout__lang_name(form) : NULL;
+    const char *unit = name ? avout__lang_unit_of(name) : NULL;
+    return unit ? avout__lang_constant(c, form, avout_keyword(unit)) : NULL;
+}
+
 static const lang_node *symbol(lang_compiler *c, const lang_form *form)
 {
     const char *name = avout__lang_name(form);
@@ -192,6 +201,7 @@ static const lang_node *symbol(lang_compiler *c, const lang_form *form)
         return &read->node;
     }
     const lang_core *core = find_core(c, name);
+    if (!core && (node = unit_of_time(c, form)) != NULL) return node;
     if (!core) return unknown(c, form, name);
     avout_value value = avout__lang_core_value(c->run, core);
     return value.bits ? avout__lang_constant(c, form, value) : NULL;
@@ -229,6 +239,9 @@ static const lang_node *call(lang_compiler *c, const lang_form *form)
         const lang_core *core = find_var(c, head, name) ? NULL : find_core(c, name);
         if (core && core->call) return core_call(c, form, core);
     }
+    /* (TimeUnit/SECONDS): a constant of a class may stand in parentheses, too. */
+    const lang_node *unit = form->count == 1 ? unit_of_time(c, head) : NULL;
+    if (unit) return unit;
     const lang_node *function = avout__lang_form(c, head, false);
     const lang_node **nodes = function ? nodes_of(c, form, 1, false) : NULL;
     if (!nodes) return NULL;

@@ -141,7 +141,8 @@ typedef struct lang_special {
     lang_special_fn compile;
 } lang_special;
 
-extern const lang_special avout__lang_specials[], avout__lang_macros[], avout__lang_loops[];
+extern const lang_special avout__lang_specials[], avout__lang_macros[], avout__lang_loops[],
+    avout__lang_thunks[];
 /* NULL: no special form of that name. */
 const lang_special *avout__lang_special_find(const char *name);
 const lang_special *avout__lang_special_at(size_t index);

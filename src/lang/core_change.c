@@ -6,7 +6,7 @@
 #include "lang/state.h"
 
 #include "base/alloc.h"
-#include "lang/wait.h"
+#include "lang/future.h"
 #include "base/banned.h"
 
 /* A function of the program with its arguments behind the value. */
@@ -39,12 +39,15 @@ static avout_status apply_change(avout_value *value, void *payload)
     lang_run *run = c->run;
     forget_error(run);
     avout_value *args = avout__lang_push(run, c->count + 1), result = AVOUT_NONE;
+    bool repeats = run->repeats;
+    run->repeats = true;
     if (args) {
         args[0] = avout_share(*value);
         for (size_t i = 0; i < c->count; i++) args[i + 1] = avout_share(c->args[i]);
         result = avout__lang_call(run, c->function, c->count + 1, args);
         avout__lang_pop(run, args, c->count + 1);
     }
+    run->repeats = repeats;
     if (result.bits && !avout__lang_realize(run, &result, true)) avout_release(lang_take(&result));
     if (!result.bits) return run->status;
     avout_release(*value);
@@ -112,9 +115,7 @@ typedef struct lang_txn {
     avout_txn *txn;
     avout_value body, value;
     change *commutes;
-    lang_client *client;
-    bool guarded; /* it has blocked, and is to be woken when it is interrupted */
-    lang_guard guard;
+    bool paused; /* it has waited for others */
 } lang_txn;
 
 static void drop_commutes(lang_txn *t)
@@ -135,7 +136,6 @@ static avout_status run_body(avout_txn *txn, void *payload)
     lang_run *run = t->run;
     forget_error(run);
     drop_commutes(t);
-    if (avout__lang_stopped(run)) return run->status;
     avout_release(lang_take(&t->value));
     t->txn = txn;
     run->txn = t;
@@ -153,9 +153,8 @@ CORE(dosync)
     /* A transaction inside of another is a part of it, and its commutes live as long as that. */
     if (run->txn) return avout__lang_call(run, args[1], 0, NULL);
     lang_txn t = {.run = run, .body = args[1]};
-    t.client = avout__lang_object_of(args[0], LANG_CLIENT);
     avout_status status = avout_dosync(client, run_body, &t, NULL);
-    if (t.guarded) avout__lang_guard_leave(run, &t.guard);
+    if (t.paused) avout__lang_crew_resume(run->lang);
     drop_commutes(&t);
     if (!status) return t.value;
     avout_release(t.value);
@@ -215,52 +214,6 @@ CORE(ensure)
     return status ? not_done(run, status) : avout__lang_cell_value(run, cell);
 }
 
-/* A transaction that waits in retry!! has read its client's alarm, a local ref: who wants it to end
- * changes that, and the body is run again and finds the interruption. */
-static bool read_alarm(lang_run *run)
-{
-    lang_client *client = run->txn->client;
-    avout_ref *made = NULL;
-    avout_value value;
-    avout_status status = AVOUT_OK;
-    pthread_mutex_lock(&run->lang->lock);
-    avout_ref *alarm = client->alarm;
-    pthread_mutex_unlock(&run->lang->lock);
-    if (!alarm) status = avout_ref_local(&made, client->client, avout_int(0));
-    if (made) {
-        pthread_mutex_lock(&run->lang->lock);
-        if (!client->alarm) {
-            client->alarm = made;
-            made = NULL;
-        }
-        alarm = client->alarm;
-        pthread_mutex_unlock(&run->lang->lock);
-        avout_ref_close(made);
-    }
-    if (!status) status = avout_txn_deref(&value, run->txn->txn, alarm);
-    if (status) return avout__lang_failed(run, status).bits;
-    avout_release(value);
-    return true;
-}
-
-static avout_status sound(avout_txn *txn, void *payload)
-{
-    return avout_alter(txn, payload, avout_inc_fn, NULL);
-}
-
-/* If it cannot be changed, the client is closed, and so are its transactions. */
-static void sounded(avout_status status, const char *detail, void *payload)
-{
-    (void)status, (void)detail, (void)payload;
-}
-
-/* On the warden's thread. */
-static void wake(void *payload)
-{
-    const lang_client *client = payload;
-    (void)avout_dosync_async(client->client, sound, client->alarm, NULL, sounded, NULL);
-}
-
 /* Waits until something that was read changes, then runs the transaction again. */
 CORE(retry)
 {
@@ -268,10 +221,8 @@ CORE(retry)
     if (!t)
         return avout__lang_fail(run, AVOUT_ESTATE,
                                 "retry!!: no transaction is running: it belongs into dosync!!");
-    if (!read_alarm(run)) return AVOUT_NONE;
-    if (!t->guarded) t->guarded = avout__lang_guard_enter(run, &t->guard, wake, t->client);
-    /* Who was told before the alarm was read must not wait for it. */
-    if (!t->guarded || avout__lang_stopped(run)) return AVOUT_NONE;
+    if (!t->paused) avout__lang_crew_pause(run->lang);
+    t->paused = true;
     return avout__lang_failed(run, avout_retry(t->txn));
 }
 

@@ -152,7 +152,8 @@ CORE(sleep_for)
     int64_t left;
     if (!avout__lang_integer(run, "Thread/sleep", &left, args[0])) return AVOUT_NONE;
     if (left < 0) return avout__lang_fail(run, AVOUT_EINVAL, "Thread/sleep: a negative time");
-    lang_waited waited = avout__lang_wait(run, avout__deadline_in_ms(left), NULL, NULL);
+    avout__latch never = AVOUT__LATCH_INIT;
+    lang_waited waited = avout__lang_wait(run, &never, avout__deadline_in_ms(left));
     return waited == WAIT_LATE ? avout_nil() : AVOUT_NONE;
 }
 

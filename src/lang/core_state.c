@@ -13,7 +13,6 @@ void avout__lang_client_destroy(lang_client *client)
 {
     /* Its environment has closed it. */
     AVOUT__ASSERT(!client->client);
-    avout_ref_close(client->alarm);
 }
 
 bool avout__lang_is_client(avout_value value)
@@ -272,9 +271,19 @@ CORE(local_ref)
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
+/* (deref x), (deref x milliseconds otherwise): the latter where deref waits */
 CORE(deref)
 {
     lang_object *object = avout__lang_object(args[0]);
+    int64_t ms;
+    if (count == 2)
+        return avout__lang_fail(run, AVOUT_EINVAL, "deref: expected a value behind the time");
+    if (avout__lang_comes_later(args[0])) {
+        if (count == 3 && !avout__lang_integer(run, "deref", &ms, args[1])) return AVOUT_NONE;
+        return avout__lang_await(run, args[0], count == 3 ? &ms : NULL,
+                                 count == 3 ? args[2] : AVOUT_NONE);
+    }
+    if (count == 3) return avout__lang_wrong(run, "deref", "a promise or future", args[0]);
     switch (object ? object->kind : LANG_CORE) {
     case LANG_CELL: return avout__lang_cell_value(run, (lang_cell *)object);
     case LANG_REDUCED: return avout_share(((const lang_reduced *)object)->value);
@@ -284,7 +293,9 @@ CORE(deref)
         return avout__lang_fail(run, AVOUT_ESTATE, "%s has no value yet",
                                 ((lang_var *)object)->name);
     }
-    default: return avout__lang_wrong(run, "deref", "an atom, ref or var", args[0]);
+    default:
+        return avout__lang_wrong(run, "deref", "an atom, ref, var, promise, future or delay",
+                                 args[0]);
     }
 }
 
@@ -316,7 +327,9 @@ const lang_core avout__lang_state[] = {
      "the atom of that name; made with the value if it does not exist", 1, 5, atom_by_name, NULL},
     {"ref", "client? name value? :validator f",
      "the ref of that name; made with the value if it does not exist", 1, 5, ref_by_name, NULL},
-    {"deref", "x", "the value now; also @x", 1, 1, deref, NULL},
+    {"deref", "x milliseconds? otherwise?",
+     "the value now, also @x; of promises and futures when it is there, or otherwise after a time",
+     1, 3, deref, NULL},
     {"destroy!!", "x", "removes an atom or ref and its value, for everybody", 1, 1, destroy, NULL},
     LANG_END,
 };

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "lang/future.h"
 #include "lang/state.h"
 #include "lang/wait.h"
 #include "base/banned.h"
@@ -68,11 +69,10 @@ void avout__lang_run_start(lang_run *run, avout_lang *lang)
     run->grace = GRACE;
     run->wait_left_ns =
         lang->options.max_wait_ms > 0 ? lang->options.max_wait_ms * NS_PER_MS : AVOUT__NEVER;
-    run->stop = &lang->interrupts.count;
-    /* Who runs inside of another run is interrupted by what interrupts that. */
+    /* Who runs inside of another run, or a future, is interrupted by what interrupts that. */
     avout__interruptible by = avout__interruptible_now();
-    if (by.source != &lang->interrupts) by = avout__interruptible_by(&lang->interrupts);
-    run->interrupts = by.seen;
+    if (by.source != &lang->interrupts && !avout__lang_hired(lang))
+        by = avout__interruptible_by(&lang->interrupts);
     run->outside = avout__interrupt_use(by);
     run->stack_limit = stack_limit(lang);
 }
@@ -86,6 +86,55 @@ void avout__lang_run_end(lang_run *run)
     }
     avout_release(lang_take(&run->thrown));
     avout__interrupt_use(run->outside);
+    if (run->pool && run->fuel > 0) atomic_fetch_add(&run->pool->left, (uint64_t)run->fuel);
+    avout__lang_pool_unref(run->pool);
+    run->pool = NULL;
+}
+
+void avout__lang_pool_unref(lang_pool *pool)
+{
+    if (pool && atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel) == 1)
+        avout__free(pool);
+}
+
+bool avout__lang_share_steps(lang_run *run, lang_pool **out)
+{
+    *out = NULL;
+    if (run->lang->options.max_steps == UINT64_MAX) return true;
+    if (!run->pool) {
+        lang_pool *pool = avout__alloc(sizeof *pool);
+        if (!pool) return avout__lang_failed(run, AVOUT_ENOMEM).bits;
+        atomic_init(&pool->refs, 1);
+        atomic_init(&pool->left, run->steps);
+        run->pool = pool;
+        run->steps = 0;
+    }
+    atomic_fetch_add_explicit(&run->pool->refs, 1, memory_order_relaxed);
+    *out = run->pool;
+    return true;
+}
+
+void avout__lang_run_pool(lang_run *run, lang_pool *pool)
+{
+    if (!pool) return;
+    atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
+    run->pool = pool;
+    run->steps = 0;
+    run->fuel = 0;
+}
+
+/* At most that many. */
+static uint64_t take_steps(lang_run *run, uint64_t wanted)
+{
+    if (!run->pool) {
+        uint64_t got = run->steps < wanted ? run->steps : wanted;
+        run->steps -= got;
+        return got;
+    }
+    uint64_t left = atomic_load(&run->pool->left), got;
+    do got = left < wanted ? left : wanted;
+    while (!atomic_compare_exchange_weak(&run->pool->left, &left, left - got));
+    return got;
 }
 
 bool avout__lang_refuel(lang_run *run)
@@ -93,18 +142,16 @@ bool avout__lang_refuel(lang_run *run)
     uint64_t used = (uint64_t)-run->fuel;
     bool limited = run->lang->options.max_steps != UINT64_MAX;
     if (avout__lang_stopped(run)) return false;
-    if (limited && run->steps < used) {
+    uint64_t got = limited ? take_steps(run, used + FUEL) : 0;
+    if (limited && got < used) {
         uint64_t most = run->lang->options.max_steps;
         avout__lang_fail(run, AVOUT_ELIMIT, "more than %llu steps: a loop without an end?",
                          (unsigned long long)(most ? most : DEFAULT_STEPS));
         run->fatal = run->spent = true;
-        run->steps = 0;
         run->fuel = 0;
         return false;
     }
-    if (limited) run->steps -= used;
-    run->fuel = limited && run->steps < FUEL ? (int64_t)run->steps : FUEL;
-    if (limited) run->steps -= (uint64_t)run->fuel;
+    run->fuel = limited ? (int64_t)(got - used) : FUEL;
     return true;
 }
 
@@ -113,8 +160,8 @@ lang_aside avout__lang_put_aside(lang_run *run)
 {
     lang_aside aside = {lang_take(&run->thrown), run->status, run->fatal};
     if (aside.status) {
-        run->interrupts = atomic_load(run->stop);
-        avout__interrupt_again();
+        avout__interruptible before = avout__interrupt_again();
+        if (avout__lang_leaving(run->lang)) avout__interrupt_use(before);
     }
     if (run->spent) run->fuel = run->grace;
     run->status = AVOUT_OK;
@@ -268,9 +315,9 @@ avout_status avout_lang_names(avout_value *out, avout_lang *lang)
 
 /* The names of those in the second list are known without their namespace. */
 static const char *const namespaces[] = {"clojure.string", "clojure.set", "clojure.edn"};
-static const char *const flat[] = {"clojure.core",     "avout.core",        "avout.atoms",
-                                   "avout.atoms.zk",   "avout.refs",        "avout.refs.zk",
-                                   "avout.refs.local", "avout.transaction", "zookeeper"};
+static const char *const flat[] = {
+    "clojure.core",  "avout.core",       "avout.atoms",       "avout.atoms.zk", "avout.refs",
+    "avout.refs.zk", "avout.refs.local", "avout.transaction", "zookeeper",      "avout.locks"};
 static const struct {
     const char *alias, *space;
 } usual[] = {{"str", "clojure.string"},
@@ -330,7 +377,8 @@ void avout__lang_unref(avout_lang *lang)
     for (size_t i = 0; lang->core_values && i < avout__lang_core_count(); i++)
         avout_release(lang->core_values[i]);
     avout__free(lang->core_values);
-    avout__lang_warden_release(&lang->warden);
+    avout__lang_empty_later(lang);
+    avout__lang_crew_release(&lang->crew);
     pthread_mutex_destroy(&lang->lock);
     avout__free(lang);
 }
@@ -343,7 +391,8 @@ avout_status avout_lang_open(avout_lang **out, const avout_lang_options *options
     atomic_init(&lang->refs, 1);
     avout__interrupts_init(&lang->interrupts);
     pthread_mutex_init(&lang->lock, NULL);
-    avout__lang_warden_init(&lang->warden);
+    avout__lang_crew_init(&lang->crew);
+    avout__list_init(&lang->later);
     if (options) lang->options = *options;
     lang->vars = avout_map(0, NULL);
     lang->aliases = avout_map(0, NULL);
@@ -362,13 +411,14 @@ avout_status avout_lang_open(avout_lang **out, const avout_lang_options *options
 void avout_lang_close(avout_lang *lang)
 {
     if (!lang) return;
-    avout__lang_warden_end(&lang->warden);
+    /* They use all the rest. */
+    avout__lang_crew_end(&lang->crew);
     avout__lang_end_state(lang);
+    avout__lang_empty_later(lang);
     avout__lang_unref(lang);
 }
 
 void avout_lang_interrupt(avout_lang *lang)
 {
     avout__interrupt(&lang->interrupts);
-    avout__lang_ring();
 }

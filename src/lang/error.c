@@ -31,9 +31,10 @@ static const struct class
     {"ExceptionInfo", "RuntimeException"},
     {"AssertionError", "Error"},
     {"StackOverflowError", "Error"},
-    {"java.util.concurrent.TimeoutException", "Exception"},
     {"TimeoutException", "Exception"},
     {"InterruptedException", "Exception"},
+    {"ExecutionException", "Exception"},
+    {"CancellationException", "IllegalStateException"},
 };
 
 static const struct class *class_of(const char *name)

@@ -215,12 +215,13 @@ avout_value avout__lang_load(lang_run *run, const char *text, size_t length)
 
 /* Consumes nothing; the result has no lazy sequence in it. */
 static avout_status call(avout_value *value, avout_lang *lang, avout_value function, size_t count,
-                         const avout_value *arguments, avout_lang_error *error)
+                         const avout_value *arguments, bool repeats, avout_lang_error *error)
 {
     lang_run run;
     avout_status status = AVOUT_OK;
     avout_value made = AVOUT_NONE;
     avout__lang_run_start(&run, lang);
+    run.repeats = repeats;
     avout_value *values = avout__lang_push(&run, count);
     for (size_t i = 0; values && i < count; i++) values[i] = avout_share(arguments[i]);
     if (values) made = avout__lang_call(&run, function, count, values);
@@ -236,7 +237,7 @@ avout_status avout_lang_call(avout_value *value, avout_lang *lang, avout_value f
                              size_t count, const avout_value *arguments, avout_lang_error *error)
 {
     if (!value || !lang || (count && !arguments)) return no_argument("avout_lang_call");
-    return call(value, lang, function, count, arguments, error);
+    return call(value, lang, function, count, arguments, false, error);
 }
 
 static bool can_be_called(avout_value value)
@@ -286,7 +287,7 @@ avout_status avout_lang_change(avout_value *value, void *function)
 {
     const avout_lang_function *f = function;
     avout_value changed;
-    avout_status status = call(&changed, f->lang, f->function, 1, value, NULL);
+    avout_status status = call(&changed, f->lang, f->function, 1, value, true, NULL);
     if (status) return status;
     avout_release(*value);
     *value = changed;
@@ -297,7 +298,7 @@ avout_status avout_lang_validate(avout_value value, void *function)
 {
     const avout_lang_function *f = function;
     avout_value answer;
-    avout_status status = call(&answer, f->lang, f->function, 1, &value, NULL);
+    avout_status status = call(&answer, f->lang, f->function, 1, &value, true, NULL);
     if (status) return status;
     bool fine = avout_value_truthy(answer);
     avout_release(answer);

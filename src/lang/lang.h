@@ -12,6 +12,7 @@
  * table.c             one table of all functions: name, arguments, what it does
  * core_*.c            functions written in C, by theme; prelude.c those written in the language
  * core_state.c, core_change.c, core_watch.c   atoms, refs, transactions: see state.h
+ * core_lock.c core_future.c crew.c            locks; promises, futures and their threads
  * wait.c              waiting, and being interrupted in it
  * environment.c       what def defines; limits; the calls of avout/lang.h
  *
@@ -63,6 +64,11 @@ typedef enum lang_kind {
     LANG_CLIENT,
     LANG_CELL, /* an atom or a ref */
     LANG_REGEX,
+    LANG_PROMISE,
+    LANG_FUTURE,
+    LANG_DELAY,
+    LANG_LOCK,
+    LANG_CONDITION,
 } lang_kind;
 
 /* First in every object. Objects can be nested as deep as programs make them: they are destroyed
@@ -179,14 +185,19 @@ typedef struct lang_chunk {
     avout_value at[];
 } lang_chunk;
 
+/* Steps that an evaluation and the futures it has started have together. */
+typedef struct lang_pool {
+    atomic_uint refs;
+    _Atomic uint64_t left;
+} lang_pool;
+
 /* One evaluation, on one thread. */
 struct lang_run {
     avout_lang *lang;
     int64_t fuel;                 /* steps until `steps` and the interruption are looked at */
     uint64_t steps;               /* left behind the fuel */
-    const atomic_uint *stop;      /* the environment's interruptions, or the future's */
+    lang_pool *pool;              /* in their place, once there are futures; NULL: none */
     avout__interruptible outside; /* what could interrupt the thread before */
-    unsigned interrupts;          /* those that this run has seen */
     int64_t wait_left_ns;         /* what it may still wait */
     bool spent;                   /* its steps are used up */
     bool ended;                   /* by the program around it: nothing is to run any more */
@@ -196,6 +207,7 @@ struct lang_run {
     bool recurring;
     avout__buffer *collect; /* with-out-str; NULL: none */
     lang_txn *txn;          /* the transaction that runs; NULL: none */
+    bool repeats;           /* an update function runs, perhaps not for the last time */
     bool fatal;             /* the error must not be caught (L7) */
     avout_status status;
     avout_value thrown; /* the error: a box of LANG_ERROR; AVOUT_NONE for AVOUT_ENOMEM */
@@ -203,6 +215,13 @@ struct lang_run {
 
 void avout__lang_run_start(lang_run *run, avout_lang *lang);
 void avout__lang_run_end(lang_run *run);
+
+/* The pool of the run's steps, which is made if there is none; *pool is owned, NULL without a limit.
+ * False: the error is set. */
+bool avout__lang_share_steps(lang_run *run, lang_pool **pool);
+/* The run, which has just begun, takes its steps from there. */
+void avout__lang_run_pool(lang_run *run, lang_pool *pool);
+void avout__lang_pool_unref(lang_pool *pool);
 
 /* What finally and its like need: the error is put aside, and the run may go on, if it was interrupted or
  * has used up its steps only for a short while. And back: what was put aside is the run's error again
@@ -329,6 +348,14 @@ avout_value avout__lang_vector(lang_run *run, lang_items *items);
  * owned; false: it is as it was and the error is set. */
 bool avout__lang_realize(lang_run *run, avout_value *value, bool deep);
 
+/* ---- promises and their kin (core_future.c) ------------------------------------------------------ */
+
+/* Whether deref waits for its value. */
+bool avout__lang_comes_later(avout_value value);
+/* What deref of such a one answers; `otherwise` (borrowed) when the time is over, NULL: none. */
+avout_value avout__lang_await(lang_run *run, avout_value value, const int64_t *timeout_ms,
+                              avout_value otherwise);
+
 /* ---- text (print.c) ---------------------------------------------------------------------------- */
 
 typedef enum lang_style { PRINT_READABLY, PRINT_PLAIN } lang_style;
@@ -371,22 +398,26 @@ avout_value avout__lang_core_call(lang_run *run, const char *name, size_t count,
 extern const lang_core avout__lang_numbers[], avout__lang_predicates[], avout__lang_collections[],
     avout__lang_sequences[], avout__lang_texts[], avout__lang_output[], avout__lang_errors[],
     avout__lang_state[], avout__lang_changes[], avout__lang_watches[], avout__lang_regexes[],
-    avout__lang_formats[], avout__lang_hidden[], avout__lang_prelude[];
+    avout__lang_locks[], avout__lang_futures[], avout__lang_formats[], avout__lang_hidden[],
+    avout__lang_prelude[];
 
 /* ---- the environment (environment.c) ------------------------------------------------------------ */
 
-/* Ends waits of the library's for those who are interrupted; see wait.h. */
-typedef struct lang_warden {
+/* The threads of futures; see crew.c. */
+typedef struct lang_crew {
     pthread_mutex_t lock;
-    avout__link guards; /* under the lock */
-    bool running;       /* under the lock */
-    atomic_bool ends;
-    pthread_t thread;
-} lang_warden;
+    /* under the lock: */
+    pthread_cond_t idle;
+    avout__link queue, running; /* of futures */
+    avout__link gone;           /* of workers that have ended */
+    size_t workers, paused;
+    bool ends;
+} lang_crew;
 
 struct avout_lang {
     atomic_uint refs;
-    lang_warden warden;
+    lang_crew crew;
+    avout__link later; /* promises, futures, delays; see future.h */
     avout__interrupts interrupts;
     pthread_mutex_t lock;
     avout_lang_options options;

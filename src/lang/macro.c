@@ -354,43 +354,6 @@ static const lang_node *compile_assert(lang_compiler *c, const lang_form *form, 
     return made(c, avout__lang_expand(c, form, "if", 3, parts), tail);
 }
 
-/* (time body): (time* (fn [] body)) */
-static const lang_node *with_thunk(lang_compiler *c, const lang_form *form, const char *function,
-                                   size_t from)
-{
-    const lang_node *thunk = avout__lang_thunk_node(c, form, from);
-    return thunk ? avout__lang_core_node(c, form, function, 1, &thunk) : NULL;
-}
-
-static const lang_node *compile_time(lang_compiler *c, const lang_form *form, bool tail)
-{
-    (void)tail;
-    return with_thunk(c, form, "time*", 1);
-}
-
-static const lang_node *compile_lazy_seq(lang_compiler *c, const lang_form *form, bool tail)
-{
-    (void)tail;
-    return with_thunk(c, form, "lazy-seq*", 1);
-}
-
-static const lang_node *compile_with_out_str(lang_compiler *c, const lang_form *form, bool tail)
-{
-    (void)tail;
-    return with_thunk(c, form, "with-out-str*", 1);
-}
-
-/* (dosync!! client body...): (dosync* client (fn [] body...)) */
-static const lang_node *compile_dosync(lang_compiler *c, const lang_form *form, bool tail)
-{
-    (void)tail;
-    if (form->count < 2)
-        return avout__lang_bad(c, form, "dosync!!: expected a client, as (connect)");
-    const lang_node *parts[2] = {avout__lang_form(c, form->items[1], false)};
-    if (!parts[0] || !(parts[1] = avout__lang_thunk_node(c, form, 2))) return NULL;
-    return avout__lang_core_node(c, form, "dosync*", 2, parts);
-}
-
 /* (doc name): (doc* 'name) */
 static const lang_node *compile_doc(lang_compiler *c, const lang_form *form, bool tail)
 {
@@ -485,12 +448,6 @@ const lang_special avout__lang_macros[] = {
     {"doto", "x form...", "x, after the forms were evaluated with it put first", compile_doto},
     {"comment", "forms...", "nil; the forms are not evaluated", compile_comment},
     {"assert", "test message?", "throws an AssertionError if test is nil or false", compile_assert},
-    {"time", "body...", "the body; prints how long it took", compile_time},
-    {"lazy-seq", "body...", "a sequence that the body makes when it is first needed",
-     compile_lazy_seq},
-    {"with-out-str", "body...", "what the body prints, as a string", compile_with_out_str},
-    {"dosync!!", "client body...",
-     "the body as one transaction: ref-set!!, alter!!, commute!!, ensure!!", compile_dosync},
     {"doc", "name", "prints what is known of a function or special form", compile_doc},
     {"import", "class...", "nil; there are no classes to import", compile_import},
     {"ns", "name (:require spec ...)? (:use spec ...)?", "names the program; requires namespaces",

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "lang/lock.h"
 #include "lang/regex.h"
 #include "lang/state.h"
 #include "base/banned.h"
@@ -39,6 +40,11 @@ const char *avout__lang_type_name(avout_value value)
     case LANG_REDUCED: return "reduced";
     case LANG_REGEX: return "regular expression";
     case LANG_CLIENT: return "client";
+    case LANG_PROMISE: return "promise";
+    case LANG_FUTURE: return "future";
+    case LANG_DELAY: return "delay";
+    case LANG_LOCK: return "lock";
+    case LANG_CONDITION: return "condition";
     case LANG_CELL: return ((const lang_cell *)(const void *)object)->atom ? "atom" : "ref";
     }
     return "box";
@@ -87,6 +93,14 @@ static bool print_cell(const printer *p, const lang_cell *cell)
                                           name ? name : "local"));
 }
 
+static bool print_lock(const printer *p, const lang_lock *lock)
+{
+    static const char *const kinds[] = {
+        [LOCK_ALL] = "lock", [LOCK_READ] = "read-lock", [LOCK_WHICH] = "read-write-lock"};
+    return ok(p, avout__buffer_add_format(p->buffer, "#%s[%s]", kinds[lock->mode],
+                                          avout__lang_lock_name(lock)));
+}
+
 static bool print_object(const printer *p, avout_value value, lang_object *object)
 {
     avout__buffer *b = p->buffer;
@@ -109,6 +123,14 @@ static bool print_object(const printer *p, avout_value value, lang_object *objec
         return ok(p, avout__buffer_add_format(b, p->style == PRINT_READABLY ? "#\"%s\"" : "%s",
                                               ((const lang_regex *)(const void *)object)->text));
     case LANG_CLIENT: return print_client(p, (const lang_client *)(const void *)object);
+    case LANG_PROMISE:
+    case LANG_FUTURE:
+    case LANG_DELAY: return ok(p, avout__buffer_add_format(b, "#%s", avout__lang_type_name(value)));
+    case LANG_LOCK: return print_lock(p, (const lang_lock *)(const void *)object);
+    case LANG_CONDITION: {
+        const lang_condition *condition = (const lang_condition *)(const void *)object;
+        return ok(p, avout__buffer_add_format(b, "#condition[%s]", condition->name));
+    }
     case LANG_CELL: return print_cell(p, (const lang_cell *)(const void *)object);
     }
     return true;

@@ -16,7 +16,6 @@
 typedef struct lang_client {
     lang_object object;
     avout_client *client; /* NULL: closed */
-    avout_ref *alarm;     /* under the environment's lock; local: see retry!! */
 } lang_client;
 
 /* An atom or a ref: one of the two. */

@@ -4,6 +4,7 @@
 #define TESTS_LANG_LANG_SUPPORT_H
 
 #include "avout.h"
+#include "support/lang.h"
 #include "support/test.h"
 
 static avout_lang *lang;
@@ -30,13 +31,7 @@ static inline void close_all(void)
 
 static inline void answers(const char *expected, const char *text)
 {
-    avout_value value;
-    char *printed;
-    CHECK_OK(avout_lang_eval(&value, lang, text, strlen(text), NULL));
-    CHECK_OK(avout_lang_text(&printed, NULL, lang, value));
-    CHECK_TEXT(expected, printed);
-    avout_edn_free(printed);
-    avout_release(value);
+    test_answers(lang, expected, text);
 }
 
 #endif
