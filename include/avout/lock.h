@@ -132,8 +132,9 @@ AVOUT_API avout_status avout_lock_token(avout_token *token, avout_lock *lock);
  * the client's, outside locks, never concurrently with itself; may call the library but not
  * avout_close. `name` is borrowed. */
 typedef void (*avout_lost_fn)(const char *name, avout_token token, void *payload);
-/* Sets what is called for acquisitions made through this handle from now on; NULL: nothing. The one
- * before is not running any more when this returns (unless it is the caller). */
+/* Sets what is called for acquisitions made through this handle from now on; NULL: nothing. So it is set
+ * before the lock is acquired: of acquisitions made earlier nobody is told any more. The one before is not
+ * running any more when this returns (unless it is the caller). */
 AVOUT_API avout_status avout_lock_on_lost(avout_lock *lock, avout_lost_fn lost, void *payload);
 
 /* ---- the read-write lock -----------------------------------------------------------------------

@@ -389,7 +389,8 @@ void avout__claims_resume(avout__lock *lock)
         avout__claim *claim = AVOUT__LINK_OF(link, avout__claim, link);
         if (claim->state == AVOUT__CLAIM_NEW) avout__claim_send(claim);
         else if (claim->state == AVOUT__CLAIM_ENDING) claim_delete(claim);
-        else if (claim->state == AVOUT__CLAIM_PLACED && !claim->watching) avout__claim_list(claim);
+        else if (claim->state == AVOUT__CLAIM_PLACED && !(claim->watching && claim->minded))
+            avout__claim_list(claim);
     }
 }
 

@@ -32,8 +32,9 @@ enum { PATH_ROOM = 4096 + 2 * AVOUT__CLAIM_NAME, NAME_MAX_BYTES = 64, SIGNALS_A_
 typedef enum wait_state { NEW, ENTERING, WAITING, LEAVING, GONE } wait_state;
 
 typedef struct avout__wait {
-    avout__link link;  /* in room->waits until it is GONE and its thread has left */
-    avout__lock *lock; /* counted */
+    avout__link link;           /* in room->waits until it is GONE and its thread has left */
+    avout__lock *lock;          /* counted */
+    avout__lock_handle *handle; /* the condition's: open as long as that */
     avout__deed deed;
     wait_state state;    /* of the node */
     bool woken;          /* the want has been added, unless it never gave up the lock */
@@ -424,6 +425,7 @@ static void give_up_lock(avout__wait *wait)
     avout__lock *lock = wait->lock;
     wait->hold = NULL;
     wait->want.hold = hold;
+    hold->handle = wait->handle; /* the one it was acquired through may be closed meanwhile */
     avout__link_remove(&hold->link);
     avout__lock_drop(lock); /* the hold's; the wait has another */
     avout__claim *claim = hold->claim;
@@ -516,14 +518,16 @@ static avout_status not_held(const avout__lock *lock, const avout__hold *hold)
 }
 
 /* The wait joins the others, or cannot be: with the lock as it was. */
-static avout_status wait_join(avout__wait *wait, avout__lock *lock)
+static avout_status wait_join(avout__wait *wait, avout__lock_handle *handle)
 {
+    avout__lock *lock = handle->lock;
     avout__locks *room = lock->room;
     avout__hold *hold = avout__hold_of_thread(lock);
     if (atomic_load(&room->closed)) return avout_fail(AVOUT_ECLOSED, "the client is closed");
     if (!hold || !hold->writes || !avout__lease_holds(room) || !hold->claim)
         return not_held(lock, hold);
     lock->refs++;
+    wait->handle = handle;
     wait->hold = hold;
     wait->writes = hold->writes;
     wait->reads = hold->reads;
@@ -597,7 +601,7 @@ avout_status avout__condition_wait(avout__lock_handle *handle, const char *name,
     avout__wait *wait = status ? NULL : wait_new(lock, name);
     if (!wait) return status ? status : AVOUT_ENOMEM;
     avout__locks_lock(room);
-    status = wait_join(wait, lock);
+    status = wait_join(wait, handle);
     avout__locks_unlock(room);
     if (status) {
         avout__free(wait);

@@ -37,6 +37,7 @@ void avout__holds_lost(avout__claim *claim)
         if (hold->claim != claim) continue;
         hold->claim = NULL;
         avout__lock_handle *handle = hold->handle;
+        if (handle && handle->era != hold->era) handle = NULL;
         avout__loss_tell(hold->lock->room, hold->loss, handle, handle ? handle->lost : NULL,
                          handle ? handle->payload : NULL, hold->token);
         hold->loss = NULL;
@@ -95,6 +96,7 @@ avout_status avout__lock_handle_on_lost(avout__lock_handle *handle, avout_lost_f
         avout__notices_end(room, handle);
         handle->lost = lost;
         handle->payload = payload;
+        handle->era++;
     }
     avout__locks_unlock(room);
     return status;

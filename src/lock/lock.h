@@ -13,7 +13,8 @@
  * All of a lock's claims in the order of their numbers are its queue. A claim has the lock when nothing
  * it conflicts with is before it: an exclusive one with everything, a shared one with exclusive ones.
  * It watches the last one before it that it conflicts with, and no other: so a release wakes one
- * exclusive claim, or all shared ones up to the next exclusive one.
+ * exclusive claim, or all shared ones up to the next exclusive one. And it watches itself: else it would
+ * be granted, with the event that the one before it is gone, when a stranger has removed both.
  *
  * Threads do not make claims, they *want*, and the claim that serves them becomes a *hold* of theirs:
  * an exclusive claim serves one thread after the other (bounded, then it goes to the queue's end), a
@@ -176,6 +177,7 @@ typedef struct avout__lock_handle {
     avout__lock *lock;
     avout_lost_fn lost;
     void *payload;
+    uint32_t era; /* how often the callback was set */
 } avout__lock_handle;
 
 /* A thread that waits to hold. On its stack; linked in a claim while it waits. */
@@ -195,6 +197,7 @@ struct avout__hold {
     avout__lock *lock;
     avout__claim *claim;        /* NULL: lost */
     avout__lock_handle *handle; /* whose callback is told; NULL: closed */
+    uint32_t era; /* the handle's when it was granted: of an earlier one nobody is told */
     uint64_t thread;
     uint32_t writes, reads;
     struct avout__node_check
@@ -240,7 +243,8 @@ struct avout__claim {
     uint64_t handed_on; /* the next token's count */
 
     bool listing, watching;
-    bool next; /* the one it watches is the only one before it */
+    bool next;   /* the one it watches is the only one before it */
+    bool minded; /* its own node is watched: it will be known if a stranger removes it */
     char before[AVOUT__CLAIM_NAME];
 
     avout__link wants;

@@ -51,8 +51,35 @@ static void arrive(avout__claim *claim)
 static void gone_before(avout__claim *claim)
 {
     claim->watching = false;
-    if (claim->next) arrive(claim);
+    if (claim->next && claim->minded) arrive(claim);
     else avout__claim_list(claim);
+}
+
+/* A stranger has removed its node. */
+static void removed(avout__claim *claim)
+{
+    if (claim->state == AVOUT__CLAIM_GRANTED) avout__holds_lost(claim);
+    else if (claim->state != AVOUT__CLAIM_PLACED) return;
+    avout__claim_restart(claim, false);
+}
+
+static void self_seen(const avout_reply *reply, void *payload)
+{
+    avout__claim *claim = avout__claim_reply_begin(payload, reply);
+    if (reply->status) claim->minded = false;
+    if (reply->status == AVOUT_ENOTFOUND) removed(claim);
+    else if (reply->status) avout__locks_try_later(claim->lock->room);
+    avout__claim_reply_end(payload);
+}
+
+static void mind(avout__claim *claim)
+{
+    if (claim->minded) return;
+    char path[AVOUT__CLAIM_PATH];
+    avout__claim_path(path, claim, claim->name);
+    claim->minded = avout__claim_ask(
+        claim, (avout_request){
+                   .kind = AVOUT_REQUEST_EXISTS, .watch = true, .path = path, .done = self_seen});
 }
 
 static void before_seen(const avout_reply *reply, void *payload)
@@ -69,6 +96,7 @@ static void before_seen(const avout_reply *reply, void *payload)
 static void watch_before(avout__claim *claim, const avout__line *line)
 {
     char path[AVOUT__CLAIM_PATH];
+    mind(claim); /* first: when it is told that the other is gone it is sure of itself */
     avout__claim_path(path, claim, line->before);
     snprintf(claim->before, sizeof claim->before, "%s", line->before);
     claim->next = line->conflicts == 1;
@@ -119,6 +147,22 @@ void avout__claim_list(avout__claim *claim)
                                                              .done = avout__claim_listed});
 }
 
+static void event_of_self(avout__claim *claim, avout_node_event event)
+{
+    claim->minded = false;
+    if (event == AVOUT_NODE_DELETED) removed(claim);
+    else if (claim->state == AVOUT__CLAIM_PLACED || claim->state == AVOUT__CLAIM_GRANTED)
+        mind(claim);
+}
+
+static void event_of_other(avout__claim *claim, avout_node_event event, const char *name)
+{
+    if (claim->state != AVOUT__CLAIM_PLACED || !claim->watching || strcmp(claim->before, name))
+        return;
+    if (event != AVOUT_NODE_DELETED) claim->next = false; /* it may still be there */
+    gone_before(claim);
+}
+
 void avout__claims_event(avout__locks *room, avout_node_event event, const char *path)
 {
     const char *name = strrchr(path, '/');
@@ -128,10 +172,8 @@ void avout__claims_event(avout__locks *room, avout_node_event event, const char 
     AVOUT__LIST_EACH(link, &lock->claims)
     {
         avout__claim *claim = AVOUT__LINK_OF(link, avout__claim, link);
-        if (claim->state != AVOUT__CLAIM_PLACED || !claim->watching) continue;
-        if (strcmp(claim->before, name + 1)) continue;
-        if (event != AVOUT_NODE_DELETED) claim->next = false; /* it may still be there */
-        gone_before(claim);
+        if (claim->minded && !strcmp(claim->name, name + 1)) event_of_self(claim, event);
+        else event_of_other(claim, event, name + 1);
     }
     avout__lock_drop(lock);
 }

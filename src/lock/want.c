@@ -63,6 +63,7 @@ static void give(avout__claim *claim, avout__want *want)
     avout__hold *hold = want->hold;
     want->hold = NULL;
     hold->claim = claim;
+    hold->era = hold->handle ? hold->handle->era : 0;
     hold->token = (avout_token){claim->point, claim->handed_on++};
     if (claim->shared) hold->reads = 1;
     else hold->writes = 1;

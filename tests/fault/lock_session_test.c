@@ -67,6 +67,79 @@ TEST(the_holder_learns_that_its_session_has_ended)
     suite_check_memory();
 }
 
+/* A callback is told of acquisitions made after it was set, a condition's included. */
+TEST(callbacks_are_for_later_acquisitions)
+{
+    side a = open_side(0, NULL);
+    lost early = {0}, late = {0};
+    CHECK_OK(avout_lock_on_lost(a.lock, on_lost, &early));
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    CHECK_OK(avout_lock_on_lost(a.lock, on_lost, &late));
+    CHECK_OK(avout__mem_expire(a.store));
+    ENGINE_AWAIT(!avout_lock_is_held(a.lock));
+    CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
+
+    avout_condition *condition = locks_open_condition(a.lock, "c");
+    CHECK_OK(avout_lock_on_lost(a.lock, NULL, NULL));
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    CHECK_OK(avout_lock_on_lost(a.lock, on_lost, &late));
+    CHECK_STATUS(AVOUT_ETIMEOUT,
+                 avout_condition_wait(condition, &(avout_wait_options){.timeout_ms = 1}));
+    avout_token token;
+    CHECK_OK(avout_lock_token(&token, a.lock));
+    CHECK_OK(avout__mem_expire(a.store));
+    ENGINE_AWAIT(late.calls);
+    CHECK_INT(0, avout_token_compare(token, late.token));
+    CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
+    avout_condition_close(condition);
+    close_side(&a); /* all that were to be told have been */
+    CHECK_INT(1, late.calls);
+    CHECK_INT(0, early.calls);
+    suite_check_memory();
+}
+
+/* What was acquired through another handle, closed during the wait, is the condition's handle's after it. */
+typedef struct closer {
+    side *s;
+    avout_lock *second;
+    avout_cancel *cancel;
+} closer;
+
+static void *close_while_waited_for(void *payload)
+{
+    closer *c = payload;
+    locks_await_queue(c->s->client, NAME, 0); /* the other waits for the signal */
+    avout_lock_close(c->second);
+    avout_cancel_set(c->cancel);
+    return NULL;
+}
+
+TEST(a_wait_outlives_the_handle_of_the_acquisition)
+{
+    side a = open_side(0, NULL);
+    lost told = {0}, closed = {0};
+    closer c = {.s = &a};
+    pthread_t thread;
+    avout_condition *condition = locks_open_condition(a.lock, "c");
+    CHECK_OK(avout_cancel_new(&c.cancel));
+    CHECK_OK(avout_lock_open(&c.second, a.client, NAME));
+    CHECK_OK(avout_lock_on_lost(a.lock, on_lost, &told));
+    CHECK_OK(avout_lock_on_lost(c.second, on_lost, &closed));
+    CHECK_OK(avout_lock_acquire(NULL, c.second, NULL));
+    CHECK(!pthread_create(&thread, NULL, close_while_waited_for, &c));
+    CHECK_STATUS(AVOUT_ECANCELLED,
+                 avout_condition_wait(condition, &(avout_wait_options){.cancel = c.cancel}));
+    pthread_join(thread, NULL);
+    avout_cancel_free(c.cancel);
+    CHECK_OK(avout__mem_expire(a.store));
+    ENGINE_AWAIT(told.calls == 1);
+    CHECK_INT(0, closed.calls);
+    CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
+    avout_condition_close(condition);
+    close_side(&a);
+    suite_check_memory();
+}
+
 TEST(callbacks_end_with_their_handle)
 {
     side a = open_side(0, NULL);
@@ -110,7 +183,7 @@ TEST(waiting_goes_on_when_the_session_ends)
     locks_start(&first, b.lock, PATIENT);
     ENGINE_AWAIT(queue_length(&a) == 2);
     locks_start(&second, c.lock, PATIENT);
-    ENGINE_AWAIT(armed(&b) == 1 && armed(&c) == 1);
+    ENGINE_AWAIT(armed(&b) == 2 && armed(&c) == 2);
     CHECK_OK(avout__mem_expire(b.store));
     avout_lock_report *report;
     for (bool moved = false; !moved;) {
@@ -254,13 +327,13 @@ TEST(a_release_wakes_one)
     for (size_t i = 1; i < SIDES; i++) {
         locks_start(&w[i], s[i].lock, PATIENT);
         ENGINE_AWAIT(queue_length(&s[0]) == i + 1);
-        ENGINE_AWAIT(armed(&s[i]) == 1);
+        ENGINE_AWAIT(armed(&s[i]) == 2);
     }
     for (size_t i = 1; i < SIDES; i++) before[i] = cost_of(&s[i]);
     CHECK_OK(avout_lock_release(s[0].lock));
     for (size_t i = 1; i < SIDES; i++) CHECK_OK(locks_finish(&w[i]));
-    /* One event each, of the one before it; who was second had it with the event. */
-    for (size_t i = 1; i < SIDES; i++) CHECK_INT(before[i].events + 1, cost_of(&s[i]).events);
+    /* One event of the one before it, one of its own end; who was second had it with the event. */
+    for (size_t i = 1; i < SIDES; i++) CHECK_INT(before[i].events + 2, cost_of(&s[i]).events);
     CHECK_INT(before[1].lists, cost_of(&s[1]).lists);
     for (size_t i = 2; i < SIDES; i++) CHECK_INT(before[i].lists + 1, cost_of(&s[i]).lists);
     for (size_t i = 0; i < SIDES; i++) close_side(&s[i]);

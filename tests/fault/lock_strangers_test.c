@@ -146,6 +146,82 @@ TEST(claims_removed_by_a_stranger)
     suite_check_memory();
 }
 
+typedef struct holding {
+    avout_lock *lock;
+    avout_token token;
+    _Atomic bool held;
+} holding;
+
+static void *hold_until_lost(void *payload)
+{
+    holding *h = payload;
+    CHECK_OK(avout_lock_acquire(&h->token, h->lock, NULL));
+    h->held = true;
+    ENGINE_AWAIT(!avout_lock_is_held(h->lock));
+    CHECK_STATUS(AVOUT_ELOST, avout_lock_release(h->lock));
+    return NULL;
+}
+
+/* Together with the one before it: it must not take the one's end for its own turn. */
+TEST(a_claim_removed_together_with_the_one_before_it)
+{
+    for (int one_multi = 0; one_multi < 2; one_multi++) {
+        side a = open_side(0, NULL), b = open_side(1, NULL), c = open_side(2, NULL);
+        char holder[256], waiter[256];
+        locks_waiter w, v;
+        CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+        claim_path(holder, sizeof holder, &a, "/w-");
+        locks_start(&w, b.lock, PATIENT);
+        ENGINE_AWAIT(queue_length(&a) == 2 && armed(&b) == 2);
+        claim_path(waiter, sizeof waiter, &a, "/w-");
+        locks_start(&v, c.lock, PATIENT);
+        ENGINE_AWAIT(queue_length(&a) == 3 && armed(&c) == 2);
+        avout_op ops[2] = {{.kind = AVOUT_OP_DELETE, .path = waiter, .version = -1},
+                           {.kind = AVOUT_OP_DELETE, .path = holder, .version = -1}};
+        avout_request both = {.kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = 2};
+        if (one_multi) {
+            CHECK_OK(avout__store_call(NULL, a.store, &both, avout__deadline_in_ms(20000)));
+        } else {
+            avout__mem_hold(b.store, AVOUT__MEM_REPLIES); /* hears of both at once */
+            CHECK_OK(engine_raw(a.store, ops[0]));
+            CHECK_OK(engine_raw(a.store, ops[1]));
+            avout__mem_release(b.store);
+        }
+        CHECK_OK(locks_finish(&v));
+        CHECK_OK(locks_finish(&w));
+        CHECK(avout_token_compare(v.token, w.token) < 0);
+        CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
+        close_side(&a);
+        close_side(&b);
+        close_side(&c);
+        suite_check_memory();
+    }
+}
+
+/* Who had to wait for it watches its node, and learns that it is gone. */
+TEST(the_node_of_a_holder_that_waited_is_removed)
+{
+    side a = open_side(0, NULL), b = open_side(1, NULL);
+    char path[256];
+    avout_token first;
+    CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
+    pthread_t thread;
+    holding h = {.lock = a.lock};
+    CHECK(!pthread_create(&thread, NULL, hold_until_lost, &h));
+    ENGINE_AWAIT(queue_length(&b) == 2 && armed(&a) >= 2);
+    CHECK_OK(avout_lock_release(b.lock));
+    locks_await(&h.held);
+    claim_path(path, sizeof path, &b, "/w-");
+    CHECK_OK(engine_raw(b.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
+    pthread_join(thread, NULL);
+    CHECK_OK(avout_lock_acquire(&first, a.lock, NULL));
+    CHECK(avout_token_compare(h.token, first) < 0);
+    CHECK_OK(avout_lock_release(a.lock));
+    close_side(&a);
+    close_side(&b);
+    suite_check_memory();
+}
+
 /* ---- the slots' node --------------------------------------------------------------------------------------- */
 
 TEST(the_slots_node_removed_by_a_stranger)
