@@ -1,11 +1,8 @@
 #include "support/zookeeper.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "support/server.h"
 #include "support/test.h"
 
 enum { SERVERS_MAX = 9, START_SECONDS = 40, ATTEMPTS = 5 };
@@ -44,64 +42,6 @@ static uint64_t random_number(void)
     return number;
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static void pause_ms(int ms)
-{
-    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
-}
-
-static int loopback_socket(int port, struct sockaddr_in *address)
-{
-    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-}
-
-/* Below the range the kernel takes ports of outgoing connections from: a port must still be free
- * when its server is started again, and a client that tries a closed port in that range can even
- * get connected to itself. */
-static int free_port(void)
-{
-    for (int i = 0; i < 1000; i++) {
-        int port = 10000 + (int)(random_number() % 22000);
-        struct sockaddr_in address;
-        int fd = loopback_socket(port, &address);
-        if (fd < 0) break;
-        int busy = bind(fd, (struct sockaddr *)&address, sizeof address);
-        close(fd);
-        if (!busy) return port;
-    }
-    test_failed(__FILE__, __LINE__, "no free port on the loopback interface");
-}
-
-static bool in_path(const char *name)
-{
-    const char *path = getenv("PATH");
-    while (path && *path) {
-        size_t length = strcspn(path, ":");
-        char full[512];
-        snprintf(full, sizeof full, "%.*s/%s", (int)length, path, name);
-        if (!access(full, X_OK)) return true;
-        path += length + (path[length] == ':');
-    }
-    return false;
-}
-
-static void write_file(const char *directory, const char *name, const char *text)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    FILE *file = fopen(path, "w");
-    if (!file || fputs(text, file) < 0 || fclose(file))
-        test_failed(__FILE__, __LINE__, "%s: %s", path, strerror(errno));
-}
-
 static void configure(test_zk *zk, int number)
 {
     server *s = &zk->servers[number];
@@ -123,9 +63,9 @@ static void configure(test_zk *zk, int number)
                           zk->servers[i].quorum_port, zk->servers[i].election_port);
     }
     CHECK(n < (int)sizeof text);
-    write_file(s->directory, "zoo.cfg", text);
+    test_write_file(s->directory, "zoo.cfg", text);
     snprintf(id, sizeof id, "%d\n", number + 1);
-    write_file(s->directory, "data/myid", id);
+    test_write_file(s->directory, "data/myid", id);
 }
 
 /* An ensemble needs it to elect leaders. A follower that lacks some of its new leader's changes logs
@@ -138,37 +78,27 @@ static const char *sync_to_disk(const test_zk *zk)
     return zk->count > 1 ? "-Dzookeeper.forceSync=yes" : "-Dzookeeper.forceSync=no";
 }
 
-static void become_server(const test_zk *zk, const server *s, pid_t parent)
-{
-    const char *extra = zk->options.java;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(1);
-    char log[512], config[512], class_path[512];
-    snprintf(log, sizeof log, "%s/log", s->directory);
-    snprintf(config, sizeof config, "%s/zoo.cfg", s->directory);
-    snprintf(class_path, sizeof class_path, "%s:%s", logger_jar, zookeeper_jar);
-    int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600), in = open("/dev/null", O_RDONLY);
-    if (out < 0 || in < 0) _exit(1);
-    dup2(in, 0);
-    dup2(out, 1);
-    dup2(out, 2);
-    /* The runner may hold pipes of its own open in us. */
-    for (int fd = 3; fd < 256; fd++) close(fd);
-    execlp("java", "java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-           "-XX:-UsePerfData", sync_to_disk(zk), "-Dzookeeper.preAllocSize=1024",
-           "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
-           "-Dorg.slf4j.simpleLogger.showDateTime=true", extra ? extra : "-Davout=test", "-cp",
-           class_path, "org.apache.zookeeper.server.quorum.QuorumPeerMain", config, (char *)NULL);
-    _exit(127);
-}
-
 static void launch(test_zk *zk, int number)
 {
     server *s = &zk->servers[number];
-    pid_t parent = getpid();
-    s->pid = fork();
-    if (s->pid < 0) test_failed(__FILE__, __LINE__, "fork: %s", strerror(errno));
-    if (!s->pid) become_server(zk, s, parent);
+    test_command command = {0};
+    static const char *const options[] = {"java",
+                                          "-Xmx128m",
+                                          "-XX:+UseSerialGC",
+                                          "-XX:TieredStopAtLevel=1",
+                                          "-XX:-UsePerfData",
+                                          "-Dzookeeper.preAllocSize=1024",
+                                          "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
+                                          "-Dorg.slf4j.simpleLogger.showDateTime=true"};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        test_command_add(&command, "%s", options[i]);
+    test_command_add(&command, "%s", sync_to_disk(zk));
+    test_command_add(&command, "%s", zk->options.java ? zk->options.java : "-Davout=test");
+    test_command_add(&command, "-cp");
+    test_command_add(&command, "%s:%s", logger_jar, zookeeper_jar);
+    test_command_add(&command, "org.apache.zookeeper.server.quorum.QuorumPeerMain");
+    test_command_add(&command, "%s/zoo.cfg", s->directory);
+    s->pid = test_spawn(s->directory, command.arguments);
 }
 
 static bool has_ended(server *s)
@@ -179,15 +109,13 @@ static bool has_ended(server *s)
 
 bool test_zk_ask(const test_zk *zk, int number, const char *command, char *answer, size_t size)
 {
-    struct sockaddr_in address;
-    int fd = loopback_socket(zk->servers[number].client_port, &address);
+    int fd = test_connect(zk->servers[number].client_port);
     if (fd < 0) return false;
     struct timeval limit = {2, 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     size_t length = 0;
     bool ended = false;
-    if (!connect(fd, (struct sockaddr *)&address, sizeof address) &&
-        send(fd, command, strlen(command), MSG_NOSIGNAL) == (ssize_t)strlen(command)) {
+    if (send(fd, command, strlen(command), MSG_NOSIGNAL) == (ssize_t)strlen(command)) {
         while (length < size - 1) {
             ssize_t got = recv(fd, answer + length, size - 1 - length, 0);
             ended = got == 0;
@@ -213,29 +141,20 @@ static const char *mode_of(const test_zk *zk, int number, char *buffer, size_t s
 
 static _Noreturn void failed_to_serve(const test_zk *zk, int number)
 {
-    char path[512], tail[2048];
-    snprintf(path, sizeof path, "%s/log", zk->servers[number].directory);
-    FILE *file = fopen(path, "r");
-    size_t length = 0;
-    if (file) {
-        if (fseek(file, -(long)(sizeof tail - 1), SEEK_END)) rewind(file);
-        length = fread(tail, 1, sizeof tail - 1, file);
-        fclose(file);
-    }
-    tail[length] = '\0';
+    char tail[2048];
     test_failed(__FILE__, __LINE__, "ZooKeeper server %d does not serve; its log ends:\n%s", number,
-                tail);
+                test_log_tail(tail, sizeof tail, zk->servers[number].directory));
 }
 
 /* False: it ended by itself. */
 static bool wait_until_serving(test_zk *zk, int number)
 {
     char buffer[2048];
-    double limit = seconds_now() + START_SECONDS;
+    double limit = test_seconds() + START_SECONDS;
     while (!mode_of(zk, number, buffer, sizeof buffer)) {
         if (has_ended(&zk->servers[number])) return false;
-        if (seconds_now() > limit) failed_to_serve(zk, number);
-        pause_ms(10);
+        if (test_seconds() > limit) failed_to_serve(zk, number);
+        test_pause_ms(10);
     }
     return true;
 }
@@ -261,9 +180,9 @@ static void choose_places(test_zk *zk)
     zk->addresses[0] = '\0';
     for (int i = 0; i < zk->count; i++) {
         server *s = &zk->servers[i];
-        s->client_port = free_port();
-        s->quorum_port = free_port();
-        s->election_port = free_port();
+        s->client_port = test_free_port();
+        s->quorum_port = test_free_port();
+        s->election_port = test_free_port();
         char data[300];
         snprintf(s->directory, sizeof s->directory, "%s/zk%d-%d", test_directory(), number, i + 1);
         snprintf(data, sizeof data, "%s/data", s->directory);
@@ -276,7 +195,7 @@ static void choose_places(test_zk *zk)
 
 test_zk *test_zk_start_with(const test_zk_options *options)
 {
-    if (!in_path("java")) test_skip("no ZooKeeper server: there is no java in PATH");
+    if (!test_in_path("java")) test_skip("no ZooKeeper server: there is no java in PATH");
     if (access(zookeeper_jar, R_OK)) test_skip("no ZooKeeper server: %s is missing", zookeeper_jar);
     test_zk *zk = calloc(1, sizeof *zk);
     CHECK(zk);
@@ -362,10 +281,7 @@ void test_zk_kill(test_zk *zk, int number)
 void test_zk_pause(test_zk *zk, int number)
 {
     CHECK(zk->servers[number].pid);
-    kill(zk->servers[number].pid, SIGSTOP);
-    /* A process stops thread by thread; one that still runs could answer. */
-    siginfo_t stopped;
-    waitid(P_PID, (id_t)zk->servers[number].pid, &stopped, WSTOPPED | WEXITED | WNOWAIT);
+    test_stop_process(zk->servers[number].pid);
 }
 
 void test_zk_resume(test_zk *zk, int number)
@@ -384,13 +300,13 @@ int test_zk_leader(test_zk *zk)
 {
     if (zk->count == 1) return 0;
     char buffer[2048];
-    double limit = seconds_now() + START_SECONDS;
+    double limit = test_seconds() + START_SECONDS;
     for (;;) {
         for (int i = 0; i < zk->count; i++) {
             const char *mode = mode_of(zk, i, buffer, sizeof buffer);
             if (mode && !strcmp(mode, "leader")) return i;
         }
-        if (seconds_now() > limit) failed_to_serve(zk, 0);
-        pause_ms(20);
+        if (test_seconds() > limit) failed_to_serve(zk, 0);
+        test_pause_ms(20);
     }
 }
