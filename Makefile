@@ -270,7 +270,14 @@ NEEDS_SERVER := $(if $(RUN),$(shell grep -lE 'test_zk_shared_url|AVOUT_TEST_ZOOK
                   $(sort $(foreach test,$(RUN),$(lastword $(subst :, ,$(test)))))))
 START_SERVER := $(if $(NEEDS_SERVER),$(if $(SERVICE),-e AVOUT_TEST_ZOOKEEPER='$(SERVICE) --here serve'))
 
-test: $(RUNNER) $(SERVICE) $(PROGRAMS) $(PRODUCTS)
+# The MongoDB server of the tests, where there is no mongod. Where it cannot be built they are skipped.
+FERRETDB := $(BUILD)/ferretdb/ferretdb
+$(FERRETDB): scripts/build-ferretdb.sh $(wildcard tests/ferretdb/*)
+	@sh scripts/build-ferretdb.sh $@
+NEEDS_MONGODB := $(if $(RUN),$(shell grep -l 'test_mongo_start' \
+                   $(sort $(foreach test,$(RUN),$(lastword $(subst :, ,$(test)))))))
+
+test: $(RUNNER) $(SERVICE) $(PROGRAMS) $(PRODUCTS) $(if $(NEEDS_MONGODB),$(FERRETDB))
 	@$(RUNNER) -b $(BUILD) $(START_SERVER) $(RUN_FLAGS) $(RUN)
 
 # The shell tests of tests/cli want servers and seconds; the others check the sources.

@@ -34,6 +34,9 @@ if [ "$what" = test ] || [ "$what" = bench ]; then
     need default-jre-headless command -v java
     need zookeeper test -r /usr/share/java/zookeeper.jar
     need clojure command -v clojure
+    need libmongoc-dev pkg-config --exists libmongoc-1.0
+    # For the tests' MongoDB server, where there is no mongod.
+    need golang-go sh -c 'command -v mongod || sh "$0"' "$(dirname "$0")/find-go.sh"
 fi
 [ -n "$missing" ] || exit 0
 
