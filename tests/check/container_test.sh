@@ -32,8 +32,15 @@ check a_lazy_container_compiles "${CC:-cc}" -std=c17 -Wall -Werror -Iinclude -sh
     -o "$scratch/lazy.so"
 refuse a_lazy_container_fails 'not ok 4 values_of_all_kinds' "$tool" "$scratch/lazy.so" lazy nowhere
 
-# Only its own function gets out of the plugin.
-exports() { [ "$(nm -D --defined-only "$object" | awk '$2 == "T" { print $3 }')" = avout_file_container@@AVOUT_0 ]; }
-check the_plugin_exports_its_function_only exports
+# Only its own function gets out of a plugin.
+exports()
+{
+    [ "$(nm -D --defined-only "$built/lib/libavout-$1.so" | awk '$2 == "T" { print $3 }')" = \
+        "avout_$1_container@@AVOUT_0" ]
+}
+for plugin in plugins/*/include; do
+    plugin=$(basename "${plugin%/include}")
+    check "the_${plugin}_plugin_exports_its_function_only" exports "$plugin"
+done
 
 finish
