@@ -66,7 +66,7 @@ CFLAGS_tsan += -Wno-tsan
 endif
 COMMON_CFLAGS = -std=c17 -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(CFLAGS)
 # What only the command needs.
-CLI_LIBS := -lm
+CLI_LIBS := -lm -lncursesw
 LIBS := -lzookeeper_mt -llmdb -lgmp -lm -pthread
 
 # ---- what there is --------------------------------------------------------------------------------

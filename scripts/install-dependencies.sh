@@ -24,11 +24,15 @@ need libc6-dev compiles c '#include <pthread.h>'
 need libgmp-dev compiles c '#include <gmp.h>'
 need liblmdb-dev compiles c '#include <lmdb.h>'
 need libzookeeper-mt-dev compiles c '#include <zookeeper/zookeeper.h>'
+need libncurses-dev compiles c '#include <ncurses.h>'
 if [ "$what" = test ]; then
     need g++ command -v g++
     need pkg-config command -v pkg-config
     need binutils command -v nm
     need clang-format command -v clang-format
+    need tmux command -v tmux
+    need jq command -v jq
+    need bash command -v bash
 fi
 if [ "$what" = test ] || [ "$what" = bench ]; then
     need default-jre-headless command -v java

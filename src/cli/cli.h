@@ -7,6 +7,8 @@
  *   report.c    errors on stderr and exit statuses; the connection
  *   values.c    EDN arguments in, values out
  *   listing.c   the names in a directory
+ *   child.c     a command that runs under our eyes
+ *   top_*.c     the parts of cmd_top.c (top.h)
  *   commands.c  the table of commands; each is a cmd_*.c
  *
  * A new command is a cmd_NAME.c and a line in commands.c. */
@@ -84,6 +86,12 @@ typedef struct cli_settings {
     bool try_only;
     int64_t busy_status; /* CLI_LOCK_BUSY unless given */
     int64_t kill_after_ms;
+
+    bool once;
+    int64_t interval_ms;
+    const char *sort;
+    const char *filter;
+    int64_t rows; /* 0: all */
 } cli_settings;
 
 /* One bit an option; a command says which it takes beside the global ones. */
@@ -109,6 +117,7 @@ typedef enum cli_option_bits {
     CLI_FILE = 1 << 17,
     CLI_LOCKING = 1 << 20, /* all of `lock` but the next */
     CLI_BUSY_STATUS = 1 << 21,
+    CLI_TOP = 1 << 24, /* all that only `top` has */
 } cli_option_bits;
 
 /* What is left of the command line: the arguments that are no options, in their order. */
@@ -160,6 +169,7 @@ cli_exit cli_cas(cli_session *session);
 cli_exit cli_watch(cli_session *session);
 cli_exit cli_ls(cli_session *session);
 cli_exit cli_tree(cli_session *session);
+cli_exit cli_top(cli_session *session);
 cli_exit cli_rm(cli_session *session);
 cli_exit cli_eval(cli_session *session);
 cli_exit cli_dosync(cli_session *session);
@@ -193,6 +203,8 @@ cli_exit cli_exit_of(avout_status status);
 
 /* What the settings say of connections; reports. */
 cli_exit cli_options(avout_options *options, const cli_session *session);
+/* Connects with those; reports. */
+cli_exit cli_connect(cli_session *session, const avout_options *options);
 /* Connects as the settings say; reports. */
 cli_exit cli_open(cli_session *session);
 

@@ -71,6 +71,36 @@ static const cli_command commands[] = {
      "  avout tree --no-values /app\n"
      "  avout tree --json / > copy.json\n",
      CLI_JSON | CLI_NO_VALUES, 0, 1, cli_tree, 0},
+    {"top", "[DIR]", "show which names change, how often, and who wants them",
+     "A live table of the names below DIR (/ when it is left out), looked at again every second:\n"
+     "\n"
+     "  CHANGES/S    changes a second since the last look; several that one client commits\n"
+     "               at the same time count as one\n"
+     "  LAST CHANGE  by the store's clock\n"
+     "  WATCHERS     clients that would hear of a change; - where the store cannot tell, as\n"
+     "               neither ZooKeeper nor the embedded store can\n"
+     "  QUEUE        clients that queue to write it\n"
+     "  LOCK         the lock of that name: how many hold it (r: to read) and + how many wait\n"
+     "\n"
+     "Keys: q ends; n c t w u l sort by name, changes, time, watchers, queue, lock; r the other "
+     "way\n"
+     "round; / filters by a part of the name; arrows, Page Up and Down, Home and End move; + and "
+     "-\n"
+     "change the interval. What is not on the screen is looked at in turn, a part each time. When "
+     "the\n"
+     "store is lost the table stays and says so until it is back.\n"
+     "\n"
+     "With --once --json one document: {\"store\", \"directory\", \"time_ms\", \"interval_ms\",\n"
+     "\"names\": [{\"name\", \"value\", \"error\", \"version\", \"changes_per_second\", "
+     "\"changed_ms\",\n"
+     "\"size\", \"watchers\", \"queue\", \"lock\": {\"holders\", \"waiting\", \"shared\"}}]}; what "
+     "is not known\n"
+     "is null. --no-values reads none: value is null, too.\n"
+     "\n"
+     "  avout top\n"
+     "  avout top --sort changes --interval 200ms /app\n"
+     "  avout top --once --json | jq -r '.names[] | select(.changes_per_second > 10) | .name'\n",
+     CLI_JSON | CLI_NO_VALUES | CLI_TOP, 0, 1, cli_top, 0},
     {"rm", "NAME [NAME...]", "remove names and their values, for everybody",
      "Goes on with the other names when one does not exist. A directory is only removed with -r,\n"
      "which prints every name it removes; the top directory / never is.\n"

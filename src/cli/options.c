@@ -57,6 +57,14 @@ static const option options[] = {
     {CLI_LOCKING, 0, "kill-after", "TIME",
      "lost lock: time from TERM to KILL for the command (10s)", DURATION, IN(kill_after_ms)},
 
+    {CLI_TOP, 0, "once", NULL, "look twice, print the table and end", FLAG, IN(once)},
+    {CLI_TOP, 0, "interval", "TIME", "time between two looks (1s)", DURATION, IN(interval_ms)},
+    {CLI_TOP, 0, "sort", "ORDER", "by name (the default), changes, time, watchers, queue or lock",
+     TEXT, IN(sort)},
+    {CLI_TOP, 0, "filter", "TEXT", "only names in which TEXT is found, in whatever case", TEXT,
+     IN(filter)},
+    {CLI_TOP, 0, "rows", "N", "with --once: the first N rows", NUMBER, IN(rows)},
+
     {CLI_GLOBAL, 's', "store", "URL", "lmdb:PATH, a path with a slash, zk://HOST:PORT[,...][/DIR]",
      TEXT, IN(store)},
     {CLI_GLOBAL, 't', "timeout", "TIME",

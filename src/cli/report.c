@@ -120,14 +120,18 @@ cli_exit cli_options(avout_options *options, const cli_session *session)
     return CLI_DONE;
 }
 
-cli_exit cli_open(cli_session *session)
+cli_exit cli_connect(cli_session *session, const avout_options *options)
 {
-    avout_options options;
-    cli_exit wrong = cli_options(&options, session);
-    if (wrong) return wrong;
-    avout_status st = avout_connect(session->settings.store, &options, &session->client);
+    avout_status st = avout_connect(session->settings.store, options, &session->client);
     if (!st) return CLI_DONE;
     /* Nobody there within the time is the store's state, not a deadline of the change. */
     cli_exit status = cli_failed(session, NULL, st);
     return st == AVOUT_ETIMEOUT ? CLI_STORE : status;
+}
+
+cli_exit cli_open(cli_session *session)
+{
+    avout_options options;
+    cli_exit wrong = cli_options(&options, session);
+    return wrong ? wrong : cli_connect(session, &options);
 }
