@@ -12,6 +12,7 @@
 #include "avout/txn.h"
 #include "avout/atom.h"
 #include "avout/ref.h"
+#include "avout/codec.h"
 #include "avout/lock.h"
 #include "avout/latch.h"
 #include "avout/barrier.h"

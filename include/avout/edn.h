@@ -64,6 +64,13 @@ AVOUT_API avout_status avout_edn_pretty(char **text, size_t *length, avout_value
  * as avout_edn_text. */
 AVOUT_API avout_status avout_json_text(char **text, size_t *length, avout_value value);
 
+/* Reads one JSON value (RFC 8259): objects as maps with strings for keys, arrays as vectors, numbers with a
+ * fraction or an exponent as floats, others as integers of any size, null as nil. A name twice in one
+ * object: AVOUT_EEXISTS. Options and errors as for avout_edn_read. */
+AVOUT_API avout_status avout_json_read(avout_value *out, const char *text, size_t length,
+                                       const avout_edn_read_options *options,
+                                       avout_edn_error *error);
+
 AVOUT_END
 
 #endif

@@ -116,7 +116,7 @@ void avout_client_statistics(avout_client *client, avout_statistics *statistics)
 avout_status avout_destroy(avout_client *client, const char *name)
 {
     avout__cell *cell;
-    avout_status status = avout__cell_open(&cell, client->stm, name);
+    avout_status status = avout__cell_open(&cell, client->stm, name, NULL);
     if (status) return status;
     status = avout__update_destroy(cell);
     avout__cell_unref(cell);

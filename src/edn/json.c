@@ -1,5 +1,8 @@
-/* Values as JSON (RFC 8259), for scripts. Keywords become the string of their name, what else JSON has
- * no word for the string of its EDN text: nothing is dropped, though types are. */
+/* Values as JSON (RFC 8259). For scripts: keywords become the string of their name, what else JSON has
+ * no word for the string of its EDN text: nothing is dropped, though types are. For keeping (exact):
+ * only what reads back as it was. */
+#include "edn/json.h"
+
 #include "edn/writer.h"
 
 #include "base/banned.h"
@@ -13,7 +16,11 @@ typedef struct edn_json {
     edn_writer out;
     edn_writer edn; /* what becomes a string */
     edn_stack stack;
+    bool exact;
 } edn_json;
+
+/* As deep as the reader goes. */
+enum { EXACT_DEPTH = 512 };
 
 static avout_status write_string(edn_writer *out, const char *text, size_t length)
 {
@@ -106,6 +113,35 @@ static avout_status write_number(edn_json *json, avout_value value, avout_type t
     return write_edn(json, value);
 }
 
+/* ---- exact --------------------------------------------------------------------------------------- */
+
+static avout_status refuse(avout_value value)
+{
+    avout_type type = avout_value_type(value);
+    return avout_fail(AVOUT_ENOPRINT, "%s%s: JSON has none that would read back as it was",
+                      strchr("aeiou", avout_type_name(type)[0]) ? "an " : "a ",
+                      avout_type_name(type));
+}
+
+static avout_status write_exact(edn_json *json, avout_value value, avout_type type)
+{
+    double number;
+    avout_status status;
+    switch (type) {
+    case AVOUT_TYPE_INT: return avout__edn_write_scalar(&json->out, value);
+    case AVOUT_TYPE_BIGINT:
+        status = edn_of(json, value);
+        if (status) return status;
+        /* Without the N. */
+        return edn_write(&json->out, json->edn.start, (size_t)(json->edn.at - json->edn.start) - 1);
+    case AVOUT_TYPE_FLOAT:
+        avout_value_to_float(&number, value);
+        if (__builtin_isfinite(number)) return avout__edn_write_scalar(&json->out, value);
+        return avout_fail(AVOUT_ENOPRINT, "a float that is not finite: JSON has none");
+    default: return refuse(value);
+    }
+}
+
 static bool has_string_key(avout_value map)
 {
     avout_iterator it = avout_value_iterate(map);
@@ -116,6 +152,10 @@ static bool has_string_key(avout_value map)
 
 static avout_status open_collection(edn_json *json, avout_value collection, avout_type type)
 {
+    if (json->exact && type != AVOUT_TYPE_MAP && type != AVOUT_TYPE_VECTOR)
+        return refuse(collection);
+    if (json->exact && json->stack.depth >= EXACT_DEPTH)
+        return avout_fail(AVOUT_ELIMIT, "nested more than %d deep", EXACT_DEPTH);
     edn_open *frame = avout__edn_stack_push(&json->stack, collection, type);
     if (!frame) return AVOUT_ENOMEM;
     frame->has_string_key = type == AVOUT_TYPE_MAP && has_string_key(collection);
@@ -133,9 +173,12 @@ static avout_status begin(edn_json *json, avout_value value)
     case AVOUT_TYPE_BIGINT:
     case AVOUT_TYPE_RATIO:
     case AVOUT_TYPE_FLOAT:
-    case AVOUT_TYPE_DECIMAL: return write_number(json, value, type);
-    case AVOUT_TYPE_STRING:
-    case AVOUT_TYPE_KEYWORD: return write_text(json, value);
+    case AVOUT_TYPE_DECIMAL:
+        return json->exact ? write_exact(json, value, type) : write_number(json, value, type);
+    case AVOUT_TYPE_KEYWORD:
+        if (json->exact) return refuse(value);
+        return write_text(json, value);
+    case AVOUT_TYPE_STRING: return write_text(json, value);
     case AVOUT_TYPE_LIST:
     case AVOUT_TYPE_VECTOR:
     case AVOUT_TYPE_SET:
@@ -143,8 +186,8 @@ static avout_status begin(edn_json *json, avout_value value)
     case AVOUT_TYPE_CHAR:
     case AVOUT_TYPE_SYMBOL:
     case AVOUT_TYPE_TAGGED:
-    case AVOUT_TYPE_BYTES: return write_edn(json, value);
-    case AVOUT_TYPE_BOX: return AVOUT_ENOPRINT;
+    case AVOUT_TYPE_BYTES: return json->exact ? refuse(value) : write_edn(json, value);
+    case AVOUT_TYPE_BOX: return json->exact ? refuse(value) : AVOUT_ENOPRINT;
     }
     return AVOUT_EINVAL;
 }
@@ -168,6 +211,9 @@ static avout_status write_key(edn_json *json, const edn_open *frame)
     avout_value key = frame->iterator.key;
     avout_type type = avout_value_type(key);
     avout_status status = AVOUT_OK;
+    if (json->exact && type != AVOUT_TYPE_STRING)
+        return avout_fail(AVOUT_ENOPRINT, "a key that is a %s: in JSON keys are strings",
+                          avout_type_name(type));
     bool plain = type == AVOUT_TYPE_STRING || type == AVOUT_TYPE_KEYWORD, taken = false;
     if (type == AVOUT_TYPE_KEYWORD && frame->has_string_key) status = is_taken(&taken, frame, key);
     if (!status) status = plain && !taken ? write_text(json, key) : write_edn(json, key);
@@ -188,19 +234,30 @@ static avout_status step(edn_json *json)
     return status ? status : begin(json, item);
 }
 
-avout_status avout_json_text(char **text, size_t *length, avout_value value)
+static avout_status json_text(char **text, size_t *length, avout_value value, bool exact)
 {
     edn_json json;
     json.edn = (edn_writer){0};
+    json.exact = exact;
     avout__edn_stack_init(&json.stack);
     avout_status status = avout__edn_writer_init(&json.out);
     if (!status) status = avout__edn_writer_init(&json.edn);
     if (!status) status = begin(&json, value);
     while (!status && json.stack.depth) status = step(&json);
     if (!status) status = avout__edn_writer_take(&json.out, text, length);
-    if (status == AVOUT_ENOPRINT) status = avout__edn_fail_box(value);
+    if (status == AVOUT_ENOPRINT && !exact) status = avout__edn_fail_box(value);
     avout__edn_writer_release(&json.out);
     avout__edn_writer_release(&json.edn);
     avout__edn_stack_release(&json.stack);
     return status;
+}
+
+avout_status avout_json_text(char **text, size_t *length, avout_value value)
+{
+    return json_text(text, length, value, false);
+}
+
+avout_status avout__json_exact(char **text, size_t *length, avout_value value)
+{
+    return json_text(text, length, value, true);
 }

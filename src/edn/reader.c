@@ -200,9 +200,9 @@ static avout_status read_form(edn_reader *reader, const char **start)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static avout_status reader_init(edn_reader *reader, const char *text, size_t length,
-                                size_t position, const avout_edn_read_options *options,
-                                avout_edn_error *error)
+avout_status avout__edn_reader_init(edn_reader *reader, const char *text, size_t length,
+                                    size_t position, const avout_edn_read_options *options,
+                                    avout_edn_error *error)
 {
     *error = (avout_edn_error){0};
     reader->text = text;
@@ -232,7 +232,7 @@ static avout_status reader_init(edn_reader *reader, const char *text, size_t len
     return AVOUT_OK;
 }
 
-static void reader_release(edn_reader *reader)
+void avout__edn_reader_release(edn_reader *reader)
 {
     for (size_t i = 0; i < reader->count; i++) avout_release(reader->values[i]);
     avout__edn_forget_names(reader);
@@ -272,12 +272,13 @@ avout_status avout_edn_read(avout_value *out, const char *text, size_t length,
     avout_edn_error unwanted;
     const char *start;
     if (!text) text = "";
-    avout_status status = reader_init(&reader, text, length, 0, options, error ? error : &unwanted);
+    avout_status status =
+        avout__edn_reader_init(&reader, text, length, 0, options, error ? error : &unwanted);
     if (!status) status = read_form(&reader, &start);
     if (!status && !start) status = avout__edn_fail_end(&reader);
     if (!status) status = read_rest(&reader);
     if (!status) *out = reader.values[--reader.count];
-    reader_release(&reader);
+    avout__edn_reader_release(&reader);
     return status;
 }
 
@@ -295,13 +296,13 @@ avout_status avout_edn_read_next(avout_value *out, const char *text, size_t leng
         return avout_fail(AVOUT_EINVAL, "edn: position %zu is behind the text of %zu bytes",
                           *position, length);
     }
-    avout_status status = reader_init(&reader, text, length, *position, options, error);
+    avout_status status = avout__edn_reader_init(&reader, text, length, *position, options, error);
     if (!status) status = read_form(&reader, &start);
     if (!status) {
         *position = (size_t)(reader.at - text);
         *out = start ? reader.values[--reader.count] : AVOUT_NONE;
     }
-    reader_release(&reader);
+    avout__edn_reader_release(&reader);
     return status;
 }
 
@@ -311,13 +312,14 @@ avout_status avout__edn_find_form(edn_reader *outer, const char *body, size_t nt
     edn_reader reader;
     avout_edn_error unwanted;
     const avout_edn_read_options options = {outer->max_depth, 0, outer->max_digits};
-    avout_status status = reader_init(&reader, outer->text, (size_t)(outer->end - outer->text),
-                                      (size_t)(body - outer->text), &options, &unwanted);
+    avout_status status =
+        avout__edn_reader_init(&reader, outer->text, (size_t)(outer->end - outer->text),
+                               (size_t)(body - outer->text), &options, &unwanted);
     for (size_t i = 0; !status && i <= nth; i++) {
         status = read_form(&reader, form);
         if (!status) avout_release(reader.values[--reader.count]);
     }
     *form_end = reader.at;
-    reader_release(&reader);
+    avout__edn_reader_release(&reader);
     return status;
 }

@@ -87,6 +87,11 @@ void avout__edn_locate(const char *text, const char *where, size_t *line, size_t
 
 /* ---- reader.c */
 
+/* Release it whatever init answers. */
+avout_status avout__edn_reader_init(edn_reader *reader, const char *text, size_t length,
+                                    size_t position, const avout_edn_read_options *options,
+                                    avout_edn_error *error);
+void avout__edn_reader_release(edn_reader *reader);
 avout_status avout__edn_more_values(edn_reader *reader);
 avout_status avout__edn_open(edn_reader *reader, edn_frame_kind kind, const char *open,
                              const char *body);

@@ -1,7 +1,7 @@
 /* The inline container: plain EDN text in the cell's own node. */
 #include "state/container.h"
 
-#include "avout/edn.h"
+#include "avout/codec.h"
 #include "base/banned.h"
 
 static avout_status add(const char *text, size_t length, void *buffer)
@@ -19,11 +19,7 @@ static avout_status decode(avout_value *value, const char *bytes, size_t length,
                            const avout__container *self)
 {
     (void)self;
-    avout_edn_error error;
-    avout_status status = avout_edn_read(value, bytes, length, NULL, &error);
-    if (!status || status == AVOUT_ENOMEM) return status;
-    return avout_fail(AVOUT_EDATA, "stored bytes are not EDN: line %zu, column %zu: %s", error.line,
-                      error.column, error.message);
+    return avout_codec_edn()->decode(value, bytes, length, NULL);
 }
 
 const avout__container avout__inline_container = {"inline", true, false, encode, decode};

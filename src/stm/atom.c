@@ -9,7 +9,7 @@
 avout_status avout_atom_open(avout_atom **atom, avout_client *client, const char *name)
 {
     avout__handle *handle;
-    avout_status status = avout__handle_open(&handle, client->stm, name);
+    avout_status status = avout__handle_open(&handle, client->stm, name, NULL);
     if (!status) *atom = (avout_atom *)handle;
     return status;
 }
@@ -18,7 +18,8 @@ avout_status avout_atom_create(avout_atom **atom, avout_client *client, const ch
                                avout_value initial, bool *created)
 {
     avout__handle *handle;
-    avout_status status = avout__handle_create(&handle, client->stm, name, initial, false, created);
+    avout_status status =
+        avout__handle_create(&handle, client->stm, name, NULL, initial, false, created);
     if (!status) *atom = (avout_atom *)handle;
     return status;
 }
@@ -27,7 +28,7 @@ avout_status avout_atom_create_or_reset(avout_atom **atom, avout_client *client,
                                         avout_value value)
 {
     avout__handle *handle;
-    avout_status status = avout__handle_create(&handle, client->stm, name, value, true, NULL);
+    avout_status status = avout__handle_create(&handle, client->stm, name, NULL, value, true, NULL);
     if (!status) *atom = (avout_atom *)handle;
     return status;
 }

@@ -76,18 +76,22 @@ static avout__cell *cell_new(avout__stm *stm, const char *name, const avout__con
 /* Who opens a name without saying where its values are gets it as it is open. *idle: nobody has it open
  * any more, only transactions that have ended. */
 static avout_status same_container(bool *idle, const avout__cell *cell,
-                                   const avout__foreign *foreign)
+                                   const avout__container *container)
 {
-    if (!foreign) return AVOUT_OK;
-    const avout__foreign *known = avout__foreign_of(cell->container);
-    if (known && avout__foreign_same(known, foreign)) return AVOUT_OK;
+    const avout__container *known = cell->container;
+    if (!container || container == known) return AVOUT_OK;
+    if (known->foreign && container->foreign &&
+        avout__foreign_same(avout__foreign_of(known), avout__foreign_of(container)))
+        return AVOUT_OK;
     *idle = !atomic_load(&cell->handles);
     return avout_fail(AVOUT_ESTATE, "%s: is open in this client with its values %s", cell->name,
-                      known ? "in another container" : "in the store itself");
+                      known->foreign       ? "in another container"
+                      : container->foreign ? "in the store itself"
+                                           : "in another codec");
 }
 
 static avout_status open_in(avout__cell **out, bool *idle, avout__stm *stm, const char *name,
-                            avout__foreign *foreign)
+                            const avout__container *container)
 {
     avout_status status = avout__stm_usable(stm);
     if (!status) status = avout__name_check(name);
@@ -96,13 +100,14 @@ static avout_status open_in(avout__cell **out, bool *idle, avout__stm *stm, cons
     avout__stm_lock(stm);
     avout__cell *cell = find(stm, name, hash);
     if (cell) {
-        status = same_container(idle, cell, foreign);
+        status = same_container(idle, cell, container);
         if (!status) avout__cell_ref(cell);
     } else {
         status = grow_table(stm);
         cell =
-            status ? NULL : cell_new(stm, name, foreign ? &foreign->is : &avout__inline_container);
-        if (cell && foreign) avout__foreign_ref(foreign);
+            status ? NULL : cell_new(stm, name, container ? container : &avout__inline_container);
+        if (cell && cell->container->foreign)
+            avout__foreign_ref(avout__foreign_of(cell->container));
         if (!cell) {
             status = AVOUT_ENOMEM;
         } else {
@@ -117,18 +122,12 @@ static avout_status open_in(avout__cell **out, bool *idle, avout__stm *stm, cons
     return status;
 }
 
-avout_status avout__cell_open(avout__cell **cell, avout__stm *stm, const char *name)
-{
-    bool idle;
-    return open_in(cell, &idle, stm, name, NULL);
-}
-
-avout_status avout__cell_open_foreign(avout__cell **cell, avout__stm *stm, const char *name,
-                                      avout__foreign *foreign)
+avout_status avout__cell_open(avout__cell **cell, avout__stm *stm, const char *name,
+                              const avout__container *container)
 {
     for (int64_t deadline_ns = avout__deadline_in_ms(IDLE_MS);;) {
         bool idle = false;
-        avout_status status = open_in(cell, &idle, stm, name, foreign);
+        avout_status status = open_in(cell, &idle, stm, name, container);
         if (status != AVOUT_ESTATE || !idle || avout__deadline_passed(deadline_ns)) return status;
         avout__epoch_collect();
         sched_yield();

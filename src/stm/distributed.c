@@ -36,7 +36,7 @@ static avout_status open_distributed(avout__handle **handle, avout__stm *stm, co
     avout_status made = new_foreign(&foreign, stm, name, container);
     if (!status) status = made;
     if (status) avout_release(initial);
-    else status = avout__handle_create_foreign(handle, stm, name, foreign, initial, created);
+    else status = avout__handle_create(handle, stm, name, &foreign->is, initial, false, created);
     /* The cell has one of its own, unless it was open before. */
     if (!status && avout__foreign_of((*handle)->cell->container) == foreign)
         avout__sweep_orphans(stm, foreign, false, AVOUT__LATER);
@@ -70,7 +70,7 @@ avout_status avout_distributed_collect(size_t *orphans, avout_client *client, co
     avout__stm *stm = client->stm;
     avout__cell *cell;
     size_t found = 0;
-    avout_status status = avout__cell_open(&cell, stm, name);
+    avout_status status = avout__cell_open(&cell, stm, name, NULL);
     if (status) return status;
     avout__foreign *foreign = avout__foreign_of(cell->container);
     if (!foreign) status = avout__cell_chunks(&foreign, cell);

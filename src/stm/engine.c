@@ -79,6 +79,7 @@ void avout__stm_unref(avout__stm *stm)
 {
     if (atomic_fetch_sub(&stm->refs, 1) != 1) return;
     avout__free(stm->buckets);
+    avout__coded_free(stm);
     avout__sweeper_free(stm);
     pthread_mutex_destroy(&stm->lock);
     avout__free(stm);
@@ -106,8 +107,7 @@ static avout__stm *stm_new(const avout_options *options)
     snprintf(stm->client_id, sizeof stm->client_id, "%016llx%016llx",
              (unsigned long long)avout__random64(), (unsigned long long)avout__random64());
     stm->slots_of_mine.client = stm->client_id;
-    for (size_t i = 0; i < AVOUT__SLOTS; i++)
-        avout__slot_init(&stm->slots[i], &stm->slots_of_mine);
+    for (size_t i = 0; i < AVOUT__SLOTS; i++) avout__slot_init(&stm->slots[i], &stm->slots_of_mine);
     return stm;
 }
 

@@ -16,35 +16,26 @@ static avout_status hand_out(avout__handle **handle, avout__handle *fresh, avout
     return AVOUT_OK;
 }
 
-avout_status avout__handle_open(avout__handle **handle, avout__stm *stm, const char *name)
+avout_status avout__handle_open(avout__handle **handle, avout__stm *stm, const char *name,
+                                const avout__container *container)
 {
     avout__handle *fresh = avout__alloc(sizeof *fresh);
     if (!fresh) return AVOUT_ENOMEM;
-    return hand_out(handle, fresh, avout__update_open(&fresh->cell, stm, name));
+    return hand_out(handle, fresh, avout__update_open(&fresh->cell, stm, name, container));
 }
 
 avout_status avout__handle_create(avout__handle **handle, avout__stm *stm, const char *name,
-                                  avout_value value, bool reset, bool *created)
+                                  const avout__container *container, avout_value value, bool reset,
+                                  bool *created)
 {
     avout__handle *fresh = avout__alloc(sizeof *fresh);
     if (!fresh) {
         avout_release(value);
         return AVOUT_ENOMEM;
     }
-    return hand_out(handle, fresh,
-                    avout__update_create(&fresh->cell, stm, name, value, reset, created));
-}
-
-avout_status avout__handle_create_foreign(avout__handle **handle, avout__stm *stm, const char *name,
-                                          avout__foreign *foreign, avout_value value, bool *created)
-{
-    avout__handle *fresh = avout__alloc(sizeof *fresh);
-    if (!fresh) {
-        avout_release(value);
-        return AVOUT_ENOMEM;
-    }
-    return hand_out(handle, fresh,
-                    avout__update_create_foreign(&fresh->cell, stm, name, foreign, value, created));
+    return hand_out(
+        handle, fresh,
+        avout__update_create(&fresh->cell, stm, name, container, value, reset, created));
 }
 
 avout_status avout__handle_local(avout__handle **handle, avout__stm *stm, avout_value initial)

@@ -27,12 +27,11 @@ struct avout_client {
 
 /* As avout__update_open, avout__update_create and avout__cell_local. The handle is allocated before
  * anything else: what has been done in the store could not be answered with AVOUT_ENOMEM. */
-avout_status avout__handle_open(avout__handle **handle, avout__stm *stm, const char *name);
+avout_status avout__handle_open(avout__handle **handle, avout__stm *stm, const char *name,
+                                const avout__container *container);
 avout_status avout__handle_create(avout__handle **handle, avout__stm *stm, const char *name,
-                                  avout_value value, bool reset, bool *created);
-avout_status avout__handle_create_foreign(avout__handle **handle, avout__stm *stm, const char *name,
-                                          avout__foreign *foreign, avout_value value,
-                                          bool *created);
+                                  const avout__container *container, avout_value value, bool reset,
+                                  bool *created);
 avout_status avout__handle_local(avout__handle **handle, avout__stm *stm, avout_value initial);
 void avout__handle_close(avout__handle *handle);
 

@@ -11,7 +11,7 @@
 avout_status avout_ref_open(avout_ref **ref, avout_client *client, const char *name)
 {
     avout__handle *handle;
-    avout_status status = avout__handle_open(&handle, client->stm, name);
+    avout_status status = avout__handle_open(&handle, client->stm, name, NULL);
     if (!status) *ref = (avout_ref *)handle;
     return status;
 }
@@ -20,7 +20,8 @@ avout_status avout_ref_create(avout_ref **ref, avout_client *client, const char 
                               avout_value initial, bool *created)
 {
     avout__handle *handle;
-    avout_status status = avout__handle_create(&handle, client->stm, name, initial, false, created);
+    avout_status status =
+        avout__handle_create(&handle, client->stm, name, NULL, initial, false, created);
     if (!status) *ref = (avout_ref *)handle;
     return status;
 }
@@ -29,7 +30,7 @@ avout_status avout_ref_create_or_reset(avout_ref **ref, avout_client *client, co
                                        avout_value value)
 {
     avout__handle *handle;
-    avout_status status = avout__handle_create(&handle, client->stm, name, value, true, NULL);
+    avout_status status = avout__handle_create(&handle, client->stm, name, NULL, value, true, NULL);
     if (!status) *ref = (avout_ref *)handle;
     return status;
 }

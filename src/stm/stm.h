@@ -314,6 +314,7 @@ struct avout__stm {
     struct avout__keeper *keeper;     /* turns, memory (keeper.c) */
     struct avout__executor *executor; /* asynchronous transactions (async.c); NULL until used */
     struct avout__executor *porter;   /* those that wait for containers */
+    struct avout__coded *coded;       /* codecs in use (coded.c); they stay */
     struct avout__sweeper *_Atomic sweeper; /* sweep.c; NULL until a foreign cell is opened */
     _Atomic uint64_t versions;              /* counts those that this client has made */
 
@@ -425,10 +426,10 @@ bool avout__view_full(avout__cell *cell);
 
 /* ---- cell.c ------------------------------------------------------------------------------------ */
 
-avout_status avout__cell_open(avout__cell **cell, avout__stm *stm, const char *name);
-/* The same with its values in a container; takes over nothing, counts `foreign`. AVOUT_ESTATE. */
-avout_status avout__cell_open_foreign(avout__cell **cell, avout__stm *stm, const char *name,
-                                      avout__foreign *foreign);
+/* `container`: where its values are to be, else AVOUT_ESTATE; NULL: as it is open, or inline. Takes over
+ * nothing, counts one that is foreign. */
+avout_status avout__cell_open(avout__cell **cell, avout__stm *stm, const char *name,
+                              const avout__container *container);
 avout_status avout__cell_local(avout__cell **cell, avout__stm *stm, avout_value initial);
 static inline avout__cell *avout__cell_ref(avout__cell *cell)
 {
@@ -540,6 +541,10 @@ avout_status avout__cell_chunks(avout__foreign **foreign, avout__cell *cell);
 /* Takes back what was made of the largest values, and marks them to be staged as chunks, until the
  * transaction, which needs so many bytes of a multi, needs no more than `most`, or nothing helps. */
 void avout__txn_spill(avout_txn *txn, size_t needed, size_t most);
+
+/* ---- coded.c: values in other formats ------------------------------------------------------------------ */
+
+void avout__coded_free(avout__stm *stm);
 
 /* ---- sweep.c: a thread that waits for containers, for what nobody waits for ----------------------- */
 

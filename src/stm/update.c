@@ -37,10 +37,11 @@ static avout_status look(avout__cell *cell, int64_t deadline_ns)
     }
 }
 
-avout_status avout__update_open(avout__cell **out, avout__stm *stm, const char *name)
+avout_status avout__update_open(avout__cell **out, avout__stm *stm, const char *name,
+                                const avout__container *container)
 {
     avout__cell *cell;
-    avout_status status = avout__cell_open(&cell, stm, name);
+    avout_status status = avout__cell_open(&cell, stm, name, container);
     if (status) return status;
     int64_t deadline_ns = avout__deadline_in_ms(stm->timeout_ms);
     avout_value value = AVOUT_NONE;
@@ -85,37 +86,22 @@ static avout_status create(avout_txn *txn, void *payload)
     return avout__txn_write(txn, wanted->cell, avout_share(wanted->value), AVOUT__ENTRY_CREATE);
 }
 
-/* `status`: of opening wanted->cell. Consumes its value. */
-static avout_status create_opened(avout__cell **out, creation *wanted, bool *created,
-                                  avout_status status)
-{
-    if (!status) status = avout__update_run(wanted->cell, create, wanted, NULL);
-    avout_release(wanted->value);
-    if (!status) {
-        *out = wanted->cell;
-        if (created) *created = wanted->created;
-    } else {
-        avout__cell_unref(wanted->cell);
-    }
-    return status;
-}
-
 avout_status avout__update_create(avout__cell **out, avout__stm *stm, const char *name,
-                                  avout_value value, bool reset, bool *created)
+                                  const avout__container *container, avout_value value, bool reset,
+                                  bool *created)
 {
     if (avout_is_none(value)) return avout_none_status();
     creation wanted = {.value = value, .reset = reset};
-    avout_status status = avout__cell_open(&wanted.cell, stm, name);
-    return create_opened(out, &wanted, created, status);
-}
-
-avout_status avout__update_create_foreign(avout__cell **out, avout__stm *stm, const char *name,
-                                          avout__foreign *foreign, avout_value value, bool *created)
-{
-    if (avout_is_none(value)) return avout_none_status();
-    creation wanted = {.value = value};
-    avout_status status = avout__cell_open_foreign(&wanted.cell, stm, name, foreign);
-    return create_opened(out, &wanted, created, status);
+    avout_status status = avout__cell_open(&wanted.cell, stm, name, container);
+    if (!status) {
+        status = avout__update_run(wanted.cell, create, &wanted, NULL);
+        if (status) avout__cell_unref(wanted.cell);
+    }
+    avout_release(wanted.value);
+    if (status) return status;
+    *out = wanted.cell;
+    if (created) *created = wanted.created;
+    return AVOUT_OK;
 }
 
 /* ---- destroying --------------------------------------------------------------------------------------------------------- */

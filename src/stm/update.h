@@ -4,16 +4,14 @@
 
 #include "stm/stm.h"
 
-/* Opens the cell of an existing value; AVOUT_ENOTFOUND. */
-avout_status avout__update_open(avout__cell **cell, avout__stm *stm, const char *name);
+/* Opens the cell of an existing value; AVOUT_ENOTFOUND. `container` as for avout__cell_open. */
+avout_status avout__update_open(avout__cell **cell, avout__stm *stm, const char *name,
+                                const avout__container *container);
 /* Opens it, creating it with `value` where nothing is, or, with `reset`, whatever is there. Consumes
  * `value`. *created may be NULL. */
 avout_status avout__update_create(avout__cell **cell, avout__stm *stm, const char *name,
-                                  avout_value value, bool reset, bool *created);
-/* The same with its values in a container, without `reset`; AVOUT_EDATA, AVOUT_ESTATE. */
-avout_status avout__update_create_foreign(avout__cell **cell, avout__stm *stm, const char *name,
-                                          avout__foreign *foreign, avout_value value,
-                                          bool *created);
+                                  const avout__container *container, avout_value value, bool reset,
+                                  bool *created);
 avout_status avout__update_destroy(avout__cell *cell);
 /* Linearizable reading: a transaction that asks the store. */
 avout_status avout__update_deref_strict(avout_value *value, avout__cell *cell, int64_t timeout_ms);

@@ -56,8 +56,8 @@ TEST(the_slots_node_removed_by_a_stranger)
     }
     /* A batch that would have made the first slot again, and its fence, find no node above. */
     engine_remove_slots(raw);
-    engine_fault(w.store, (avout__mem_fault){
-                              .kind = AVOUT__MEM_LOSE_BEFORE, .multis = true, .nth = 2});
+    engine_fault(w.store,
+                 (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .multis = true, .nth = 2});
     CHECK_OK(add_to(&w, w.x));
     CHECK_INT(0, avout__mem_faults_left(w.store));
     engine_remove_slots(raw);
