@@ -1,15 +1,14 @@
 /* Opening a ZooKeeper handle where something is wrong: no server, a silent one, credentials, access
  * lists, what the library cannot do, sessions that are none, no memory.
  * Test-tags: threads */
-#include <arpa/inet.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "store/zk/zk.h"
 #include "support/contract.h"
+#include "support/server.h"
 #include "support/zookeeper.h"
 
 static const char *url;
@@ -65,24 +64,11 @@ static void check_refused(avout_status expected, const char *where, const char *
     CHECK_INT(0, avout_memory_blocks());
 }
 
-/* A port nobody listens on, or somebody who says nothing. */
-static int silent_port(bool listening)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(fd >= 0 && !bind(fd, (struct sockaddr *)&address, sizeof address));
-    if (listening) CHECK(!listen(fd, 4));
-    CHECK(!getsockname(fd, (struct sockaddr *)&address, &length));
-    return ntohs(address.sin_port);
-}
-
 TEST(no_server_is_told_in_time_and_by_name)
 {
     for (int listening = 0; listening < 2; listening++) {
         char where[64], part[64];
-        int port = silent_port(listening);
+        int port = test_silent_port(listening);
         snprintf(where, sizeof where, "zk://127.0.0.1:%d", port);
         snprintf(part, sizeof part, "127.0.0.1:%d", port);
         options.connect_timeout_ms = 700;

@@ -24,6 +24,22 @@ void contract_reach(const contract_adapter *reached)
     url = NULL;
 }
 
+static avout_options options_there;
+
+static void get_options_there(avout_options *options)
+{
+    *options = options_there;
+}
+
+void contract_reach_at(const avout_store_ops *ops, const char *there, const avout_options *options)
+{
+    static contract_adapter reached;
+    reached = (contract_adapter){.ops = ops, .options = get_options_there};
+    options_there = *options;
+    contract_reach(&reached);
+    url = there;
+}
+
 void contract_use(const contract_adapter *used)
 {
     contract_reach(used);
@@ -80,12 +96,23 @@ static void on_session(avout_event event, void *payload)
     contract_leave(client);
 }
 
+/* Several threads may open theirs at the same time. */
+static const char *url_of_store(void)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    if (!url) url = adapter->url();
+    const char *found = url;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
 contract_client *contract_open_with(void (*node)(avout_node_event, const char *, void *),
                                     void *payload)
 {
     CHECK(adapter);
     CHECK_OK(avout__store_register(adapter->ops));
-    if (!url) url = adapter->url();
+    const char *where = url_of_store();
     contract_client *client = calloc(1, sizeof *client);
     CHECK(client);
     pthread_mutex_init(&client->lock, NULL);
@@ -98,7 +125,7 @@ contract_client *contract_open_with(void (*node)(avout_node_event, const char *,
     avout_listener listener = {on_node, on_session, NULL, client};
     avout_options options = AVOUT_OPTIONS_INIT;
     if (adapter->options) adapter->options(&options);
-    CHECK_OK(avout__store_open(&client->store, url, &options, &listener));
+    CHECK_OK(avout__store_open(&client->store, where, &options, &listener));
     return client;
 }
 

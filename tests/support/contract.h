@@ -25,6 +25,8 @@ typedef struct contract_adapter {
 void contract_use(const contract_adapter *adapter);
 /* Makes contract_open open its stores, from now on, without the suite. */
 void contract_reach(const contract_adapter *adapter);
+/* The same for the store at `url` (borrowed), with these options (copied). */
+void contract_reach_at(const avout_store_ops *ops, const char *url, const avout_options *options);
 
 #define CONTRACT(name) CONTRACT_WITHIN(name, 60)
 #define CONTRACT_WITHIN(name_, seconds_)                                                           \

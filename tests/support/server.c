@@ -68,6 +68,17 @@ int test_free_port(void)
     test_failed(__FILE__, __LINE__, "no free port on the loopback interface");
 }
 
+int test_silent_port(bool listening)
+{
+    struct sockaddr_in address;
+    socklen_t length = sizeof address;
+    int fd = loopback_socket(0, &address);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) || (listening && listen(fd, 64)) ||
+        getsockname(fd, (struct sockaddr *)&address, &length))
+        test_failed(__FILE__, __LINE__, "a port that is silent: %s", strerror(errno));
+    return ntohs(address.sin_port);
+}
+
 bool test_in_path(const char *program)
 {
     const char *path = getenv("PATH");

@@ -55,6 +55,9 @@ void test_server_wait(test_server *server); /* until it serves */
 bool test_in_path(const char *program);
 /* A port of the loopback interface that is free, and is not given to outgoing connections. */
 int test_free_port(void);
+/* A port where connections are taken, as by a stopped server's kernel, and nothing is ever answered; or
+ * (not `listening`) refused. It stays so to the end of the process. */
+int test_silent_port(bool listening);
 /* A connection to a port of the loopback interface; -1: nobody accepts. */
 int test_connect(int port);
 double test_seconds(void);

@@ -59,6 +59,7 @@ static avout_status take_address(avout__zk *zk, const char *address)
         size_t host = strcspn(address + at, ",/");
         if (!host) status = avout_fail(AVOUT_EURL, "ZooKeeper address: a host is missing");
         else status = take_host(&servers, address + at, host);
+        zk->server_count++;
         at += host + 1;
     }
     if (!status) {
@@ -88,6 +89,8 @@ static avout_status make(avout__zk **out, const char *address, const avout_optio
     if (!timeout_ms) timeout_ms = SESSION_TIMEOUT_MS;
     if (timeout_ms < 0 || timeout_ms > LONGEST_TIMEOUT_MS) timeout_ms = LONGEST_TIMEOUT_MS;
     zk->session_timeout_ms = (int)timeout_ms;
+    zk->connect_timeout_ms =
+        options->connect_timeout_ms ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     avout__list_init(&zk->outstanding);
     avout__list_init(&zk->waiting);
     avout__list_init(&zk->kept);
@@ -157,11 +160,9 @@ static void shut_down(avout__zk *zk)
 
 /* ---- the port's functions -------------------------------------------------------------------------- */
 
-static avout_status await_session(avout__zk *zk, const avout_options *options)
+static avout_status await_session(avout__zk *zk)
 {
-    int64_t timeout_ms = options->connect_timeout_ms;
-    if (!timeout_ms) timeout_ms = CONNECT_TIMEOUT_MS;
-    int64_t deadline_ns = avout__deadline_in_ms(timeout_ms);
+    int64_t deadline_ns = avout__deadline_in_ms(zk->connect_timeout_ms);
     pthread_mutex_lock(&zk->lock);
     while (!zk->announced && !(zk->attempt_failed && zk->lasting) &&
            !avout__deadline_passed(deadline_ns)) {
@@ -178,7 +179,7 @@ static avout_status await_session(avout__zk *zk, const avout_options *options)
     else if (!zk->announced)
         status = avout_fail(AVOUT_ECONNECTION,
                             "ZooKeeper (%s): no server gave a session within %" PRId64 " ms",
-                            zk->servers, timeout_ms);
+                            zk->servers, zk->connect_timeout_ms);
     pthread_mutex_unlock(&zk->lock);
     return status;
 }
@@ -196,7 +197,7 @@ static avout_status zk_open(avout_store **store, const char *address, const avou
         if (zk) unmake(zk);
         return status;
     }
-    status = await_session(zk, options);
+    status = await_session(zk);
     if (status) {
         char detail[512];
         snprintf(detail, sizeof detail, "%s", avout_error_detail());

@@ -43,6 +43,9 @@ enum { ZK_IN_FLIGHT_MAX = 2000 };
  * request on. */
 enum { ZK_PACKET_MAX = 0xfffff - 8 * 1024 };
 
+/* The server has taken the connection and not answered yet. */
+#define ZK_ON_TRIAL UINT64_MAX
+
 typedef enum zk_phase { ZK_STARTING, ZK_UP, ZK_SUSPENDED, ZK_ENDED } zk_phase;
 
 typedef struct avout__zk {
@@ -55,8 +58,10 @@ typedef struct avout__zk {
     char *credentials; /* "user:password" or NULL */
     char *user;        /* for messages */
     const struct ACL_vector *acl;
-    char *tls;              /* what zookeeper_init_ssl wants, or NULL */
-    int session_timeout_ms; /* asked for */
+    char *tls;                  /* what zookeeper_init_ssl wants, or NULL */
+    int session_timeout_ms;     /* asked for */
+    int64_t connect_timeout_ms; /* of open, or AVOUT_FOREVER */
+    int server_count;           /* as named in the address */
     int log_slot;
     pthread_t supervisor;
 
@@ -92,9 +97,11 @@ typedef struct avout__zk {
         pthread_mutex_t lock;
         int fd;              /* a duplicate of the library's socket, or -1 */
         int original;        /* the library's number for it */
-        uint64_t connection; /* number of the connection fd belongs to */
+        uint64_t connection; /* number of the connection fd belongs to, or ZK_ON_TRIAL */
         uint64_t made;       /* connections seen by the I/O thread */
         uint64_t delivered;  /* connections whose event was delivered */
+        int64_t trial_ns;    /* ZK_ON_TRIAL: since when */
+        int given_up;        /* trials, since there was a connection */
     } link;
 } avout__zk;
 
@@ -189,11 +196,16 @@ void avout__zk_log(avout__zk *zk, avout_log_level level, const char *format, ...
 /* ---- link.c: the socket of the connection -------------------------------------------------------- */
 
 void avout__zk_link_init(avout__zk *zk);
-void avout__zk_link_made(avout__zk *zk);      /* I/O thread, connection just established */
+void avout__zk_link_made(avout__zk *zk);      /* I/O thread, connection just made or established */
+void avout__zk_link_failed(avout__zk *zk);    /* I/O thread, it is being closed */
 void avout__zk_link_delivered(avout__zk *zk); /* its event was delivered */
 void avout__zk_link_lost(avout__zk *zk);      /* the event of its loss was delivered */
 void avout__zk_link_reset(avout__zk *zk);     /* the library's handle is closed */
 bool avout__zk_link_break(avout__zk *zk);     /* false: the socket is not known */
+/* Since when a server owes us its first answer; AVOUT__NEVER: none does. *given_up: how many did not
+ * answer in time since there was a connection. */
+int64_t avout__zk_link_trial(avout__zk *zk, int *given_up);
+bool avout__zk_link_give_up(avout__zk *zk); /* ends a trial; false: there is none any more */
 void avout__zk_link_release(avout__zk *zk, bool forked);
 
 /* ---- secure.c: TLS and credentials ----------------------------------------------------------------- */

@@ -8,8 +8,12 @@
  * never another one that got its number meanwhile. The I/O thread then reads the end of the stream
  * and does what it does for any lost connection.
  *
+ * A connection is on trial from the moment when the server, or its kernel, has taken it until the server
+ * has answered with a session.
+ *
  * A duplicate keeps the connection open after the library closed its own, so it is given up when the
- * loss is delivered. That may be after the next connection was made: connections are counted on both
+ * loss is delivered; on trial, when the library says that it failed, or the supervisor that it takes too
+ * long. The loss may be delivered after the next connection was made: connections are counted on both
  * sides, the event of an older loss leaves a newer connection alone. */
 #include "store/zk/internal.h"
 
@@ -51,17 +55,63 @@ static zhandle_t *await_handle(avout__zk *zk)
 void avout__zk_link_made(avout__zk *zk)
 {
     zhandle_t *zh = await_handle(zk);
-    if (zoo_state(zh) != ZOO_CONNECTED_STATE) return;
-    int fd = -1, interest = 0;
+    int state = zoo_state(zh), fd = -1, interest = 0;
     struct timeval tv;
+    if (state != ZOO_CONNECTED_STATE && state != ZOO_ASSOCIATING_STATE) return;
     if (zookeeper_interest(zh, &fd, &interest, &tv) != ZOK || fd < 0) return;
     pthread_mutex_lock(&zk->link.lock);
     if (zk->link.fd < 0 || !same_socket(fd, zk->link.fd)) {
         if (zk->link.fd >= 0) close(zk->link.fd);
         zk->link.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         zk->link.original = fd;
-        zk->link.connection = ++zk->link.made;
+        zk->link.connection = ZK_ON_TRIAL;
+        zk->link.trial_ns = avout__now_ns();
     }
+    if (state == ZOO_CONNECTED_STATE && zk->link.connection == ZK_ON_TRIAL) {
+        zk->link.connection = ++zk->link.made;
+        zk->link.given_up = 0;
+    }
+    pthread_mutex_unlock(&zk->link.lock);
+    if (state == ZOO_CONNECTED_STATE) return;
+    /* The supervisor keeps the time of the trial. */
+    pthread_mutex_lock(&zk->lock);
+    pthread_cond_broadcast(&zk->changed);
+    pthread_mutex_unlock(&zk->lock);
+}
+
+int64_t avout__zk_link_trial(avout__zk *zk, int *given_up)
+{
+    pthread_mutex_lock(&zk->link.lock);
+    bool trial = zk->link.fd >= 0 && zk->link.connection == ZK_ON_TRIAL;
+    int64_t since_ns = trial ? zk->link.trial_ns : AVOUT__NEVER;
+    *given_up = zk->link.given_up;
+    pthread_mutex_unlock(&zk->link.lock);
+    return since_ns;
+}
+
+/* link.lock held. */
+static bool end_trial(avout__zk *zk, bool broken)
+{
+    if (zk->link.fd < 0 || zk->link.connection != ZK_ON_TRIAL) return false;
+    if (broken) shutdown(zk->link.fd, SHUT_RDWR);
+    close(zk->link.fd);
+    zk->link.fd = -1;
+    return true;
+}
+
+bool avout__zk_link_give_up(avout__zk *zk)
+{
+    pthread_mutex_lock(&zk->link.lock);
+    bool ended = end_trial(zk, true);
+    zk->link.given_up += ended;
+    pthread_mutex_unlock(&zk->link.lock);
+    return ended;
+}
+
+void avout__zk_link_failed(avout__zk *zk)
+{
+    pthread_mutex_lock(&zk->link.lock);
+    end_trial(zk, false);
     pthread_mutex_unlock(&zk->link.lock);
 }
 
@@ -96,7 +146,7 @@ void avout__zk_link_reset(avout__zk *zk)
 bool avout__zk_link_break(avout__zk *zk)
 {
     pthread_mutex_lock(&zk->link.lock);
-    bool known = zk->link.fd >= 0;
+    bool known = zk->link.fd >= 0 && zk->link.connection != ZK_ON_TRIAL;
     if (known) shutdown(zk->link.fd, SHUT_RDWR);
     pthread_mutex_unlock(&zk->link.lock);
     return known;

@@ -50,11 +50,15 @@ static void take_line(int slot, const char *line)
     avout__zk *zk = atomic_load_explicit(&slots[slot], memory_order_acquire);
     if (!zk) return;
     const char *origin = origin_of(line);
-    /* Only the I/O thread runs these functions, and what they have to say in the state CONNECTED, at
-     * this level, is that there is a new connection: the moment to ask for its socket. */
-    bool news_of_io_thread =
-        level_of(line) == AVOUT_LOG_INFO &&
-        (is_from(origin, "finalize_session_establishment") || is_from(origin, "check_events"));
+    avout_log_level level = level_of(line);
+    /* Only the I/O thread runs these functions. What the first two have to say as information is that a
+     * connection has been made, or a session established on it: the moment to ask for its socket. As an
+     * error they say that it is over. */
+    bool of_connection =
+        is_from(origin, "finalize_session_establishment") || is_from(origin, "check_events");
+    bool made = of_connection && level == AVOUT_LOG_INFO;
+    bool failed =
+        (of_connection || is_from(origin, "zookeeper_interest")) && level == AVOUT_LOG_ERROR;
     const char *text = origin ? strstr(origin, ": ") : NULL;
     if (zk->listener.on_log) {
         /* The library formats each line of a thread in the same place. */
@@ -62,9 +66,10 @@ static void take_line(int slot, const char *line)
         snprintf(copy, sizeof copy, "libzookeeper: %s", text ? text + 2 : line);
         size_t length = strlen(copy);
         while (length && copy[length - 1] == '\n') copy[--length] = '\0';
-        zk->listener.on_log(level_of(line), copy, zk->listener.payload);
+        zk->listener.on_log(level, copy, zk->listener.payload);
     }
-    if (news_of_io_thread) avout__zk_link_made(zk);
+    if (made) avout__zk_link_made(zk);
+    if (failed) avout__zk_link_failed(zk);
 }
 
 #define SLOT_FUNCTION(n)                                                                           \

@@ -18,6 +18,7 @@ enum {
     DRAIN_MS = 1000, /* for the completion thread to answer what an ended session left */
     RETRY_FIRST_MS = 50,
     RETRY_LAST_MS = 3000,
+    TRIAL_LEAST_MS = 1000, /* a loaded server is not a dead one */
 };
 
 /* False when the deadline has passed. `lock` held. */
@@ -141,6 +142,37 @@ static void break_connection(avout__zk *zk)
     pthread_mutex_lock(&zk->lock);
 }
 
+/* ---- servers that take the connection and do not answer --------------------------------------------- */
+
+/* A stopped server does that: its kernel takes connections. The library waits two thirds of the session's
+ * timeout for the answer, so two such servers cost a reconnecting client its session, and one can cost
+ * all the time there is for opening. Each server named gets its share of the timeout instead: then a
+ * session survives while most servers live. Where all are slow rather than dead each further round is
+ * more patient, until the library's own limit counts. With a single server there is no next one; a name
+ * that has many addresses counts as one server. */
+static int64_t trial_limit_ns(avout__zk *zk)
+{
+    int given_up;
+    int64_t since_ns = avout__zk_link_trial(zk, &given_up);
+    if (since_ns == AVOUT__NEVER || zk->server_count < 2) return AVOUT__NEVER;
+    int64_t ms = zk->negotiated_ms ? zk->negotiated_ms : zk->session_timeout_ms;
+    if (!zk->announced && zk->connect_timeout_ms >= 0 && zk->connect_timeout_ms < ms)
+        ms = zk->connect_timeout_ms;
+    ms /= zk->server_count;
+    if (ms < TRIAL_LEAST_MS) ms = TRIAL_LEAST_MS;
+    return since_ns + ms * (1 + given_up / zk->server_count) * 1000000;
+}
+
+/* `lock` held at entry and exit. */
+static void give_up_trial(avout__zk *zk)
+{
+    if (!avout__zk_link_give_up(zk)) return;
+    pthread_mutex_unlock(&zk->lock);
+    avout__zk_log(zk, AVOUT_LOG_WARNING,
+                  "a server took the connection and did not answer: on to the next");
+    pthread_mutex_lock(&zk->lock);
+}
+
 /* Answers what was refused, or waits for something to do. `lock` held at entry and exit. */
 static void attend(avout__zk *zk, int64_t *quiet_until_ns)
 {
@@ -156,8 +188,13 @@ static void attend(avout__zk *zk, int64_t *quiet_until_ns)
         answer_refused(zk);
         return;
     }
+    int64_t trial_ns = trial_limit_ns(zk);
+    if (trial_ns <= avout__now_ns()) {
+        give_up_trial(zk);
+        return;
+    }
     zk->supervisor_idle = limit_ns == AVOUT__NEVER;
-    wait_until(zk, limit_ns);
+    wait_until(zk, limit_ns < trial_ns ? limit_ns : trial_ns);
     zk->supervisor_idle = false;
 }
 
