@@ -14,6 +14,8 @@
 #include "avout/ref.h"
 #include "avout/codec.h"
 #include "avout/lock.h"
+#include "avout/semaphore.h"
+#include "avout/leader.h"
 #include "avout/latch.h"
 #include "avout/barrier.h"
 #include "avout/lang.h"

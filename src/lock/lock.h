@@ -158,6 +158,8 @@ struct avout__locks {
     int64_t retry_ns; /* when what failed is tried again; 0: nothing did */
     avout__link notices;
     const void *told_owner; /* whose is being told */
+
+    struct avout__pools *pools; /* bid_pool.c */
 };
 
 /* A lock's name, and what this client has to do with it. */
@@ -318,13 +320,15 @@ void avout__claims_close(avout__lock *lock);
 
 /* Of one kind of things. All but `end` are called with the mutex held; they send and do not wait. */
 typedef struct avout__guest {
-    void (*event)(avout__locks *room, const char *path); /* of any node that is no lock's */
+    void (*event)(avout__locks *room, avout_node_event event,
+                  const char *path);    /* of any node that is no lock's */
     void (*resume)(avout__locks *room); /* connected again, or time for a second try */
     void (*session_lost)(avout__locks *room);
     void (*lease_over)(avout__locks *room); /* what is held is lost, whatever the session does */
     void (*close)(avout__locks *room);      /* nothing is sent any more; waits end */
     void (*end)(avout__locks *room);        /* the room's last user has gone */
 } avout__guest;
+extern const avout__guest avout__bids_guest; /* semaphores and elections: bid.h */
 
 /* ---- line.c: names of claims, and places in the queue ---------------------------------------------- */
 

@@ -33,7 +33,7 @@ avout_status avout__room_call(avout__reply *reply, avout__locks *room, const cha
 {
     avout_status status;
     do {
-        avout__reply_release(reply);
+        if (reply) avout__reply_release(reply);
         status = avout__store_call(reply, &room->door, request, deadline_ns);
     } while (avout__try_again(status, deadline_ns));
     return avout__no_connection(status, name);

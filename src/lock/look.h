@@ -9,7 +9,7 @@
 bool avout__try_again(avout_status status, int64_t deadline_ns);
 /* The status a caller is told when no try was. */
 avout_status avout__no_connection(avout_status status, const char *name);
-/* A request that may be repeated, or a list. `name` is what the caller calls it. As avout__store_call,
+/* A request that may be repeated (`reply` may be NULL), or a list. `name` is what the caller calls it. As avout__store_call,
  * without AVOUT_ECONNECTION and AVOUT_ESESSION. */
 avout_status avout__room_call(avout__reply *reply, avout__locks *room, const char *name,
                               const avout_request *request, int64_t deadline_ns);

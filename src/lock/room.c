@@ -15,7 +15,7 @@
 
 /* ---- guests ---------------------------------------------------------------------------------------------- */
 
-static const avout__guest *const guests[] = {&avout__watchers_guest, NULL};
+static const avout__guest *const guests[] = {&avout__watchers_guest, &avout__bids_guest, NULL};
 
 #define EACH_GUEST(call)                                                                           \
     for (const avout__guest *const *guest = guests; *guest; guest++) (*guest)->call
@@ -306,7 +306,7 @@ static void on_node(avout_node_event event, const char *path, void *payload)
         avout__claims_event(room, event, path);
         avout__waits_event(room, path);
     } else {
-        EACH_GUEST(event)(room, path);
+        EACH_GUEST(event)(room, event, path);
     }
     avout__locks_unlock(room);
 }

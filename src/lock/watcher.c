@@ -200,8 +200,9 @@ static void wake(avout__watcher *watcher, bool changed)
     avout__latch_open(&watcher->latch);
 }
 
-static void watchers_event(avout__locks *room, const char *path)
+static void watchers_event(avout__locks *room, avout_node_event event, const char *path)
 {
+    (void)event;
     AVOUT__LIST_EACH(link, &room->watchers)
     {
         avout__watcher *watcher = AVOUT__LINK_OF(link, avout__watcher, link);

@@ -1,0 +1,403 @@
+/* Semaphores: opening, acquiring and giving back, the number of permits. On the caller's thread; what the
+ * store tells comes from bid.c. */
+#include "lock/semaphore.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "lock/look.h"
+#include "store/check.h"
+#include "base/banned.h"
+
+/* ---- handles ---------------------------------------------------------------------------------------- */
+
+static avout_status no_permits(const avout__pool *pool, avout_status status)
+{
+    if (status == AVOUT_ENOTFOUND)
+        return avout_fail(status, "%s: there is no such semaphore", pool->name);
+    if (status == AVOUT_EDATA)
+        return avout_fail(status, "%s: what the store has under that name is no semaphore",
+                          pool->name);
+    return status;
+}
+
+/* What the store says now; `version` may be NULL. */
+static avout_status ask_permits(uint32_t *permits, int64_t *version, avout__pool *pool,
+                                int64_t deadline_ns)
+{
+    avout__reply reply = AVOUT__REPLY_INIT;
+    avout_request request = {.kind = AVOUT_REQUEST_GET, .path = pool->path};
+    avout_status status = avout__room_call(&reply, pool->room, pool->name, &request, deadline_ns);
+    if (!status && !avout__permits_parse(permits, reply.is.bytes, reply.is.length))
+        status = AVOUT_EDATA;
+    if (!status && version) *version = reply.is.stat.version;
+    avout__reply_release(&reply);
+    return no_permits(pool, status);
+}
+
+/* Makes it if there is none; AVOUT_ECONFLICT if there is another. */
+static avout_status agree(avout__pool *pool, uint32_t permits)
+{
+    int64_t deadline_ns = avout__deadline_in_ms(pool->room->timeout_ms);
+    char text[AVOUT__PERMITS_TEXT];
+    uint32_t there;
+    avout_status status = AVOUT_ENOTFOUND;
+    avout__permits_text(text, permits);
+    while ((status = ask_permits(&there, NULL, pool, deadline_ns)) == AVOUT_ENOTFOUND && permits) {
+        status = avout__pool_make(pool, text, strlen(text), deadline_ns);
+        if (status && status != AVOUT_EEXISTS) return status;
+    }
+    if (!status && permits && there != permits)
+        return avout_fail(AVOUT_ECONFLICT,
+                          "%s: it has %" PRIu32 " permits, not %" PRIu32
+                          ": avout_semaphore_set_permits changes that, 0 opens it as it is",
+                          pool->name, there, permits);
+    return status;
+}
+
+avout_status avout__semaphore_open(avout_semaphore **out, avout__locks *room, const char *name,
+                                   uint32_t permits)
+{
+    avout__pool *pool = NULL;
+    avout_semaphore *semaphore = avout__calloc(1, sizeof *semaphore);
+    avout_status status = semaphore ? AVOUT_OK : AVOUT_ENOMEM;
+    if (!status && permits > AVOUT_PERMITS_MAX)
+        status = avout_fail(AVOUT_EINVAL, "%" PRIu32 " permits: at most %d can be had", permits,
+                            AVOUT_PERMITS_MAX);
+    if (!status) status = avout__pool_open(&pool, room, AVOUT__SEMAPHORE, name);
+    if (!status) status = agree(pool, permits);
+    if (!status) {
+        semaphore->pool = pool;
+        avout__list_init(&semaphore->leases);
+        *out = semaphore;
+        return AVOUT_OK;
+    }
+    if (pool) {
+        avout__locks_lock(room);
+        avout__pool_drop(pool);
+        avout__bids_unlock(room);
+    }
+    avout__free(semaphore);
+    return status;
+}
+
+void avout_semaphore_close(avout_semaphore *semaphore)
+{
+    if (!semaphore) return;
+    avout__locks *room = semaphore->pool->room;
+    if (avout__locks_forked(room)) return; /* what is the parent's stays as it is */
+    atomic_fetch_add(&room->refs, 1);
+    avout__locks_lock(room);
+    while (!avout__list_empty(&semaphore->leases)) {
+        avout_lease *lease = AVOUT__LINK_OF(semaphore->leases.next, avout_lease, link);
+        avout__link_remove(&lease->link);
+        lease->semaphore = NULL;
+    }
+    avout__notices_end(room, semaphore);
+    avout__pool_drop(semaphore->pool);
+    avout__bids_unlock(room);
+    avout__locks_unref(room);
+    avout__free(semaphore);
+}
+
+const char *avout_semaphore_name(const avout_semaphore *semaphore)
+{
+    return semaphore->pool->name;
+}
+
+avout_status avout_semaphore_on_lost(avout_semaphore *semaphore, avout_lost_fn lost, void *payload)
+{
+    avout__locks *room = semaphore->pool->room;
+    avout_status status = avout__locks_usable(room);
+    if (status) return status;
+    avout__locks_lock(room);
+    if (lost) status = avout__teller_need(room);
+    if (!status) {
+        avout__notices_end(room, semaphore);
+        semaphore->lost = lost;
+        semaphore->payload = payload;
+    }
+    avout__bids_unlock(room);
+    return status;
+}
+
+/* ---- what bids tell ----------------------------------------------------------------------------------- */
+
+static avout_lease *lease_of(avout__bidder *bidder)
+{
+    return AVOUT__LINK_OF(bidder, avout_lease, bidder);
+}
+
+static void granted(avout__bidder *bidder)
+{
+    avout_lease *lease = lease_of(bidder);
+    lease->token = (avout_token){bidder->bid->point, 0};
+    lease->granted = true;
+    avout__latch_open(&lease->latch);
+}
+
+static void failed(avout__bidder *bidder, avout_status status, const char *detail)
+{
+    avout_lease *lease = lease_of(bidder);
+    lease->status = status;
+    snprintf(lease->detail, sizeof lease->detail, "%s", detail);
+    avout__latch_open(&lease->latch);
+}
+
+static void lost(avout__bidder *bidder)
+{
+    avout_lease *lease = lease_of(bidder);
+    avout_semaphore *semaphore = lease->semaphore;
+    avout__loss_tell(bidder->pool->room, lease->loss, semaphore, semaphore ? semaphore->lost : NULL,
+                     semaphore ? semaphore->payload : NULL, lease->token);
+    lease->loss = NULL;
+}
+
+static const avout__bidder_ops lease_ops = {.granted = granted, .failed = failed, .lost = lost};
+
+/* ---- acquiring ------------------------------------------------------------------------------------------ */
+
+static avout_lease *lease_new(avout_semaphore *semaphore, uint32_t permits, bool only_now)
+{
+    avout_lease *lease = avout__calloc(1, sizeof *lease);
+    if (!lease || avout__loss_new(&lease->loss, semaphore->pool->name)) {
+        avout__free(lease);
+        return NULL;
+    }
+    avout__locks *room = semaphore->pool->room;
+    lease->semaphore = semaphore;
+    lease->bidder = (avout__bidder){.ops = &lease_ops,
+                                    .pool = semaphore->pool,
+                                    .permits = permits,
+                                    .only_now = only_now,
+                                    .bytes = room->self,
+                                    .length = strlen(room->self)};
+    return lease;
+}
+
+static void lease_free(avout_lease *lease)
+{
+    avout__loss_free(lease->loss);
+    avout__node_check_unref(lease->check);
+    avout__free(lease);
+}
+
+static avout_status why_not(const avout_lease *lease, const avout_cancel *cancel, bool connected)
+{
+    const char *name = lease->bidder.pool->name;
+    if (lease->status == AVOUT_EBUSY)
+        return avout_fail(AVOUT_EBUSY, "%s: there are not enough permits, or somebody waits", name);
+    if (lease->status) return avout_fail(lease->status, "%s: %s", name, lease->detail);
+    if (avout_cancel_is_set(cancel))
+        return avout_fail(AVOUT_ECANCELLED, "%s: the wait was cancelled", name);
+    return avout_fail(AVOUT_ETIMEOUT, "%s: %s", name,
+                      connected ? "not obtained before the deadline"
+                                : "no connection to the store before the deadline");
+}
+
+static avout_status acquire(avout_lease **out, avout_semaphore *semaphore, uint32_t permits,
+                            bool only_now, avout_cancel *cancel, int64_t deadline_ns)
+{
+    avout__locks *room = semaphore->pool->room;
+    AVOUT__ASSERT(!avout__store_delivering);
+    if (!permits || permits > AVOUT_PERMITS_MAX)
+        return avout_fail(AVOUT_EINVAL, "%s: %" PRIu32 " permits: 1 to %d can be had",
+                          semaphore->pool->name, permits, AVOUT_PERMITS_MAX);
+    avout_lease *lease = lease_new(semaphore, permits, only_now);
+    if (!lease) return AVOUT_ENOMEM;
+    avout__cancel_entry entry;
+    avout__locks_lock(room);
+    semaphore->pool->refs++;
+    avout__list_append(&semaphore->leases, &lease->link);
+    if (atomic_load(&room->closed)) failed(&lease->bidder, AVOUT_ECLOSED, "the client is closed");
+    else avout__bidder_start(&lease->bidder);
+    avout__bids_unlock(room);
+    avout__cancel_enter(cancel, &entry, &lease->latch);
+    avout__latch_wait(&lease->latch, deadline_ns);
+    avout__cancel_leave(cancel, &entry);
+    avout__locks_lock(room);
+    avout_status status = lease->granted ? AVOUT_OK : why_not(lease, cancel, room->connected);
+    if (status) {
+        avout__bidder_leave(&lease->bidder, NULL);
+        avout__link_remove(&lease->link);
+        avout__pool_drop(semaphore->pool);
+    }
+    avout__bids_unlock(room);
+    if (status) lease_free(lease);
+    else *out = lease;
+    return status;
+}
+
+avout_status avout_semaphore_acquire(avout_lease **lease, avout_semaphore *semaphore,
+                                     uint32_t permits, const avout_wait_options *options)
+{
+    avout__locks *room = semaphore->pool->room;
+    int64_t deadline_ns;
+    avout_status status = avout__locks_usable(room);
+    if (!status) status = avout__wait_deadline(&deadline_ns, options, room->timeout_ms);
+    if (status) return status;
+    return acquire(lease, semaphore, permits, false, options ? options->cancel : NULL, deadline_ns);
+}
+
+avout_status avout_semaphore_try(avout_lease **lease, avout_semaphore *semaphore, uint32_t permits)
+{
+    avout__locks *room = semaphore->pool->room;
+    avout_status status = avout__locks_usable(room);
+    if (status) return status;
+    return acquire(lease, semaphore, permits, true, NULL, avout__deadline_in_ms(room->timeout_ms));
+}
+
+/* ---- leases ----------------------------------------------------------------------------------------------- */
+
+static avout_status was_lost(const avout_lease *lease)
+{
+    return avout_fail(AVOUT_ELOST,
+                      "%s: the permits had been acquired and were lost: the session with the store "
+                      "ended, or the store could not be reached for as long as a session lasts",
+                      lease->bidder.pool->name);
+}
+
+avout_status avout_lease_release(avout_lease *lease)
+{
+    if (!lease) return AVOUT_OK;
+    avout__pool *pool = lease->bidder.pool;
+    avout__locks *room = pool->room;
+    avout__returner returner;
+    avout_status status = avout__locks_usable(room);
+    if (status == AVOUT_EFORK) return status;
+    atomic_fetch_add(&room->refs, 1);
+    avout__locks_lock(room);
+    bool held = !status && avout__bidder_holds(&lease->bidder);
+    bool wait = avout__bidder_leave(&lease->bidder, &returner);
+    avout__link_remove(&lease->link);
+    avout__bids_unlock(room);
+    if (!status && !held) status = was_lost(lease);
+    else if (!status && wait) status = avout__returner_wait(room, &returner, pool->name);
+    avout__locks_lock(room);
+    avout__pool_drop(pool);
+    avout__bids_unlock(room);
+    avout__locks_unref(room);
+    lease_free(lease);
+    return status;
+}
+
+bool avout_lease_is_held(avout_lease *lease)
+{
+    avout__locks *room = lease->bidder.pool->room;
+    if (avout__locks_forked(room)) return false;
+    avout__locks_lock(room);
+    bool held = avout__bidder_holds(&lease->bidder);
+    avout__bids_unlock(room);
+    return held;
+}
+
+uint32_t avout_lease_permits(const avout_lease *lease)
+{
+    return lease->bidder.permits;
+}
+
+avout_token avout_lease_token(const avout_lease *lease)
+{
+    return lease->token;
+}
+
+avout_status avout__lease_check(avout__node_check **check, avout_lease *lease)
+{
+    if (!avout__bidder_holds(&lease->bidder)) return was_lost(lease);
+    if (!lease->check)
+        lease->check =
+            avout__bidder_check(&lease->bidder, "a lease of permits is not in force any more");
+    if (!lease->check) return AVOUT_ENOMEM;
+    *check = lease->check;
+    return AVOUT_OK;
+}
+
+/* ---- the number of permits ----------------------------------------------------------------------------------- */
+
+avout_status avout_semaphore_permits(uint32_t *permits, avout_semaphore *semaphore)
+{
+    avout__locks *room = semaphore->pool->room;
+    avout_status status = avout__locks_usable(room);
+    if (status) return status;
+    return ask_permits(permits, NULL, semaphore->pool, avout__deadline_in_ms(room->timeout_ms));
+}
+
+/* Of one question to the store: those cannot be cancelled. */
+static int64_t soon(const avout__pool *pool, int64_t deadline_ns)
+{
+    int64_t patience_ns = avout__deadline_in_ms(pool->room->timeout_ms);
+    return patience_ns < deadline_ns ? patience_ns : deadline_ns;
+}
+
+/* At that version; for `less`, a lease of those that are taken away, its bid goes with them. */
+static avout_status write_permits(avout__pool *pool, uint32_t permits, int64_t version,
+                                  const avout_lease *less, int64_t deadline_ns)
+{
+    char text[AVOUT__PERMITS_TEXT], path[AVOUT__NODE_MAX + AVOUT__CLAIM_NAME] = "";
+    avout__permits_text(text, permits);
+    if (less) {
+        avout__locks_lock(pool->room);
+        const avout__bid *bid = less->bidder.bid;
+        if (bid) snprintf(path, sizeof path, "%s/%s", pool->path, bid->name);
+        avout__bids_unlock(pool->room);
+        if (!*path) return AVOUT_EVERSION; /* lost: from the beginning */
+    }
+    avout_op ops[2] = {
+        {.kind = AVOUT_OP_SET,
+         .path = pool->path,
+         .version = version,
+         .bytes = text,
+         .length = strlen(text)},
+        {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY},
+    };
+    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = less ? 2 : 1};
+    avout_status status =
+        avout__room_call(NULL, pool->room, pool->name, &request, soon(pool, deadline_ns));
+    if (status != AVOUT_ETIMEOUT) return status;
+    return avout_fail(AVOUT_UNKNOWN, "%s: no answer from the store before the deadline",
+                      pool->name);
+}
+
+/* From `there` to `permits`; AVOUT_EVERSION: somebody else was quicker, or it was done and not heard of. */
+static avout_status change(avout_semaphore *semaphore, uint32_t there, uint32_t permits,
+                           int64_t version, avout_cancel *cancel, int64_t deadline_ns)
+{
+    avout_lease *less;
+    if (permits > there) return write_permits(semaphore->pool, permits, version, NULL, deadline_ns);
+    avout_status status = acquire(&less, semaphore, there - permits, false, cancel, deadline_ns);
+    if (status == AVOUT_ELIMIT) return AVOUT_EVERSION; /* there are fewer by now */
+    if (status) return status;
+    status = write_permits(semaphore->pool, permits, version, less, deadline_ns);
+    /* Confirmed, nothing that is still on its way can take effect: it deletes the bid, too. */
+    avout_status given_back = avout_lease_release(less);
+    if (status == AVOUT_ENOTFOUND)
+        status = AVOUT_EVERSION; /* the bid: with its session, or by us */
+    return given_back == AVOUT_UNKNOWN && status ? given_back : status;
+}
+
+avout_status avout_semaphore_set_permits(avout_semaphore *semaphore, uint32_t permits,
+                                         const avout_wait_options *options)
+{
+    avout__pool *pool = semaphore->pool;
+    int64_t deadline_ns, version;
+    uint32_t there;
+    avout_status status = avout__locks_usable(pool->room);
+    if (!status && (!permits || permits > AVOUT_PERMITS_MAX))
+        status = avout_fail(AVOUT_EINVAL, "%s: %" PRIu32 " permits: 1 to %d can be had", pool->name,
+                            permits, AVOUT_PERMITS_MAX);
+    if (!status) status = avout__wait_deadline(&deadline_ns, options, pool->room->timeout_ms);
+    while (!status) {
+        status = ask_permits(&there, &version, pool, soon(pool, deadline_ns));
+        if (status || there == permits) break;
+        status = change(semaphore, there, permits, version, options ? options->cancel : NULL,
+                        deadline_ns);
+        if (!status) break;
+        if (status == AVOUT_EVERSION && avout__now_ns() < deadline_ns) status = AVOUT_OK;
+    }
+    if (status == AVOUT_EVERSION)
+        return avout_fail(AVOUT_UNKNOWN, "%s: others change the number of permits, too",
+                          pool->name);
+    return status;
+}
