@@ -49,6 +49,18 @@ int test_connect(int port)
     return -1;
 }
 
+int test_listen(int *port)
+{
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+    int fd = loopback_socket(0, &address);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) || listen(fd, 128) ||
+        getsockname(fd, (struct sockaddr *)&address, &size))
+        test_failed(__FILE__, __LINE__, "listening: %s", strerror(errno));
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
 /* Below the range the kernel takes ports of outgoing connections from: a port must still be free
  * when its server is started again, and a client that tries a closed port in that range can even
  * get connected to itself. */

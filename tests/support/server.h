@@ -60,6 +60,8 @@ int test_free_port(void);
 int test_silent_port(bool listening);
 /* A connection to a port of the loopback interface; -1: nobody accepts. */
 int test_connect(int port);
+/* A socket that listens on a free port of it. */
+int test_listen(int *port);
 double test_seconds(void);
 void test_pause_ms(int ms);
 void test_write_file(const char *directory, const char *name, const char *text);
