@@ -352,6 +352,8 @@ static avout_status be_there(party *p)
     if (!status && !p->present) status = arrive(p);
     if (!status && !*p->name) status = find_entry(p);
     if (!status) status = look(p);
+    /* Told before the look was sent it would not wake again (W2). */
+    if (!status && is_lost(p)) status = AVOUT_RETRY;
     return status;
 }
 

@@ -41,8 +41,14 @@ static void ended(avout__deed *deed, avout__deed_end end, const avout_reply *rep
         snprintf(errand->detail, sizeof errand->detail, "%s",
                  reply->detail ? reply->detail : avout_status_text(reply->status));
     }
-    if (errand->watcher) avout__latch_open(&errand->watcher->latch);
-    else put_away(errand);
+    if (!errand->watcher) {
+        put_away(errand);
+        return;
+    }
+    /* The session's end that is told before a reply was not the end of the session that gave it (P7): what was
+     * sent when that was still to be told may be the new one's. */
+    if (end == AVOUT__DEED_DONE) errand->watcher->lost = false;
+    avout__latch_open(&errand->watcher->latch);
 }
 
 avout_status avout__errand_wait(avout__errand *errand)
@@ -66,7 +72,6 @@ avout_status avout__errand_send(avout__errand *errand, avout__watcher *watcher, 
     errand->deed.ended = ended;
     avout__locks_lock(room);
     while (!room->connected && !status) status = avout__watcher_pause(watcher);
-    watcher->lost = false;
     if (!status) status = avout__deed_send(&errand->deed, room, ops, count, NULL, 0, NULL, 0);
     *sent = !status;
     avout__locks_unlock(room);

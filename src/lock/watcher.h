@@ -14,7 +14,7 @@ typedef struct avout__watcher {
     const char *path; /* of its node */
     const char *name; /* what the caller calls it, for messages */
     bool changed;     /* something was told of the node since the last look was sent, */
-    bool lost;        /* of the session's end since this was last set to false: mutex held */
+    bool lost;        /* the session has ended since its last errand was done */
     avout_cancel *cancel;
     avout__cancel_entry entry;
     int64_t deadline_ns;
