@@ -1,7 +1,7 @@
 /* A command run by ours: started, told what we are told, ended with all that it has started.
  *
- * One thread waits for the signals that end programs (all others have them blocked). While there is no
- * child they end what we wait for; then they go to the child. What the terminal sends it has sent to
+ * One thread waits for the signals that end programs (all others have them blocked). They go to the child
+ * while there is one, and who runs it is told. What the terminal sends it has sent to
  * the child as well: the two are in one process group, so that the child may use the terminal.
  *
  * What the child starts and leaves behind becomes ours (we are its reaper), so that a lost lock ends
@@ -26,13 +26,15 @@ enum { STEP_MS = 20 };
 static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
 
 static sigset_t taken, before;
-static avout_cancel *waiting;
+static const char *ours; /* name of our command */
+static cli_child_signal_fn tell;
+static void *tell_payload;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the two below */
 static int interrupted, child_fd = -1;
 
 static int trouble(const char *why)
 {
-    cli_error(CLI_SYSTEM, "lock", "%s", why);
+    cli_error(CLI_SYSTEM, ours, "%s", why);
     return CLI_LOCK_FAILED;
 }
 
@@ -44,11 +46,12 @@ static void *forward(void *payload)
         int number = sigwaitinfo(&taken, &info);
         if (number < 0) continue;
         pthread_mutex_lock(&lock);
-        if (child_fd < 0) interrupted = number;
+        bool passed_on = child_fd >= 0;
+        /* First: who runs the child knows why it ends. */
+        tell(number, passed_on, tell_payload);
+        if (!passed_on) interrupted = number;
         else if (info.si_code != SI_KERNEL) pidfd_send_signal(child_fd, number, NULL, 0);
-        bool waits = child_fd < 0;
         pthread_mutex_unlock(&lock);
-        if (waits) avout_cancel_set(waiting);
     }
     return NULL;
 }
@@ -63,9 +66,11 @@ static void set_child(int fd)
     pthread_mutex_unlock(&lock);
 }
 
-int cli_child_prepare(avout_cancel *cancel)
+int cli_child_prepare(const char *command, cli_child_signal_fn on_signal, void *payload)
 {
-    waiting = cancel;
+    ours = command;
+    tell = on_signal;
+    tell_payload = payload;
     sigemptyset(&taken);
     for (size_t i = 0; i < sizeof forwarded / sizeof *forwarded; i++) {
         /* What we were told to ignore (nohup) stays ignored, by the child as well. */
@@ -105,14 +110,16 @@ void cli_child_die(int number)
 /* ---- starting -------------------------------------------------------------------------------- */
 
 /* In the child, where only what a signal handler may call may be called. */
-static void become(const char *const *command, pid_t parent, int report)
+static void become(const cli_child *child, const char *const *command, pid_t parent, int report)
 {
     /* If we are killed the lock goes with us: so must the command. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) raise(SIGTERM);
     signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    execvp(command[0], (char *const *)(uintptr_t)command);
+    if (child->input) dup2(child->input, STDIN_FILENO);
+    execvpe(command[0], (char *const *)(uintptr_t)command,
+            child->environment ? child->environment : environ);
     int error = errno;
     while (write(report, &error, sizeof error) < 0 && errno == EINTR) continue;
     _exit(CLI_LOCK_NO_EXEC);
@@ -125,7 +132,7 @@ int cli_child_start(cli_child *child, const char *const *command)
     if (pipe2(report, O_CLOEXEC)) return trouble(strerror(errno));
     fflush(NULL);
     child->pid = fork();
-    if (child->pid == 0) become(command, self, report[1]);
+    if (child->pid == 0) become(child, command, self, report[1]);
     error = child->pid < 0 ? errno : 0;
     close(report[1]);
     child->fd = error ? -1 : pidfd_open(child->pid, 0);
@@ -205,7 +212,7 @@ static void reap(cli_child *child)
 
 void cli_child_end_all(cli_child *child, int64_t patience_ms)
 {
-    signal_below(getpid(), SIGTERM);
+    if (patience_ms > 0) signal_below(getpid(), SIGTERM);
     signal_below(getpid(), SIGCONT); /* who is stopped would not hear of it */
     for (int64_t waited_ms = 0;; waited_ms += STEP_MS) {
         reap(child);

@@ -26,7 +26,8 @@
 /* What scripts rely on: never renumbered. Help and manual print this list. */
 #define CLI_EXIT_LIST(X)                                                                           \
     X(CLI_DONE, 0, "done")                                                                         \
-    X(CLI_NO, 1, "no: cas found another value, reset --new an existing name")                      \
+    X(CLI_NO, 1,                                                                                   \
+      "no: cas found another value, reset --new an existing name, a command of watch failed")      \
     X(CLI_USAGE, 2, "the command line is wrong: option, name, EDN, store address")                 \
     X(CLI_ABSENT, 3, "no such name in the store")                                                  \
     X(CLI_REFUSED, 4, "the value refuses: wrong type, overflow, too large, no EDN in the store")   \
@@ -92,6 +93,8 @@ typedef struct cli_settings {
     const char *sort;
     const char *filter;
     int64_t rows; /* 0: all */
+
+    const char *exec;
 } cli_settings;
 
 /* One bit an option; a command says which it takes beside the global ones. */
@@ -118,6 +121,8 @@ typedef enum cli_option_bits {
     CLI_LOCKING = 1 << 20, /* all of `lock` but the next */
     CLI_BUSY_STATUS = 1 << 21,
     CLI_TOP = 1 << 24, /* all that only `top` has */
+    CLI_EXEC = 1 << 25,
+    CLI_KILL_AFTER = 1 << 26,
 } cli_option_bits;
 
 /* What is left of the command line: the arguments that are no options, in their order. */
@@ -217,6 +222,10 @@ cli_exit cli_read_value(avout_value *value, cli_session *session, const char *ar
  * a newline at its end. */
 avout_status cli_text_of(char **text, size_t *length, const cli_settings *settings,
                          avout_value value);
+/* The same as it is shown: --raw has strings without quotes. *shown is the value's or *text, which is to
+ * be released with avout_edn_free and may be NULL. */
+avout_status cli_shown_text(const char **shown, char **text, size_t *length,
+                            const cli_settings *settings, avout_value value);
 /* The same onto stdout, with a newline (--raw: a string without quotes); reports. */
 cli_exit cli_print_value(cli_session *session, const char *name, avout_value value);
 /* "text", as JSON has it, onto stdout; reports. */
@@ -236,11 +245,17 @@ typedef struct cli_child {
     int fd; /* of the process, for poll: readable when it has ended */
     bool ended;
     int status; /* as waitpid has it, once it has ended */
+    /* To be set before it is started: */
+    int input;          /* its standard input; 0: ours */
+    char **environment; /* NULL: ours */
 } cli_child;
 
-/* Takes the signals that end programs: from now on they end waits (`cancel`), or go to the child. To be
- * called before any thread is started. 0, or reported: CLI_LOCK_FAILED. */
-int cli_child_prepare(avout_cancel *cancel);
+/* A signal has come that ends programs; it will be passed on to the child if there is one. On a thread of its
+ * own; it may not call any of these. */
+typedef void (*cli_child_signal_fn)(int number, bool passed_on, void *payload);
+/* Takes the signals that end programs, for our command of that name. To be called before any thread is
+ * started. 0, or reported: CLI_LOCK_FAILED. */
+int cli_child_prepare(const char *command, cli_child_signal_fn on_signal, void *payload);
 /* Which one has come, if no child was there to get it; 0: none. */
 int cli_child_interrupted(void);
 /* Ends this process by that signal, so that whoever waits for it sees what happened. */
@@ -248,10 +263,31 @@ void cli_child_die(int number);
 /* Starts the command, found as a shell finds it. 0, or reported: CLI_LOCK_NO_COMMAND,
  * CLI_LOCK_NO_EXEC, CLI_LOCK_FAILED. */
 int cli_child_start(cli_child *child, const char *const *command);
-/* Ends it and all that it has started: TERM, after `patience_ms` KILL; comes back when all have ended. */
+/* Ends it and all that it has started: TERM, after `patience_ms` (0: at once) KILL; comes back when all
+ * have ended. */
 void cli_child_end_all(cli_child *child, int64_t patience_ms);
 /* Waits for its end; its exit status, or CLI_LOCK_SIGNAL and the signal's number. */
 int cli_child_wait(cli_child *child);
+
+/* ---- watch_run.c ----------------------------------------------------------------------------- */
+
+/* The command that --exec of `watch` names, run for one change at a time. Zero-initialised but for the
+ * first two. */
+typedef struct cli_run {
+    cli_session *session;
+    const char *name;
+    cli_child child;
+    int input;
+    bool running;
+    bool failed; /* a run of it */
+} cli_run;
+
+/* Starts it for that change (the old value may be AVOUT_NONE); reports. */
+cli_exit cli_run_start(cli_run *run, avout_value old_value, avout_value new_value);
+/* The child has ended: its end is told if it was a failure. */
+void cli_run_ended(cli_run *run);
+/* Ends it, if it runs, and all that it has started. */
+void cli_run_end(cli_run *run);
 
 /* ---- listing.c ------------------------------------------------------------------------------- */
 

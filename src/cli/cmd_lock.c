@@ -32,6 +32,13 @@ static void on_lost(const char *name, avout_token token, void *payload)
     while (write(l->lost, &one, sizeof one) < 0 && errno == EINTR) continue;
 }
 
+/* Before there is a command, a signal ends the wait for the lock. */
+static void on_signal(int number, bool passed_on, void *cancel)
+{
+    (void)number;
+    if (!passed_on) avout_cancel_set(cancel);
+}
+
 /* Whatever is not the command's own end. */
 static int failed(locking *l, avout_status status)
 {
@@ -145,7 +152,7 @@ cli_exit cli_lock(cli_session *session)
     l.lost = eventfd(0, EFD_CLOEXEC);
     if (l.lost < 0 || avout_cancel_new(&l.cancel))
         cli_error(CLI_SYSTEM, "lock", "%s", strerror(errno));
-    else if (!cli_child_prepare(l.cancel)) status = lock_and_run(&l);
+    else if (!cli_child_prepare("lock", on_signal, l.cancel)) status = lock_and_run(&l);
     avout_rwlock_close(l.lock);
     avout_close(session->client);
     session->client = NULL;

@@ -6,7 +6,10 @@
  * the client's thread up, and what changes meanwhile is shown as one change.
  *
  * A signal while it follows the value ends it in order; before (while it connects) and after (while
- * the session is closed) it ends at once. */
+ * the session is closed) it ends at once.
+ *
+ * With --exec a command is run for each change, one at a time (watch_run.c), and nothing is written; the
+ * signals are then child.c's, and go to the command as well. */
 #include "cli.h"
 
 #include <errno.h>
@@ -20,6 +23,11 @@
 
 enum { QUEUE_SIZE = 256, CHUNK = 4096 };
 
+/* Both owned; AVOUT_NONE: the name was not there. */
+typedef struct change {
+    avout_value old_value, new_value;
+} change;
+
 typedef struct watching {
     cli_session *session;
     const char *name;
@@ -28,13 +36,14 @@ typedef struct watching {
 
     pthread_mutex_t lock; /* guards the four below; nothing is called while it is held */
     pthread_cond_t room;
-    avout_value queue[QUEUE_SIZE]; /* owned; AVOUT_NONE: the name was removed */
+    change queue[QUEUE_SIZE];
     size_t first, count;
     bool deaf; /* what comes is dropped, and nobody waits for room */
 
     int64_t left; /* changes still to be shown; < 0: no limit */
     char *text;   /* what is being written */
     size_t length, written;
+    cli_run run; /* with --exec */
 } watching;
 
 static volatile sig_atomic_t following, interrupted;
@@ -51,34 +60,59 @@ static void on_signal(int number)
     errno = saved;
 }
 
+/* With --exec, on a thread of child.c's. Some signals mean something to the command alone. The first one
+ * that ends us gives the command its time to end; more of them do not shorten it. */
+static void on_child_signal(int number, bool passed_on, void *payload)
+{
+    (void)payload;
+    if (passed_on && (number == SIGUSR1 || number == SIGUSR2)) return;
+    if (!interrupted) on_signal(number);
+}
+
+static void release(change *one)
+{
+    avout_release(one->old_value);
+    avout_release(one->new_value);
+}
+
+static avout_value share(avout_value value)
+{
+    return avout_is_none(value) ? AVOUT_NONE : avout_share(value);
+}
+
 static void on_change(const char *key, avout_value old_value, avout_value new_value, void *payload)
 {
     watching *w = payload;
     (void)key;
-    (void)old_value;
-    avout_value kept = avout_is_none(new_value) ? AVOUT_NONE : avout_share(new_value);
+    change kept = {share(old_value), share(new_value)};
     pthread_mutex_lock(&w->lock);
     while (w->count == QUEUE_SIZE && !w->deaf) pthread_cond_wait(&w->room, &w->lock);
     bool deaf = w->deaf;
     if (!deaf) w->queue[(w->first + w->count++) % QUEUE_SIZE] = kept;
     pthread_mutex_unlock(&w->lock);
-    if (deaf) avout_release(kept);
+    if (deaf) release(&kept);
     uint64_t one = 1;
     if (write(w->wake, &one, sizeof one) < 0) return; /* full: the reader is awake anyway */
 }
 
-static bool next_change(watching *w, avout_value *value)
+static bool next_change(watching *w, change *one)
 {
     pthread_mutex_lock(&w->lock);
     bool there = w->count > 0;
     if (there) {
-        *value = w->queue[w->first];
+        *one = w->queue[w->first];
         w->first = (w->first + 1) % QUEUE_SIZE;
         w->count--;
         pthread_cond_signal(&w->room);
     }
     pthread_mutex_unlock(&w->lock);
     return there;
+}
+
+static void drop_changes(watching *w)
+{
+    change one;
+    while (next_change(w, &one)) release(&one);
 }
 
 /* A callback must not wait for room while the thread that makes room waits for the callback. */
@@ -90,32 +124,28 @@ static void set_deaf(watching *w, bool deaf)
     pthread_mutex_unlock(&w->lock);
 }
 
-/* Takes the ownership of `value`. */
-static cli_exit show(watching *w, avout_value value)
+static cli_exit print(watching *w, avout_value value)
 {
-    const cli_settings *settings = &w->session->settings;
-    char *text = NULL;
-    const char *raw = NULL;
-    size_t length = 0;
-    avout_status st = AVOUT_OK;
-    if (!settings->raw || avout_value_to_text(&raw, &length, value) ||
-        avout_value_type(value) != AVOUT_TYPE_STRING) {
-        st = cli_text_of(&text, &length, settings, value);
-        raw = text;
-    }
-    if (!st) {
-        w->text = malloc(length + 1);
-        if (w->text) {
-            memcpy(w->text, raw, length);
-            w->text[length] = '\n';
-            w->length = length + 1;
-            w->written = 0;
-        }
+    char *text;
+    const char *shown;
+    size_t length;
+    avout_status st = cli_shown_text(&shown, &text, &length, &w->session->settings, value);
+    if (st) return cli_failed(w->session, w->name, st);
+    w->text = malloc(length + 1);
+    if (w->text) {
+        memcpy(w->text, shown, length);
+        w->text[length] = '\n';
+        w->length = length + 1;
+        w->written = 0;
     }
     avout_edn_free(text);
-    avout_release(value);
-    if (st) return cli_failed(w->session, w->name, st);
     return w->text ? CLI_DONE : cli_error(CLI_SYSTEM, "watch", "out of memory");
+}
+
+static cli_exit show(watching *w, const change *one)
+{
+    if (w->session->settings.exec) return cli_run_start(&w->run, one->old_value, one->new_value);
+    return print(w, one->new_value);
 }
 
 /* *end: the reader is gone. */
@@ -136,19 +166,43 @@ static cli_exit write_some(watching *w, bool *end)
     return CLI_DONE;
 }
 
-/* Takes changes until there is one to write. */
+/* What was shown last is still being written, or the command runs. */
+static bool is_busy(const watching *w)
+{
+    return w->text || w->run.running;
+}
+
+/* Takes changes until there is one to show. */
 static cli_exit take_changes(watching *w)
 {
-    avout_value value;
-    while (!w->text && w->left && next_change(w, &value)) {
-        if (avout_is_none(value)) {
+    change one;
+    while (!is_busy(w) && w->left && next_change(w, &one)) {
+        cli_exit status = CLI_DONE;
+        if (avout_is_none(one.new_value)) {
             fprintf(stderr, "avout: watch: %s was removed; waiting for it to come back\n", w->name);
-            continue;
+        } else {
+            if (w->left > 0) w->left--;
+            status = show(w, &one);
         }
-        if (w->left > 0) w->left--;
-        cli_exit status = show(w, value);
+        release(&one);
         if (status) return status;
     }
+    return CLI_DONE;
+}
+
+/* What else is waited for: that more can be written and that somebody reads; or the command's end. */
+static struct pollfd other_wait(const watching *w)
+{
+    if (w->session->settings.exec)
+        return (struct pollfd){.fd = w->run.running ? w->run.child.fd : -1, .events = POLLIN};
+    return (struct pollfd){.fd = STDOUT_FILENO, .events = w->text ? POLLOUT : 0};
+}
+
+static cli_exit go_on(watching *w, short events, bool *end)
+{
+    if (w->run.running && events && !interrupted) cli_run_ended(&w->run);
+    else if (w->text && events) return write_some(w, end);
+    else *end = events & (POLLERR | POLLHUP | POLLNVAL);
     return CLI_DONE;
 }
 
@@ -159,19 +213,15 @@ static cli_exit follow(watching *w)
     following = 1;
     while (!status && !end && !interrupted) {
         status = take_changes(w);
-        if (status || (!w->text && !w->left)) break;
-        struct pollfd waits[] = {
-            {.fd = w->wake, .events = POLLIN},
-            {.fd = STDOUT_FILENO, .events = w->text ? POLLOUT : 0},
-        };
+        if (status || (!is_busy(w) && !w->left)) break;
+        struct pollfd waits[] = {{.fd = w->wake, .events = POLLIN}, other_wait(w)};
         if (poll(waits, 2, -1) < 0) {
             if (errno == EINTR) continue;
             return cli_error(CLI_SYSTEM, "watch", "poll: %s", strerror(errno));
         }
         uint64_t wakes;
         if (waits[0].revents && read(w->wake, &wakes, sizeof wakes) < 0) continue;
-        if (w->text && waits[1].revents) status = write_some(w, &end);
-        else end = waits[1].revents & (POLLERR | POLLHUP | POLLNVAL);
+        status = go_on(w, waits[1].revents, &end);
     }
     return status;
 }
@@ -195,8 +245,7 @@ static avout_status start(watching *w, avout_value *initial)
         avout_release(after);
         set_deaf(w, true);
         avout_atom_remove_watch(w->atom, "watch");
-        avout_value missed;
-        while (next_change(w, &missed)) avout_release(missed);
+        drop_changes(w);
         set_deaf(w, false);
     }
 }
@@ -209,10 +258,11 @@ static cli_exit watch(watching *w)
     avout_status st = avout_atom_open(&w->atom, w->session->client, w->name);
     if (!st) st = start(w, &initial);
     if (st) status = cli_failed(w->session, w->name, st);
-    else if (w->session->settings.initial) status = show(w, avout_share(initial));
+    else if (w->session->settings.initial) status = show(w, &(change){AVOUT_NONE, initial});
     avout_release(initial);
     if (!status) status = follow(w);
     set_deaf(w, true);
+    cli_run_end(&w->run);
     interrupted = 1;
     avout_atom_close(w->atom);
     /* Ends the callbacks, so that nothing uses *w any more. */
@@ -221,9 +271,8 @@ static cli_exit watch(watching *w)
     return status;
 }
 
-static void take_signals(int wake)
+static void take_signals(void)
 {
-    signal_wake = wake;
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
@@ -240,13 +289,22 @@ cli_exit cli_watch(cli_session *session)
         .room = PTHREAD_COND_INITIALIZER,
         .left = session->settings.count ? session->settings.count : -1,
     };
+    const cli_settings *settings = &session->settings;
+    if (!settings->exec && session->words.count > 1)
+        return cli_error(CLI_USAGE, "watch",
+                         "too many arguments: without --exec there is nothing that takes them");
+    if (!settings->exec && settings->kill_after_ms)
+        return cli_error(CLI_USAGE, "watch", "--kill-after needs --exec");
     w.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (w.wake < 0) return cli_error(CLI_SYSTEM, "watch", "%s", strerror(errno));
-    take_signals(w.wake);
+    w.run = (cli_run){.session = session, .name = w.name};
+    signal_wake = w.wake;
+    if (!settings->exec) take_signals();
+    else if (cli_child_prepare("watch", on_child_signal, NULL)) return CLI_SYSTEM;
     cli_exit status = watch(&w);
-    avout_value value;
-    while (next_change(&w, &value)) avout_release(value);
+    drop_changes(&w);
     free(w.text);
-    close(w.wake);
-    return status;
+    /* With --exec a thread may be using it, until the process ends. */
+    if (!settings->exec) close(w.wake);
+    return status ? status : w.run.failed ? CLI_NO : CLI_DONE;
 }

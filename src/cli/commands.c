@@ -41,7 +41,7 @@ static const cli_command commands[] = {
      "  avout cas /app/leader nil '\"host-7\"'\n"
      "  avout cas -q /app/state :idle :running && run-the-job\n",
      CLI_QUIET, 3, 3, cli_cas, 0},
-    {"watch", "NAME", "print a value whenever it changes",
+    {"watch", "NAME [--exec COMMAND [ARGUMENT...]]", "print a value whenever it changes",
      "Prints the new value after every change, a line each, at once. Changes that follow each "
      "other\n"
      "faster than they can be read may be shown as one; the last one always is. When the name is\n"
@@ -49,10 +49,23 @@ static const cli_command commands[] = {
      "--count\n"
      "changes, when it is interrupted or told to end, and when nobody reads its output any more.\n"
      "\n"
+     "With --exec nothing is printed: the shell's COMMAND is run for each change, one run after "
+     "the\n"
+     "other. The new value is its standard input and, like the name and the value before, in its\n"
+     "environment: AVOUT_VALUE, AVOUT_NAME, AVOUT_OLD; values of more than 100 KiB are not. The\n"
+     "arguments are its $1, $2 ... If it fails that is told on standard error and watching goes "
+     "on;\n"
+     "the status at the end is 1 then. A signal that ends avout goes to the command, too; what is "
+     "left\n"
+     "of it after --kill-after gets KILL.\n"
+     "\n"
      "  avout watch --initial /app/config\n"
      "  avout watch --count 1 /app/ready && ./start\n"
-     "  avout watch --json /app/config | while read -r line; do reload \"$line\"; done\n",
-     CLI_OUTPUT | CLI_COUNT | CLI_INITIAL, 1, 1, cli_watch, 0},
+     "  avout watch --json /app/config | while read -r line; do reload \"$line\"; done\n"
+     "  avout watch /app/config --exec 'cat > app.edn && systemctl reload app'\n"
+     "  avout watch --raw /app/state --exec 'mail -s \"$AVOUT_NAME: $AVOUT_OLD, now $AVOUT_VALUE\" "
+     "ann'\n",
+     CLI_OUTPUT | CLI_COUNT | CLI_INITIAL | CLI_EXEC | CLI_KILL_AFTER, 1, -1, cli_watch, 0},
     {"ls", "[DIR]", "list names",
      "Prints the names directly below DIR (/ when it is left out), sorted, a line each; a name "
      "that\n"
@@ -159,7 +172,7 @@ static const cli_command commands[] = {
      "  avout lock /site/deploy -- ./deploy.sh\n"
      "  avout lock --try -E 0 /site/backup -- ./backup.sh     # one of the machines does it\n"
      "  avout lock --timeout 10s --read /site/data -- tar c data\n",
-     CLI_LOCKING, 2, -1, cli_lock, 1},
+     CLI_LOCKING | CLI_KILL_AFTER, 2, -1, cli_lock, 1},
     {"locks", "[NAME]", "list locks, who holds them and who waits",
      "Shows the locks at and below NAME (/ when it is left out): for each its holders and, in "
      "their\n"

@@ -54,8 +54,11 @@ static const option options[] = {
     {CLI_LOCKING, 0, "try", NULL, "do not wait", FLAG, IN(try_only)},
     {CLI_LOCKING, 'E', "busy-status", "N", "exit status when it is not obtained (75)", STATUS,
      IN(busy_status)},
-    {CLI_LOCKING, 0, "kill-after", "TIME",
-     "lost lock: time from TERM to KILL for the command (10s)", DURATION, IN(kill_after_ms)},
+    {CLI_EXEC, 0, "exec", "COMMAND",
+     "run it for each change, through sh; the value is its standard input", TEXT, IN(exec)},
+    {CLI_KILL_AFTER, 0, "kill-after", "TIME",
+     "how long the command may take to end when it has to, before KILL (10s)", DURATION,
+     IN(kill_after_ms)},
 
     {CLI_TOP, 0, "once", NULL, "look twice, print the table and end", FLAG, IN(once)},
     {CLI_TOP, 0, "interval", "TIME", "time between two looks (1s)", DURATION, IN(interval_ms)},

@@ -82,21 +82,27 @@ cli_exit cli_flush(void)
     return cli_error(CLI_SYSTEM, "standard output", "%s", strerror(output_errno));
 }
 
+avout_status cli_shown_text(const char **shown, char **text, size_t *length,
+                            const cli_settings *settings, avout_value value)
+{
+    *text = NULL;
+    if (settings->raw && avout_value_type(value) == AVOUT_TYPE_STRING)
+        return avout_value_to_text(shown, length, value);
+    avout_status st = cli_text_of(text, length, settings, value);
+    *shown = *text;
+    return st;
+}
+
 cli_exit cli_print_value(cli_session *session, const char *name, avout_value value)
 {
-    char *text = NULL;
-    const char *raw;
+    char *text;
+    const char *shown;
     size_t length;
-    if (session->settings.raw && avout_value_type(value) == AVOUT_TYPE_STRING &&
-        !avout_value_to_text(&raw, &length, value)) {
-        cli_put(raw, length);
-    } else {
-        avout_status st = cli_text_of(&text, &length, &session->settings, value);
-        if (st) return cli_failed(session, name, st);
-        cli_put(text, length);
-        avout_edn_free(text);
-    }
+    avout_status st = cli_shown_text(&shown, &text, &length, &session->settings, value);
+    if (st) return cli_failed(session, name, st);
+    cli_put(shown, length);
     cli_put("\n", 1);
+    avout_edn_free(text);
     return CLI_DONE;
 }
 
