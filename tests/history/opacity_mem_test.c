@@ -4,13 +4,11 @@
  * Every run of every body checks what it reads, and so does every look from outside (I2).
  * Test-tags: threads */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <time.h>
 
-#include "base/clock.h"
-#include "store/mem/mem.h"
 #include "support/suite.h"
+#include "support/trouble.h"
 
 enum { REFS = 4, CLIENTS = 3, THREADS = 3, TIMES = 300, SUM = 1000 };
 
@@ -20,17 +18,8 @@ typedef struct member {
     uint64_t random;
 } member;
 
-static _Atomic bool over;
 static _Atomic int64_t runs;
 static uint64_t seed;
-
-static uint64_t draw(uint64_t *state, uint64_t below)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return (*state >> 11) % below;
-}
 
 static const char *url(void)
 {
@@ -107,57 +96,18 @@ static void *live(void *payload)
     member *me = payload;
     for (int i = 0; i < TIMES; i++) {
         plan p = {.me = me,
-                  .first = (int)draw(&me->random, REFS),
-                  .from = (int)draw(&me->random, REFS),
-                  .pause = (int)draw(&me->random, 3),
-                  .narrow = draw(&me->random, 3) == 0,
-                  .amount = (int64_t)draw(&me->random, 20) - 10};
-        p.to = (p.from + 1 + (int)draw(&me->random, REFS - 1)) % REFS;
-        switch (draw(&me->random, 5)) {
+                  .first = (int)trouble_draw(&me->random, REFS),
+                  .from = (int)trouble_draw(&me->random, REFS),
+                  .pause = (int)trouble_draw(&me->random, 3),
+                  .narrow = trouble_draw(&me->random, 3) == 0,
+                  .amount = (int64_t)trouble_draw(&me->random, 20) - 10};
+        p.to = (p.from + 1 + (int)trouble_draw(&me->random, REFS - 1)) % REFS;
+        switch (trouble_draw(&me->random, 5)) {
         case 0: CHECK_OK(avout_dosync(me->client, look, &p, NULL)); break;
         case 1: look_at_point(me); break;
         default: CHECK_OK(avout_dosync(me->client, move, &p, NULL));
         }
     }
-    return NULL;
-}
-
-/* ---- trouble -------------------------------------------------------------------------------- */
-
-static avout__mem_fault random_fault(uint64_t *random)
-{
-    static const avout__mem_fault_kind kinds[] = {
-        AVOUT__MEM_DELAY,      AVOUT__MEM_DELAY,       AVOUT__MEM_DELAY,     AVOUT__MEM_LOSE_BEFORE,
-        AVOUT__MEM_LOSE_AFTER, AVOUT__MEM_LOSE_AFTER,  AVOUT__MEM_LOSE_LATE, AVOUT__MEM_LOSE_LATE,
-        AVOUT__MEM_FAIL,       AVOUT__MEM_EXPIRE_AFTER};
-    avout__mem_fault fault = {.kind = kinds[draw(random, sizeof kinds / sizeof *kinds)],
-                              .nth = 1 + draw(random, 12),
-                              .multis = draw(random, 2),
-                              .behind = draw(random, 2),
-                              .delay_ms = (int64_t)draw(random, 4),
-                              .late = (avout__mem_late)draw(random, 3)};
-    if (fault.kind == AVOUT__MEM_FAIL) { /* a conflict that nobody caused */
-        fault.multis = true;
-        fault.status = AVOUT_EVERSION;
-        fault.failed_op = 0;
-    }
-    return fault;
-}
-
-static void *disturb(void *payload)
-{
-    uint64_t random = *(uint64_t *)payload;
-    while (!atomic_load(&over)) {
-        avout_store *store = avout__mem_handle("opacity", draw(&random, CLIENTS));
-        avout__mem_reconnect_after(store, (int64_t)draw(&random, 3));
-        avout__mem_fault fault = random_fault(&random);
-        if (avout__mem_faults_left(store) < 8) CHECK_OK(avout__mem_fault_add(store, &fault));
-        if (draw(&random, 5) == 0) avout__mem_release_late(store);
-        nanosleep(&(struct timespec){0, (long)draw(&random, 300000)}, NULL);
-    }
-    avout_store *store = avout__mem_handle("opacity", 0);
-    avout__mem_faults_clear(store);
-    avout__mem_release_late(store);
     return NULL;
 }
 
@@ -190,19 +140,24 @@ static void close_all(member *members)
 
 TEST_WITHIN(every_run_sees_one_state, 120)
 {
-    const char *given = getenv("AVOUT_TEST_SEED");
-    seed = given ? strtoull(given, NULL, 10) : avout__random64() % 1000000000;
-    fprintf(stderr, "# AVOUT_TEST_SEED=%" PRIu64 "\n", seed);
+    static const avout__mem_fault_kind kinds[] = {
+        AVOUT__MEM_DELAY,      AVOUT__MEM_DELAY,       AVOUT__MEM_DELAY,     AVOUT__MEM_LOSE_BEFORE,
+        AVOUT__MEM_LOSE_AFTER, AVOUT__MEM_LOSE_AFTER,  AVOUT__MEM_LOSE_LATE, AVOUT__MEM_LOSE_LATE,
+        AVOUT__MEM_FAIL,       AVOUT__MEM_EXPIRE_AFTER};
     member members[CLIENTS * THREADS];
-    pthread_t threads[CLIENTS * THREADS], trouble;
-    uint64_t random = seed * 2 + 1;
+    pthread_t threads[CLIENTS * THREADS];
+    seed = trouble_seed();
+    trouble faults = {.store = "opacity",
+                      .clients = CLIENTS,
+                      .kinds = kinds,
+                      .kind_count = sizeof kinds / sizeof *kinds,
+                      .random = seed * 2 + 1};
     open_all(members);
-    CHECK(!pthread_create(&trouble, NULL, disturb, &random));
+    trouble_start(&faults);
     for (int i = 0; i < CLIENTS * THREADS; i++)
         CHECK(!pthread_create(&threads[i], NULL, live, &members[i]));
     for (int i = 0; i < CLIENTS * THREADS; i++) pthread_join(threads[i], NULL);
-    atomic_store(&over, true);
-    pthread_join(trouble, NULL);
+    trouble_end(&faults);
     fprintf(stderr, "# %" PRId64 " runs\n", atomic_load(&runs));
     close_all(members);
 }

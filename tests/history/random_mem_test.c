@@ -15,14 +15,11 @@
  * no rt, but each is one cut, and for one client they never go back (I5, I6).
  * Test-tags: threads */
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
+#include <sched.h>
 
 #include "base/clock.h"
-#include "store/mem/mem.h"
 #include "support/suite.h"
+#include "support/trouble.h"
 
 enum { REFS = 4, CLIENTS = 3, THREADS = 2, TIMES = 150, MOST = CLIENTS * THREADS * TIMES + 1 };
 
@@ -45,15 +42,6 @@ typedef struct member {
 } member;
 
 static record records[MOST];
-static _Atomic bool over;
-
-static uint64_t draw(uint64_t *state, uint64_t below)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return (*state >> 11) % below;
-}
 
 static const char *url(void)
 {
@@ -126,15 +114,15 @@ static avout_status body(avout_txn *txn, void *payload)
 
 static void transact(member *me, record *r)
 {
-    plan p = {.me = me, .record = r, .pause = (int)draw(&me->random, 3)};
-    bool strict = draw(&me->random, 8) == 0;
+    plan p = {.me = me, .record = r, .pause = (int)trouble_draw(&me->random, 3)};
+    bool strict = trouble_draw(&me->random, 8) == 0;
     for (int i = 0; i < REFS; i++) {
-        uint64_t dice = draw(&me->random, 8);
+        uint64_t dice = trouble_draw(&me->random, 8);
         p.action[i] = dice < 3 ? NOTHING : dice < 5 ? READ : dice < 7 ? WRITE : CHANGE;
         r->writes_something = r->writes_something || p.action[i] > READ;
     }
     avout_call_options options = {.strict = strict,
-                                  .timeout_ms = draw(&me->random, 10) ? 20000 : 5};
+                                  .timeout_ms = trouble_draw(&me->random, 10) ? 20000 : 5};
     r->client = me->index;
     r->begin_ns = avout__now_ns();
     avout_status status = avout_dosync(me->client, body, &p, &options);
@@ -155,45 +143,6 @@ static void *live(void *payload)
 {
     member *me = payload;
     for (int i = 0; i < me->count; i++) transact(me, &records[me->first + i]);
-    return NULL;
-}
-
-static avout__mem_fault random_fault(uint64_t *random)
-{
-    static const avout__mem_fault_kind kinds[] = {
-        AVOUT__MEM_DELAY,        AVOUT__MEM_DELAY,         AVOUT__MEM_LOSE_BEFORE,
-        AVOUT__MEM_LOSE_AFTER,   AVOUT__MEM_LOSE_LATE,     AVOUT__MEM_LOSE_LATE,
-        AVOUT__MEM_EXPIRE_AFTER, AVOUT__MEM_EXPIRE_BEFORE, AVOUT__MEM_FAIL};
-    avout__mem_fault fault = {.kind = kinds[draw(random, sizeof kinds / sizeof *kinds)],
-                              .nth = 1 + draw(random, 12),
-                              .multis = draw(random, 2),
-                              .behind = draw(random, 2),
-                              .delay_ms = (int64_t)draw(random, 4),
-                              .late = (avout__mem_late)draw(random, 3)};
-    if (fault.kind == AVOUT__MEM_FAIL) { /* a conflict that nobody caused */
-        fault.multis = true;
-        fault.status = AVOUT_EVERSION;
-        fault.failed_op = 0;
-    }
-    return fault;
-}
-
-/* Makes trouble until all is over, then has everything arrive that is late. */
-static void *disturb(void *payload)
-{
-    uint64_t random = *(uint64_t *)payload;
-    for (;;) {
-        avout_store *store = avout__mem_handle("random", draw(&random, CLIENTS));
-        avout__mem_reconnect_after(store, (int64_t)draw(&random, 3));
-        avout__mem_fault fault = random_fault(&random);
-        if (avout__mem_faults_left(store) < 8) CHECK_OK(avout__mem_fault_add(store, &fault));
-        if (draw(&random, 5) == 0) avout__mem_release_late(store);
-        if (atomic_load(&over)) break;
-        nanosleep(&(struct timespec){0, (long)draw(&random, 300000)}, NULL);
-    }
-    avout_store *store = avout__mem_handle("random", 0);
-    avout__mem_faults_clear(store);
-    avout__mem_release_late(store);
     return NULL;
 }
 
@@ -346,21 +295,26 @@ static void close_all(member *members)
 
 static void one_history(bool troubled)
 {
-    const char *given = getenv("AVOUT_TEST_SEED");
-    seed = given ? strtoull(given, NULL, 10) : avout__random64() % 1000000000;
-    fprintf(stderr, "# AVOUT_TEST_SEED=%" PRIu64 "\n", seed);
+    static const avout__mem_fault_kind kinds[] = {
+        AVOUT__MEM_DELAY,        AVOUT__MEM_DELAY,         AVOUT__MEM_LOSE_BEFORE,
+        AVOUT__MEM_LOSE_AFTER,   AVOUT__MEM_LOSE_LATE,     AVOUT__MEM_LOSE_LATE,
+        AVOUT__MEM_EXPIRE_AFTER, AVOUT__MEM_EXPIRE_BEFORE, AVOUT__MEM_FAIL};
     member members[CLIENTS * THREADS];
-    pthread_t threads[CLIENTS * THREADS], trouble;
+    pthread_t threads[CLIENTS * THREADS];
+    seed = trouble_seed();
+    trouble faults = {.store = "random",
+                      .clients = CLIENTS,
+                      .kinds = kinds,
+                      .kind_count = sizeof kinds / sizeof *kinds,
+                      .random = seed * 2 + 1};
     for (int n = 0; n < MOST; n++) records[n].number = n;
     records[0].committed = records[0].known = true;
     open_all(members);
-    uint64_t random = seed * 2 + 1;
-    if (troubled) CHECK(!pthread_create(&trouble, NULL, disturb, &random));
+    if (troubled) trouble_start(&faults);
     for (int i = 0; i < CLIENTS * THREADS; i++)
         CHECK(!pthread_create(&threads[i], NULL, live, &members[i]));
     for (int i = 0; i < CLIENTS * THREADS; i++) pthread_join(threads[i], NULL);
-    atomic_store(&over, true);
-    if (troubled) pthread_join(trouble, NULL);
+    if (troubled) trouble_end(&faults);
     check_effects(&members[0]);
     check_order();
     for (int i = 0; i < CLIENTS; i++) check_client(i);
