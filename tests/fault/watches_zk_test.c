@@ -1,6 +1,8 @@
 /* Watches over lost connections and expired sessions: the last change is told always, old and new
  * follow on each other, in order (I7).
  * Test-tags: single slow */
+#include <stdlib.h>
+
 #include "avout.h"
 #include "support/crowd.h"
 #include "support/proxy.h"
@@ -96,8 +98,20 @@ static void change_all(avout_client *client, int64_t *next, int64_t final[CELLS]
     }
 }
 
-static void cut_for(test_proxy *proxy, avout_client *writer, bool expires, int64_t *next,
-                    int64_t final[CELLS])
+/* The server counts a session out some time after its timeout. The watcher cannot have a new one. */
+static void await_expiry(const test_zk *zk)
+{
+    static const char what[] = "zk_global_sessions\t";
+    int64_t limit = crowd_now_ms() + PATIENCE_MS;
+    char answer[16384];
+    for (const char *at = NULL; !at || atoi(at + strlen(what)) > 1; crowd_sleep_ms(5)) {
+        CHECK(crowd_now_ms() < limit);
+        at = test_zk_ask(zk, 0, "mntr", answer, sizeof answer) ? strstr(answer, what) : NULL;
+    }
+}
+
+static void cut_for(const test_zk *zk, test_proxy *proxy, avout_client *writer, bool expires,
+                    int64_t *next, int64_t final[CELLS])
 {
     int64_t resumed = atomic_load(&events[AVOUT_EVENT_RESUMED]);
     int64_t suspended = atomic_load(&events[AVOUT_EVENT_SUSPENDED]);
@@ -105,7 +119,7 @@ static void cut_for(test_proxy *proxy, avout_client *writer, bool expires, int64
     proxy_set(proxy, PROXY_CUT);
     await_event(AVOUT_EVENT_SUSPENDED, suspended);
     change_all(writer, next, final);
-    if (expires) crowd_sleep_ms(2 * SESSION_MS + 500); /* the server has to count the session out */
+    if (expires) await_expiry(zk);
     proxy_set(proxy, PROXY_PASS);
     if (expires) {
         await_event(AVOUT_EVENT_REESTABLISHED, reestablished);
@@ -139,7 +153,7 @@ TEST(the_last_change_is_told)
         change_all(writer, &next, final);
         /* Or else the connection is cut while it is being told. */
         for (int i = 0; round < 4 && i < CELLS; i++) await("connected", &all[i].last, final[i]);
-        cut_for(proxy, writer, expires, &next, final);
+        cut_for(zk, proxy, writer, expires, &next, final);
         for (int i = 0; i < CELLS; i++) await("after a cut", &all[i].last, final[i]);
     }
     CHECK(atomic_load(&events[AVOUT_EVENT_LOST]) >= 4);
