@@ -43,6 +43,18 @@ AVOUT_API avout_status avout_distributed_atom(avout_atom **atom, avout_client *c
                                               avout_versioned_container *container,
                                               avout_value initial, bool *created);
 
+/* A container by the name of its kind, for programs that are told it at run time: loads libavout-KIND.so.0
+ * (beside libavout itself, else where the dynamic loader looks) and calls its avout_KIND_container(container,
+ * place), a dash in the kind being an underscore there. What is loaded stays loaded. `place` is what that
+ * function takes: a directory for "file", a connection string for databases. The program must use libavout
+ * as a shared library, as the containers do.
+ *
+ * Any thread; blocks for the time of loading. AVOUT_EINVAL (a kind is made of a to z, digits and dashes);
+ * AVOUT_ENOTSUP: it is not installed or cannot be loaded (the detail says which file, and why), or the
+ * program has libavout.a in it; what the container's own function answers. */
+AVOUT_API avout_status avout_container_open(avout_versioned_container **container, const char *kind,
+                                            const char *place);
+
 /* Looks for versions that nothing leads to (their writers died) in the container of the atom or ref of
  * that name, or among the pieces of large values of one in the store itself, and with `remove` deletes
  * them; *orphans (may be NULL) is how many there were. One with its values in a container has to be open

@@ -65,6 +65,7 @@ static void destroy(lang_object *object)
     case LANG_PROMISE:
     case LANG_DELAY: avout__lang_later_destroy(all); break;
     case LANG_LOCK: avout__lang_lock_destroy(all); break;
+    case LANG_CONTAINER: avout__lang_container_destroy(all); break;
     case LANG_CONDITION: avout__lang_condition_destroy(all); break;
     case LANG_CORE: break;
     }

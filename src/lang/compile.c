@@ -152,20 +152,28 @@ static const lang_node *unknown(lang_compiler *c, const lang_form *form, const c
     return avout__lang_bad_status(c, form, AVOUT_ENAME, "unknown name: %.100s", name);
 }
 
+/* What a qualified name is behind its namespace, where that means nothing: zk/connect is connect. NULL: it is
+ * not qualified, or its namespace means something; *full (of that size) is what the whole stands for. */
+static const char *plain_name(lang_compiler *c, const char *name, char *full, size_t size)
+{
+    const char *slash = strchr(name, '/');
+    *full = '\0';
+    if (!slash || slash == name || !slash[1]) return NULL;
+    if (!avout__lang_namespace(c->run->lang, full, size, name, (size_t)(slash - name))) return NULL;
+    if (!strcmp(full, "clojure.core")) return slash + 1;
+    size_t length = strlen(full);
+    snprintf(full + length, size - length, "%s", slash);
+    return NULL;
+}
+
 /* `str/join` is found as clojure.string/join. */
 static const lang_core *find_core(lang_compiler *c, const char *name)
 {
-    const lang_core *core = avout__lang_core_find(name);
-    const char *slash = strchr(name, '/');
     char full[200];
-    if (core || !slash || slash == name || !slash[1]) return core;
-    if (!avout__lang_namespace(c->run->lang, full, sizeof full, name, (size_t)(slash - name)))
-        return NULL;
-    size_t length = strlen(full);
-    const char *rest = strcmp(full, "clojure.core") ? slash : slash + 1;
-    if (rest != slash) length = 0;
-    snprintf(full + length, sizeof full - length, "%s", rest);
-    return avout__lang_core_find(full);
+    const lang_core *core = avout__lang_core_find(name);
+    if (core) return core;
+    const char *plain = plain_name(c, name, full, sizeof full);
+    return plain || *full ? avout__lang_core_find(plain ? plain : full) : NULL;
 }
 
 /* `user/x` is x. */
@@ -253,6 +261,15 @@ static const lang_node *call(lang_compiler *c, const lang_form *form)
     return &node->node;
 }
 
+/* (zk/dosync!! ...) as (dosync!! ...); NULL: it is no special form by another name. */
+static const lang_form *plain_special(lang_compiler *c, const lang_form *form, const char *name)
+{
+    char full[200];
+    const char *plain = plain_name(c, name, full, sizeof full);
+    if (!plain || !avout__lang_special_find(plain)) return NULL;
+    return avout__lang_expand(c, form, plain, form->count - 1, form->items + 1);
+}
+
 static const lang_node *list(lang_compiler *c, const lang_form *form, bool tail)
 {
     if (!form->count) return avout__lang_constant(c, form, avout_list(0, NULL));
@@ -261,6 +278,8 @@ static const lang_node *list(lang_compiler *c, const lang_form *form, bool tail)
         const char *name = avout__lang_name(head);
         const lang_special *special = avout__lang_special_find(name);
         if (special && !avout__lang_is_local(c, name)) return special->compile(c, form, tail);
+        const lang_form *plain = special ? NULL : plain_special(c, form, name);
+        if (plain) return list(c, plain, tail);
     }
     return call(c, form);
 }

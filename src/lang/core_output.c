@@ -1,4 +1,4 @@
-/* Printing, time, and namespaces. */
+/* Printing, and time. */
 #include "lang/core.h"
 
 #include <errno.h>
@@ -223,44 +223,6 @@ CORE(apropos)
     return sorted;
 }
 
-/* ---- namespaces ------------------------------------------------------------------------------------------------ */
-
-/* clojure.string, or [clojure.string :as s]: of what there is, others are refused by name. */
-static bool require_one(lang_run *run, avout_value spec)
-{
-    char full[128];
-    const char *space, *alias;
-    size_t length = 0, size;
-    bool vector = avout_value_type(spec) == AVOUT_TYPE_VECTOR;
-    avout_value name = vector ? avout_value_nth(spec, 0) : spec;
-    if (avout_value_type(name) != AVOUT_TYPE_SYMBOL)
-        return avout__lang_wrong(run, "require", "a namespace, as '[clojure.string :as str]", spec)
-            .bits;
-    avout_value_to_text(&space, &length, name);
-    if (!avout__lang_namespace(run->lang, full, sizeof full, space, length))
-        return avout__lang_fail(run, AVOUT_ENOTFOUND, "require: there is no namespace %s", space)
-            .bits;
-    if (vector) avout_value_count(&length, spec);
-    for (size_t i = 1; vector && i + 1 < length; i += 2) {
-        const char *word;
-        avout_value key = avout_value_nth(spec, i), value = avout_value_nth(spec, i + 1);
-        if (avout_value_type(key) != AVOUT_TYPE_KEYWORD || avout_value_to_text(&word, &size, key) ||
-            strcmp(word, "as") != 0 || avout_value_type(value) != AVOUT_TYPE_SYMBOL)
-            continue;
-        avout_value_to_text(&alias, &size, value);
-        avout_status status = avout__lang_alias(run->lang, alias, full);
-        if (status) return avout__lang_failed(run, status).bits;
-    }
-    return true;
-}
-
-CORE(require)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!require_one(run, args[i])) return AVOUT_NONE;
-    return avout_nil();
-}
-
 const lang_core avout__lang_output[] = {
     {"println", "x ...", "prints for people, and a line's end", 0, LANG_MANY, println, NULL},
     {"print", "x ...", "prints for people", 0, LANG_MANY, print, NULL},
@@ -280,8 +242,5 @@ const lang_core avout__lang_output[] = {
     {"time*", "f", "", 1, 1, timed, NULL},
     {"System/currentTimeMillis", "", "milliseconds since 1970", 0, 0, current_time, NULL},
     {"System/nanoTime", "", "nanoseconds since some moment", 0, 0, nano_time, NULL},
-    {"use", "'namespace ...", "require", 0, LANG_MANY, require, NULL},
-    {"require", "'[namespace :as alias] ...", "makes a namespace known under an alias", 0,
-     LANG_MANY, require, NULL},
     LANG_END,
 };

@@ -1,4 +1,4 @@
-/* connect, and opening atoms and refs under the names the original gives them. */
+/* Clients; what atoms and refs are, and reading them. */
 #include "lang/state.h"
 
 #include <string.h>
@@ -62,8 +62,7 @@ static avout_value new_client(lang_run *run, const char *url)
     return lang_done(run, status, box);
 }
 
-/* The one of (connect), opened when it is first needed. */
-static avout_value default_client(lang_run *run)
+avout_value avout__lang_default_client(lang_run *run)
 {
     avout_lang *lang = run->lang;
     pthread_mutex_lock(&lang->lock);
@@ -82,7 +81,7 @@ CORE(connect)
 {
     const char *url;
     size_t length;
-    if (!count) return default_client(run);
+    if (!count) return avout__lang_default_client(run);
     if (!avout__lang_text_of(run, "connect", &url, &length, args[0])) return AVOUT_NONE;
     return new_client(run, url);
 }
@@ -102,7 +101,7 @@ CORE(init_stm)
 CORE(list_names)
 {
     bool given = count && avout__lang_is_client(args[0]);
-    avout_value box = given ? avout_share(args[0]) : default_client(run), names;
+    avout_value box = given ? avout_share(args[0]) : avout__lang_default_client(run), names;
     const char *directory = "/";
     size_t length;
     if (!box.bits) return AVOUT_NONE;
@@ -138,135 +137,6 @@ avout_value avout__lang_cell_value(lang_run *run, lang_cell *cell)
     avout_status status =
         cell->atom ? avout_atom_deref(&value, cell->atom) : avout_ref_deref(&value, cell->ref);
     return status ? avout__lang_failed(run, status) : value;
-}
-
-/* What is to be opened. */
-typedef struct opening {
-    const char *function;
-    bool atom, local, resets;
-    avout_client *client;
-    const char *name;
-    avout_value initial; /* AVOUT_NONE: it must be there */
-} opening;
-
-static avout_status open_atom(lang_cell *cell, const opening *o)
-{
-    if (!o->initial.bits) return avout_atom_open(&cell->atom, o->client, o->name);
-    avout_value initial = avout_share(o->initial);
-    if (o->resets) return avout_atom_create_or_reset(&cell->atom, o->client, o->name, initial);
-    return avout_atom_create(&cell->atom, o->client, o->name, initial, NULL);
-}
-
-static avout_status open_ref(lang_cell *cell, const opening *o)
-{
-    if (!o->initial.bits) return avout_ref_open(&cell->ref, o->client, o->name);
-    avout_value initial = avout_share(o->initial);
-    if (o->local) return avout_ref_local(&cell->ref, o->client, initial);
-    if (o->resets) return avout_ref_create_or_reset(&cell->ref, o->client, o->name, initial);
-    return avout_ref_create(&cell->ref, o->client, o->name, initial, NULL);
-}
-
-static avout_value open_cell(lang_run *run, const opening *o, avout_value client)
-{
-    lang_cell *cell = avout__calloc(1, sizeof *cell);
-    if (!cell) return avout__lang_failed(run, AVOUT_ENOMEM);
-    cell->object.kind = LANG_CELL;
-    cell->client = avout_share(client);
-    avout_value box = avout__lang_made(run, avout__lang_box(cell));
-    if (!box.bits) return AVOUT_NONE;
-    return lang_done(run, o->atom ? open_atom(cell, o) : open_ref(cell, o), box);
-}
-
-static bool is_keyword(avout_value value, const char *name)
-{
-    const char *text;
-    return avout_value_type(value) == AVOUT_TYPE_KEYWORD &&
-           !avout_value_to_text(&text, NULL, value) && !strcmp(text, name);
-}
-
-/* args[at...]: an initial value, then :validator f; each may be missing. */
-static bool read_options(lang_run *run, opening *o, size_t at, size_t count, avout_value *args,
-                         avout_value *validator)
-{
-    *validator = AVOUT_NONE;
-    bool pair = at + 2 == count && is_keyword(args[at], "validator");
-    if (at < count && !pair) {
-        if (!avout__lang_realize(run, &args[at], true)) return false;
-        o->initial = args[at++];
-    }
-    if (at == count) return true;
-    if (at + 2 != count || !is_keyword(args[at], "validator"))
-        return avout__lang_fail(run, AVOUT_EINVAL,
-                                "%s: expected a name, perhaps a value, perhaps :validator f",
-                                o->function)
-            .bits;
-    *validator = args[at + 1];
-    return true;
-}
-
-/* (function client? name initial? :validator f) */
-static avout_value open_named(lang_run *run, opening *o, size_t count, avout_value *args)
-{
-    size_t at = avout__lang_is_client(args[0]), length;
-    avout_value validator, box = AVOUT_NONE, client;
-    if (!at && o->resets)
-        return avout__lang_wrong(run, o->function, "a client, as (connect)", args[0]);
-    client = at ? avout_share(args[0]) : default_client(run);
-    if (client.bits && (o->client = avout__lang_client(run, o->function, client)) != NULL &&
-        (at < count
-             ? avout__lang_text_of(run, o->function, &o->name, &length, args[at])
-             : avout__lang_fail(run, AVOUT_EINVAL, "%s: expected a name", o->function).bits != 0) &&
-        read_options(run, o, at + 1, count, args, &validator)) {
-        box = open_cell(run, o, client);
-        if (box.bits && validator.bits && !avout__lang_set_validator(run, box, validator))
-            avout_release(lang_take(&box));
-    }
-    avout_release(client);
-    return box;
-}
-
-CORE(zk_atom)
-{
-    return open_named(run, &(opening){.function = "zk-atom", .atom = true, .resets = true}, count,
-                      args);
-}
-
-CORE(zk_ref)
-{
-    return open_named(run, &(opening){.function = "zk-ref", .resets = true}, count, args);
-}
-
-CORE(atom_by_name)
-{
-    return open_named(run, &(opening){.function = "atom", .atom = true}, count, args);
-}
-
-CORE(ref_by_name)
-{
-    return open_named(run, &(opening){.function = "ref", .atom = false}, count, args);
-}
-
-/* (local-ref client name? initial :validator f): the name is only the reader's. */
-CORE(local_ref)
-{
-    opening o = {.function = "local-ref", .local = true};
-    avout_value validator = AVOUT_NONE, box = AVOUT_NONE;
-    size_t at = 1;
-    o.client = avout__lang_client(run, "local-ref", args[0]);
-    if (!o.client) return AVOUT_NONE;
-    bool named = count > 2 && avout_value_type(args[1]) == AVOUT_TYPE_STRING &&
-                 !is_keyword(args[2], "validator");
-    if (named) at++;
-    o.initial = args[at++];
-    if (at < count && (at + 2 != count || !is_keyword(args[at], "validator")))
-        return avout__lang_fail(run, AVOUT_EINVAL,
-                                "local-ref: expected a client, perhaps a name, a value, perhaps "
-                                ":validator f");
-    if (at < count) validator = args[at + 1];
-    box = open_cell(run, &o, args[0]);
-    if (box.bits && validator.bits && !avout__lang_set_validator(run, box, validator))
-        avout_release(lang_take(&box));
-    return box;
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
@@ -315,18 +185,6 @@ const lang_core avout__lang_state[] = {
     {"init-stm", "client", "nil; there is nothing to set up", 1, 1, init_stm, NULL},
     {"reset-stm", "client", "nil; there is nothing to set up again", 1, 1, init_stm, NULL},
     {"ls", "client? directory?", "the names in a directory of the store", 0, 2, list_names, NULL},
-    {"zk-atom", "client name value? :validator f",
-     "the atom of that name, set to the value; without one it must exist", 2, 5, zk_atom, NULL},
-    {"distributed-atom", "client name value? :validator f", "zk-atom", 2, 5, zk_atom, NULL},
-    {"zk-ref", "client name value? :validator f",
-     "the ref of that name, set to the value; without one it must exist", 2, 5, zk_ref, NULL},
-    {"distributed-ref", "client name value? :validator f", "zk-ref", 2, 5, zk_ref, NULL},
-    {"local-ref", "client name? value :validator f",
-     "a ref whose value stays in this process, for the same transactions", 2, 5, local_ref, NULL},
-    {"atom", "client? name value? :validator f",
-     "the atom of that name; made with the value if it does not exist", 1, 5, atom_by_name, NULL},
-    {"ref", "client? name value? :validator f",
-     "the ref of that name; made with the value if it does not exist", 1, 5, ref_by_name, NULL},
     {"deref", "x milliseconds? otherwise?",
      "the value now, also @x; of promises and futures when it is there, or otherwise after a time",
      1, 3, deref, NULL},

@@ -311,52 +311,6 @@ avout_status avout_lang_names(avout_value *out, avout_lang *lang)
     return status;
 }
 
-/* ---- namespaces --------------------------------------------------------------------------------------------- */
-
-/* The names of those in the second list are known without their namespace. */
-static const char *const namespaces[] = {"clojure.string", "clojure.set", "clojure.edn"};
-static const char *const flat[] = {
-    "clojure.core",  "avout.core",       "avout.atoms",       "avout.atoms.zk", "avout.refs",
-    "avout.refs.zk", "avout.refs.local", "avout.transaction", "zookeeper",      "avout.locks"};
-static const struct {
-    const char *alias, *space;
-} usual[] = {{"str", "clojure.string"},
-             {"string", "clojure.string"},
-             {"set", "clojure.set"},
-             {"edn", "clojure.edn"},
-             {"core", "clojure.core"}};
-
-bool avout__lang_namespace(avout_lang *lang, char *full, size_t size, const char *space,
-                           size_t length)
-{
-    avout_value alias = avout_string_n(space, length);
-    const char *found = NULL;
-    if (!alias.bits) return false;
-    pthread_mutex_lock(&lang->lock);
-    avout_value own = avout_value_get(lang->aliases, alias);
-    if (own.bits) avout_value_to_text(&found, NULL, own);
-    for (size_t i = 0; !found && i < sizeof usual / sizeof *usual; i++)
-        if (strlen(usual[i].alias) == length && !memcmp(usual[i].alias, space, length))
-            found = usual[i].space;
-    for (size_t i = 0; !found && i < sizeof namespaces / sizeof *namespaces; i++)
-        if (strlen(namespaces[i]) == length && !memcmp(namespaces[i], space, length))
-            found = namespaces[i];
-    for (size_t i = 0; !found && i < sizeof flat / sizeof *flat; i++)
-        if (strlen(flat[i]) == length && !memcmp(flat[i], space, length)) found = "clojure.core";
-    if (found) snprintf(full, size, "%s", found);
-    pthread_mutex_unlock(&lang->lock);
-    avout_release(alias);
-    return found != NULL;
-}
-
-avout_status avout__lang_alias(avout_lang *lang, const char *alias, const char *space)
-{
-    pthread_mutex_lock(&lang->lock);
-    avout_status status = avout_assoc(&lang->aliases, avout_string(alias), avout_string(space));
-    pthread_mutex_unlock(&lang->lock);
-    return status;
-}
-
 /* ---- open, close --------------------------------------------------------------------------------------------- */
 
 void avout__lang_ref(avout_lang *lang)

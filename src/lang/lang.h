@@ -11,7 +11,7 @@
  * print.c             values as text, functions and lazy sequences included
  * table.c             one table of all functions: name, arguments, what it does
  * core_*.c            functions written in C, by theme; prelude.c those written in the language
- * core_state.c, core_change.c, core_watch.c   atoms, refs, transactions: see state.h
+ * core_state.c, core_open.c, core_change.c, core_watch.c   atoms, refs, transactions: see state.h
  * core_lock.c core_future.c crew.c            locks; promises, futures and their threads
  * wait.c              waiting, and being interrupted in it
  * environment.c       what def defines; limits; the calls of avout/lang.h
@@ -69,6 +69,7 @@ typedef enum lang_kind {
     LANG_DELAY,
     LANG_LOCK,
     LANG_CONDITION,
+    LANG_CONTAINER,
 } lang_kind;
 
 /* First in every object. Objects can be nested as deep as programs make them: they are destroyed
@@ -398,8 +399,8 @@ avout_value avout__lang_core_call(lang_run *run, const char *name, size_t count,
 extern const lang_core avout__lang_numbers[], avout__lang_predicates[], avout__lang_collections[],
     avout__lang_sequences[], avout__lang_texts[], avout__lang_output[], avout__lang_errors[],
     avout__lang_state[], avout__lang_changes[], avout__lang_watches[], avout__lang_regexes[],
-    avout__lang_locks[], avout__lang_futures[], avout__lang_formats[], avout__lang_hidden[],
-    avout__lang_prelude[];
+    avout__lang_locks[], avout__lang_openings[], avout__lang_spaces[], avout__lang_futures[],
+    avout__lang_formats[], avout__lang_hidden[], avout__lang_prelude[];
 
 /* ---- the environment (environment.c) ------------------------------------------------------------ */
 
@@ -445,7 +446,6 @@ avout_status avout__lang_function_new(avout_lang_function **function, avout_lang
 /* What a qualified name's namespace stands for: "str" "clojure.string". Copied into `full`. */
 bool avout__lang_namespace(avout_lang *lang, char *full, size_t size, const char *space,
                            size_t length);
-avout_status avout__lang_alias(avout_lang *lang, const char *alias, const char *space);
 
 /* ---- compiling (compile.h has the rest) --------------------------------------------------------- */
 

@@ -333,6 +333,90 @@ static const lang_node *compile_doto(lang_compiler *c, const lang_form *form, bo
     return made(c, avout__lang_expand(c, form, "let", form->count, parts), tail);
 }
 
+/* ---- letfn ----------------------------------------------------------------------------------------- */
+
+/* Closures must not hold each other in a circle (L2), so each makes the others when it calls them:
+ *
+ *     (letfn [(f [x] ...) (g [x] ...)] body...)
+ *     (let [group (fn group [n] (let [f (fn [& r] (apply (group 0) r)) g ...]
+ *                                 (case n 0 (fn f [x] ...) 1 (fn g [x] ...))))
+ *           f (group 0) g (group 1)]
+ *       body...) */
+
+/* (fn [& r] (apply member r)) */
+static const lang_form *group_call(lang_compiler *c, const lang_form *like, const lang_form *member)
+{
+    const lang_form *rest[] = {avout__lang_form_symbol(&c->unit->arena, like, "&"),
+                               avout__lang_form_symbol(&c->unit->arena, like, "%hidden-rest")};
+    const lang_form *call[] = {member, rest[1]};
+    const lang_form *parts[] = {vector_of(c, like, 2, rest),
+                                avout__lang_expand(c, like, "apply", 2, call)};
+    return avout__lang_expand(c, like, "fn", 2, parts);
+}
+
+/* f (group 0) g (group 1) ..., or functions that call these. */
+static size_t letfn_names(lang_compiler *c, const lang_form **bindings, const lang_form *functions,
+                          const char *group, bool calls)
+{
+    for (size_t i = 0; i < functions->count; i++) {
+        const lang_form *like = functions->items[i];
+        const lang_form *number = value_form(c, like, avout_int((int64_t)i));
+        bindings[2 * i] = like->items[0];
+        const lang_form *member = avout__lang_expand(c, like, group, 1, &number);
+        bindings[2 * i + 1] = calls ? group_call(c, like, member) : member;
+    }
+    return 2 * functions->count;
+}
+
+/* (fn group [n] (let [...] (case n 0 (fn f ...) 1 (fn g ...)))) */
+static const lang_form *letfn_group(lang_compiler *c, const lang_form *form, const char *group)
+{
+    const lang_form *functions = form->items[1], *self, *n;
+    const lang_form **cases = room(c, 2 * functions->count + 1);
+    const lang_form **bindings = room(c, 2 * functions->count);
+    if (!cases || !bindings) return NULL;
+    n = avout__lang_form_symbol(&c->unit->arena, form, "%hidden-n");
+    self = avout__lang_form_symbol(&c->unit->arena, form, group);
+    cases[0] = n;
+    for (size_t i = 0; i < functions->count; i++) {
+        const lang_form *function = functions->items[i];
+        cases[2 * i + 1] = value_form(c, function, avout_int((int64_t)i));
+        cases[2 * i + 2] = avout__lang_expand(c, function, "fn", function->count, function->items);
+    }
+    size_t count = letfn_names(c, bindings, functions, group, true);
+    const lang_form *let[] = {vector_of(c, form, count, bindings),
+                              avout__lang_expand(c, form, "case", count + 1, cases)};
+    const lang_form *parts[] = {self, vector_of(c, form, 1, &n),
+                                avout__lang_expand(c, form, "let", 2, let)};
+    return avout__lang_expand(c, form, "fn", 3, parts);
+}
+
+static bool is_letfn(const lang_form *form)
+{
+    if (form->count < 2 || form->items[1]->kind != FORM_VECTOR) return false;
+    for (size_t i = 0; i < form->items[1]->count; i++) {
+        const lang_form *function = form->items[1]->items[i];
+        if (function->kind != FORM_LIST || function->count < 2 ||
+            !avout__lang_is_symbol(function->items[0]))
+            return false;
+    }
+    return true;
+}
+
+static const lang_node *compile_letfn(lang_compiler *c, const lang_form *form, bool tail)
+{
+    if (!is_letfn(form))
+        return avout__lang_bad(c, form, "letfn: expected [(name [args...] body...) ...]");
+    const lang_form *group = hidden_name(c, form);
+    const lang_form **bindings = room(c, 2 * form->items[1]->count + 2);
+    if (!group || !bindings) return made(c, NULL, tail);
+    bindings[0] = group;
+    bindings[1] = letfn_group(c, form, avout__lang_name(group));
+    size_t count = letfn_names(c, bindings + 2, form->items[1], avout__lang_name(group), false);
+    const lang_form *parts[] = {vector_of(c, form, count + 2, bindings), do_rest(c, form, 2)};
+    return made(c, avout__lang_expand(c, form, "let", 2, parts), tail);
+}
+
 /* ---- others ---------------------------------------------------------------------------------------- */
 
 static const lang_node *compile_comment(lang_compiler *c, const lang_form *form, bool tail)
@@ -364,24 +448,38 @@ static const lang_node *compile_doc(lang_compiler *c, const lang_form *form, boo
     return name ? avout__lang_core_node(c, form, "doc*", 1, &name) : NULL;
 }
 
-/* (import java.util.Date): there are no classes to import; names of exceptions are known anyway. */
+/* (name 'spec ...) of what is behind the first word. */
+static const lang_form *with_quoted(lang_compiler *c, const lang_form *form, const char *name)
+{
+    const lang_form **specs = room(c, form->count);
+    if (!specs) return NULL;
+    for (size_t i = 1; i < form->count; i++) {
+        const lang_form *spec = form->items[i];
+        bool quoted = spec->kind == FORM_LIST && spec->count == 2 &&
+                      avout__lang_is_named(spec->items[0], "quote");
+        specs[i - 1] = quoted ? spec : avout__lang_expand(c, spec, "quote", 1, form->items + i);
+    }
+    return avout__lang_expand(c, form, name, form->count - 1, specs);
+}
+
+/* (import java.util.Date), (import '(java.util Date)): (import* 'spec ...) */
 static const lang_node *compile_import(lang_compiler *c, const lang_form *form, bool tail)
 {
-    (void)tail;
-    return avout__lang_constant(c, form, avout_nil());
+    return made(c, with_quoted(c, form, "import*"), tail);
 }
 
-/* (:require spec ...), (:use spec ...): (require 'spec ...); others NULL without an error. */
-static const lang_form *ns_clause(lang_compiler *c, const lang_form *clause)
+/* What a clause of ns stands for; NULL: none of them. */
+static const char *clause_function(const char *word)
 {
-    const lang_form **specs = room(c, clause->count);
-    if (!specs) return NULL;
-    for (size_t i = 1; i < clause->count; i++)
-        specs[i - 1] = avout__lang_expand(c, clause, "quote", 1, clause->items + i);
-    return avout__lang_expand(c, clause, "require", clause->count - 1, specs);
+    static const char *const names[][2] = {
+        {"require", "require"}, {"use", "use"}, {"import", "import*"}};
+    for (size_t i = 0; word && i < sizeof names / sizeof *names; i++)
+        if (!strcmp(names[i][0], word)) return names[i][1];
+    return NULL;
 }
 
-/* (ns name (:require spec ...) (:use spec ...) (:import ...)): (do (require 'spec ...) ... nil) */
+/* (ns name doc? (:require spec ...) (:use spec ...) (:import spec ...)): (do (require 'spec ...) ... nil).
+ * What a program defines comes before what the core has, so (:refer-clojure :exclude ...) is true anyway. */
 static const lang_node *compile_ns(lang_compiler *c, const lang_form *form, bool tail)
 {
     if (form->count < 2 || !avout__lang_is_symbol(form->items[1]))
@@ -393,11 +491,13 @@ static const lang_node *compile_ns(lang_compiler *c, const lang_form *form, bool
         const lang_form *clause = form->items[i];
         bool list = clause->kind == FORM_LIST && clause->count;
         const char *word = list ? avout__lang_name(clause->items[0]) : NULL;
-        if (clause->kind == FORM_VALUE || (word && !strcmp(word, "import"))) continue;
-        if (!word || (strcmp(word, "require") != 0 && strcmp(word, "use") != 0))
+        const char *function = clause_function(word);
+        bool text = clause->kind == FORM_VALUE || clause->kind == FORM_MAP;
+        if (text || (word && !strcmp(word, "refer-clojure"))) continue;
+        if (!function)
             return avout__lang_bad(c, clause,
                                    "ns: expected (:require ...), (:use ...) or (:import ...)");
-        parts[count++] = ns_clause(c, clause);
+        parts[count++] = with_quoted(c, clause, function);
     }
     parts[count++] = value_form(c, form, avout_nil());
     return made(c, avout__lang_expand(c, form, "do", count, parts), tail);
@@ -446,19 +546,20 @@ const lang_special avout__lang_macros[] = {
     {"cond->>", "x test form ...", "as ->>, with the forms whose test is true",
      compile_cond_thread},
     {"doto", "x form...", "x, after the forms were evaluated with it put first", compile_doto},
+    {"letfn", "[(name [args...] body...) ...] body...",
+     "the body with functions that may call each other", compile_letfn},
     {"comment", "forms...", "nil; the forms are not evaluated", compile_comment},
     {"assert", "test message?", "throws an AssertionError if test is nil or false", compile_assert},
     {"doc", "name", "prints what is known of a function or special form", compile_doc},
-    {"import", "class...", "nil; there are no classes to import", compile_import},
-    {"ns", "name (:require spec ...)? (:use spec ...)?", "names the program; requires namespaces",
-     compile_ns},
+    {"import", "class...", "nil; classes are known by their names", compile_import},
+    {"ns", "name (:require spec ...)? (:use spec ...)? (:import class ...)?",
+     "names the program; requires namespaces", compile_ns},
     REFUSED("defmacro"),
     REFUSED("defprotocol"),
     REFUSED("defrecord"),
     REFUSED("deftype"),
     REFUSED("defmulti"),
     REFUSED("defmethod"),
-    REFUSED("letfn"),
     REFUSED("binding"),
     REFUSED("with-redefs"),
     REFUSED("with-local-vars"),

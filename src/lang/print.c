@@ -45,6 +45,7 @@ const char *avout__lang_type_name(avout_value value)
     case LANG_DELAY: return "delay";
     case LANG_LOCK: return "lock";
     case LANG_CONDITION: return "condition";
+    case LANG_CONTAINER: return "container";
     case LANG_CELL: return ((const lang_cell *)(const void *)object)->atom ? "atom" : "ref";
     }
     return "box";
@@ -127,6 +128,10 @@ static bool print_object(const printer *p, avout_value value, lang_object *objec
     case LANG_FUTURE:
     case LANG_DELAY: return ok(p, avout__buffer_add_format(b, "#%s", avout__lang_type_name(value)));
     case LANG_LOCK: return print_lock(p, (const lang_lock *)(const void *)object);
+    case LANG_CONTAINER:
+        return ok(p,
+                  avout__buffer_add_format(b, "#container[%s]",
+                                           ((const lang_container *)(const void *)object)->kind));
     case LANG_CONDITION: {
         const lang_condition *condition = (const lang_condition *)(const void *)object;
         return ok(p, avout__buffer_add_format(b, "#condition[%s]", condition->name));

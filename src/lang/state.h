@@ -27,10 +27,18 @@ typedef struct lang_cell {
     avout_value validator; /* under the environment's lock; the function, or AVOUT_NONE */
 } lang_cell;
 
+/* Where values are to be kept: what avout_container_open takes. */
+typedef struct lang_container {
+    lang_object object;
+    char *kind, *place; /* the place may have a password in it: never shown */
+} lang_container;
+
 /* NULL: the error is set. */
 avout_client *avout__lang_client(lang_run *run, const char *name, avout_value value);
 lang_cell *avout__lang_cell(lang_run *run, const char *name, avout_value value);
 bool avout__lang_is_client(avout_value value);
+/* The one of (connect), opened when it is first needed; owned. */
+avout_value avout__lang_default_client(lang_run *run);
 /* The value now, in this transaction if one is running; owned. */
 avout_value avout__lang_cell_value(lang_run *run, lang_cell *cell);
 /* (f :validator g): sets it from the options behind the arguments. False: the error is set. */
@@ -38,6 +46,7 @@ bool avout__lang_set_validator(lang_run *run, avout_value cell, avout_value func
 
 void avout__lang_client_destroy(lang_client *client);
 void avout__lang_cell_destroy(lang_cell *cell);
+void avout__lang_container_destroy(lang_container *container);
 /* Takes off all watches and validators, then closes the clients. */
 void avout__lang_end_state(avout_lang *lang);
 

@@ -107,7 +107,7 @@ TEST(an_error_changes_nothing)
     fails(AVOUT_ETYPE, "dosync!!: expected a client", "(dosync!! 5 (alter!! r inc))");
     fails(AVOUT_ENAME, "x", "(zk-ref c \"x\" 1)");
     fails(AVOUT_ENOPRINT, "", "(reset!! a inc)");
-    fails(AVOUT_ENOTFOUND, "mongo", "(require 'avout.refs.mongo)");
+    fails(AVOUT_ENOTFOUND, "avout.refs.dynamo", "(require 'avout.refs.dynamo)");
     answers("(0 1)", "(reset!! a (take-while #(< % 2) (range)))");
     fails(AVOUT_EVALIDATOR, "", "(set-validator! r pos?) (dosync!! c (ref-set!! r -1))");
     fails(AVOUT_EVALIDATOR, "", "(set-validator! r neg?)");

@@ -1,0 +1,91 @@
+/* Containers that are libraries of their own, loaded when they are first asked for. */
+#include "avout/distributed.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/banned.h"
+
+enum { KIND_MAX = 32, SOVERSION = 0 };
+
+typedef avout_status (*maker_fn)(avout_versioned_container **container, const char *place);
+
+/* The kind becomes a part of a file's name. */
+static bool is_kind(const char *kind)
+{
+    size_t length = strspn(kind, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return length && length <= KIND_MAX && !kind[length];
+}
+
+/* Beside this library, or the program it is linked into. False: nobody can say where that is. */
+static bool beside(char *path, size_t size, const char *file)
+{
+    Dl_info info;
+    if (!dladdr((const void *)(uintptr_t)avout_container_open, &info) || !info.dli_fname)
+        return false;
+    const char *slash = strrchr(info.dli_fname, '/');
+    if (!slash) return false;
+    int length =
+        snprintf(path, size, "%.*s/%s", (int)(slash - info.dli_fname), info.dli_fname, file);
+    return length > 0 && (size_t)length < size;
+}
+
+/* What is beside this library is meant, whether it can be loaded or not; what is not there is looked for
+ * where the loader looks. */
+static avout_status open_library(void **library, const char *kind)
+{
+    char file[64], path[PATH_MAX];
+    snprintf(file, sizeof file, "libavout-%s.so.%d", kind, SOVERSION);
+    bool there = beside(path, sizeof path, file) && !access(path, F_OK);
+    *library = dlopen(there ? path : file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (*library) return AVOUT_OK;
+    const char *why = dlerror();
+    return avout_fail(
+        AVOUT_ENOTSUP,
+        "the container \"%s\" is not installed: it is the library %s, beside libavout "
+        "or where the loader looks (%s)",
+        kind, file, why ? why : "no reason given");
+}
+
+/* A container made by another copy of the library than this one would not be one of ours. */
+static bool has_another_copy(void *library)
+{
+    void *theirs = dlsym(library, "avout_container_open");
+    return theirs && theirs != (void *)(uintptr_t)avout_container_open;
+}
+
+avout_status avout_container_open(avout_versioned_container **container, const char *kind,
+                                  const char *place)
+{
+    char name[64];
+    void *library;
+    if (!container || !kind || !place)
+        return avout_fail(AVOUT_EINVAL, "avout_container_open: an argument is NULL");
+    if (!is_kind(kind))
+        return avout_fail(
+            AVOUT_EINVAL,
+            "container \"%.40s\": a kind is 1 to %d of the letters a to z, digits, and -", kind,
+            KIND_MAX);
+    avout_status status = open_library(&library, kind);
+    if (status) return status;
+    if (has_another_copy(library))
+        return avout_fail(
+            AVOUT_ENOTSUP,
+            "container \"%s\": this program has libavout.a in it, and the container needs "
+            "libavout.so: link with the shared library, or with the container's own",
+            kind);
+    snprintf(name, sizeof name, "avout_%s_container", kind);
+    for (char *at = name; *at; at++)
+        if (*at == '-') *at = '_';
+    /* As POSIX has it: a function's address may go through void *. */
+    void *symbol = dlsym(library, name);
+    maker_fn maker = (maker_fn)(uintptr_t)symbol;
+    if (!maker)
+        return avout_fail(AVOUT_ENOTSUP, "container \"%s\": its library has no function %s", kind,
+                          name);
+    return maker(container, place);
+}
