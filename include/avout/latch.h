@@ -57,7 +57,7 @@ AVOUT_API uint32_t avout_latch_total(const avout_latch *latch);
 AVOUT_API avout_status avout_latch_count_down(uint32_t *left, avout_latch *latch, uint32_t by);
 /* What is left. Asks the store; not if it is known to be zero. AVOUT_ENOTFOUND: it has been removed. */
 AVOUT_API avout_status avout_latch_count(uint32_t *left, avout_latch *latch);
-/* Waits until nothing is left. Asks nobody if that is known; else the store, once, and sleeps until it tells:
+/* Waits until nothing is left. Asks nobody if that is known; else the store, and sleeps until it tells:
  * one event for each client that waits, when the latch opens; none for each count. `options` may be NULL.
  * AVOUT_ETIMEOUT, AVOUT_ECANCELLED: nothing is left behind. (A call on its way to a server that does not answer
  * delays the cancelling until the connection is given up.) AVOUT_ENOTFOUND: the latch has been removed. */

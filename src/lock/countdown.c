@@ -477,23 +477,31 @@ avout_status avout_latch_count(uint32_t *left, avout_latch *latch)
     return status;
 }
 
+static avout_status read_open(bool *open, avout_latch *latch, avout__watcher *watcher, bool watch)
+{
+    latch_text is;
+    avout__reply reply = AVOUT__REPLY_INIT;
+    avout_request get = {.kind = AVOUT_REQUEST_GET, .path = latch->path};
+    avout_status status =
+        watch ? avout__watcher_look(watcher, &reply) : avout__watcher_call(watcher, &reply, &get);
+    if (status == AVOUT_ENOTFOUND) status = removed(latch->name);
+    if (!status) status = text_parse(&is, &reply.is, latch->name);
+    avout__reply_release(&reply);
+    if (!status && strcmp(is.id, latch->id)) status = removed(latch->name);
+    *open = !status && is.open;
+    return status;
+}
+
+/* One that is open is not watched: nothing would ever take the watch away. */
 static avout_status await_open(avout_latch *latch, avout__watcher *watcher)
 {
     for (;;) {
-        latch_text is;
-        avout__reply reply = AVOUT__REPLY_INIT;
-        avout_status status = avout__watcher_look(watcher, &reply);
-        if (status == AVOUT_ENOTFOUND) status = removed(latch->name);
-        if (!status) status = text_parse(&is, &reply.is, latch->name);
-        avout__reply_release(&reply);
-        if (!status && strcmp(is.id, latch->id)) status = removed(latch->name);
-        if (status) return status;
-        if (is.open) {
-            note(latch, true, 0, 0);
-            return AVOUT_OK;
-        }
-        status = avout__watcher_wait(watcher);
-        if (status) return status;
+        bool open;
+        avout_status status = read_open(&open, latch, watcher, false);
+        if (!status && !open) status = read_open(&open, latch, watcher, true);
+        if (!status && !open) status = avout__watcher_wait(watcher);
+        else if (!status) note(latch, true, 0, 0);
+        if (status || open) return status;
     }
 }
 
