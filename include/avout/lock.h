@@ -184,8 +184,8 @@ AVOUT_API avout_status avout_rwlock_on_lost(avout_rwlock *lock, avout_lost_fn lo
  *
  * A condition belongs to a lock and has a name of its own there ("not-empty"): whoever opens that lock and
  * that name, in whatever process, means the same condition. Signals wake in the order of waiting; one
- * meant for a waiter who dies or gives up goes to the next. A wait may also end without a signal: look
- * again at what was waited for, in a loop. */
+ * meant for a waiter who dies, gives up, or cannot have the lock back goes to the next of those who waited
+ * when it was sent. A wait may also end without a signal: look again at what was waited for, in a loop. */
 typedef struct avout_condition avout_condition;
 
 /* `lock` must stay open until the condition is closed. `name` is one segment of a name, without a slash;
@@ -201,7 +201,8 @@ AVOUT_API void avout_condition_close(avout_condition *condition);
  * not); AVOUT_ETIMEOUT, AVOUT_ECANCELLED: the lock is held, too. AVOUT_ENOTHELD: it was not to begin with.
  * AVOUT_ELOST: it had been lost before the wait, and has to be released; or it could not be had back in
  * time, and needs not. With that and any other status avout_lock_hold_count tells what there is to release.
- * A lost session ends the wait with AVOUT_OK: signals may have been missed. */
+ * A lost session ends the wait with AVOUT_OK: signals may have been missed. AVOUT_ELIMIT: 2^31 waits and
+ * signals have used the condition's numbers up, with never nobody waiting; the lock is held. */
 AVOUT_API avout_status avout_condition_wait(avout_condition *condition,
                                             const avout_wait_options *options);
 /* Wakes one of those who wait now, if there is one; the second all of them. The calling thread holds the

@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/banned.h"
 
-enum { RENEW_FROM = 1 << 30, PARENTS_MAX = 60 };
+enum { PARENTS_MAX = 60 };
 
 static avout__claim *claim_again(avout__claim *claim, bool make_parents);
 
@@ -76,46 +76,10 @@ void avout__claim_path(char path[AVOUT__CLAIM_PATH], const avout__claim *claim, 
 
 /* ---- replies -------------------------------------------------------------------------------------- */
 
-struct avout__claim_order {
-    avout__claim *claim;
-    int64_t sent_ns;
-};
-
-/* Counts as on its way from now on: to be submitted, or taken back. */
-static avout__claim_order *order_new(avout__claim *claim)
+void avout__claim_reply_end(avout__order *order)
 {
-    avout__claim_order *order = avout__alloc(sizeof *order);
-    if (!order) return NULL;
-    *order = (avout__claim_order){claim, avout__lease_now_ns()};
-    claim->replies++;
-    atomic_fetch_add(&claim->lock->room->refs, 1);
-    return order;
-}
-
-static void order_cancel(avout__claim_order *order)
-{
-    order->claim->replies--;
-    atomic_fetch_sub(&order->claim->lock->room->refs, 1); /* never the last: the caller has one */
-    avout__free(order);
-}
-
-avout__claim *avout__claim_reply_begin(avout__claim_order *order, const avout_reply *reply)
-{
-    avout__claim *claim = order->claim;
-    avout__locks *room = claim->lock->room;
-    avout__locks_lock(room);
-    avout__lease_extend(room, reply, order->sent_ns);
-    claim->replies--;
-    return claim;
-}
-
-void avout__claim_reply_end(avout__claim_order *order)
-{
-    avout__locks *room = order->claim->lock->room;
-    free_when_done(order->claim);
-    avout__locks_unlock(room);
-    avout__locks_unref(room);
-    avout__free(order);
+    free_when_done(order->owner);
+    avout__order_end(order);
 }
 
 static bool no_connection(const avout_reply *reply)
@@ -123,23 +87,16 @@ static bool no_connection(const avout_reply *reply)
     return reply->status == AVOUT_ECONNECTION || reply->status == AVOUT_ESESSION;
 }
 
-/* Sends one request of the claim's; false: it will be tried again. */
 bool avout__claim_ask(avout__claim *claim, avout_request request)
 {
-    avout__locks *room = claim->lock->room;
-    avout__claim_order *order = order_new(claim);
-    request.payload = order;
-    if (order && !avout__locks_submit(room, &request, 1)) return true;
-    if (order) order_cancel(order);
-    avout__locks_try_later(room);
-    return false;
+    return avout__order_send(claim->lock->room, request, claim, &claim->replies);
 }
 
 /* ---- the end -------------------------------------------------------------------------------------- */
 
 static void deleted(const avout_reply *reply, void *payload)
 {
-    avout__claim *claim = avout__claim_reply_begin(payload, reply);
+    avout__claim *claim = avout__order_begin(payload, reply);
     claim->deleting = false;
     if (claim->state == AVOUT__CLAIM_ENDING) {
         if (!reply->status || (reply->status == AVOUT_ENOTFOUND && claim->delete_unclear)) {
@@ -163,7 +120,7 @@ static void renew(const avout__claim *claim)
 {
     avout__claim_name name;
     const char *path = claim->lock->path;
-    if (!avout__claim_parse(&name, claim->name) || name.sequence < RENEW_FROM) return;
+    if (!avout__claim_parse(&name, claim->name) || name.sequence < AVOUT__RENEW_FROM) return;
     avout_op ops[2] = {
         {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY},
         {.kind = AVOUT_OP_CREATE, .path = path},
@@ -283,7 +240,7 @@ static void created(avout__deed *deed, avout__deed_end end, const avout_reply *r
 
 static void parent_made(const avout_reply *reply, void *payload)
 {
-    avout__claim *claim = avout__claim_reply_begin(payload, reply);
+    avout__claim *claim = avout__order_begin(payload, reply);
     bool made = !reply->status || reply->status == AVOUT_EEXISTS;
     if (!made && !no_connection(reply) && !claim->parent_status)
         claim->parent_status = reply->status;
@@ -311,7 +268,7 @@ static avout_status parents_add(parents *all, avout__claim *claim)
     for (char *part = all->memory;; part += length + 1) {
         memcpy(part, path, at);
         part[at] = '\0';
-        avout__claim_order *order = order_new(claim);
+        avout__order *order = avout__order_new(claim->lock->room, claim, &claim->replies);
         if (!order) return AVOUT_ENOMEM;
         avout_op *op = &all->ops[all->count];
         *op = (avout_op){.kind = AVOUT_OP_CREATE, .path = part};
@@ -344,7 +301,7 @@ static avout_status submit_claim(avout__claim *claim, parents *all)
                               .path = path,
                               .bytes = room->self,
                               .length = strlen(room->self)};
-    avout__claim_order *order = order_new(claim);
+    avout__order *order = avout__order_new(claim->lock->room, claim, &claim->replies);
     if (!order) return AVOUT_ENOMEM;
     avout_request list = {.kind = AVOUT_REQUEST_LIST,
                           .path = claim->lock->path,
@@ -353,7 +310,7 @@ static avout_status submit_claim(avout__claim *claim, parents *all)
     claim->deed.ended = created;
     avout_status status =
         avout__deed_send(&claim->deed, room, ops, count, all->requests, all->count, &list, 1);
-    if (status) order_cancel(order);
+    if (status) avout__order_cancel(order);
     return status;
 }
 
@@ -364,7 +321,8 @@ void avout__claim_send(avout__claim *claim)
     avout_status status = all ? AVOUT_OK : AVOUT_ENOMEM;
     if (!status && claim->make_parents) status = parents_add(all, claim);
     if (!status) status = submit_claim(claim, all);
-    for (size_t i = 0; status && all && i < all->count; i++) order_cancel(all->requests[i].payload);
+    for (size_t i = 0; status && all && i < all->count; i++)
+        avout__order_cancel(all->requests[i].payload);
     if (all) avout__free(all->memory);
     avout__free(all);
     if (!status) {

@@ -20,10 +20,8 @@ void avout__claim_restart(avout__claim *claim, bool make_parents);
 
 /* Sends one request of the claim's (its payload is set here); false: it will be tried again. */
 bool avout__claim_ask(avout__claim *claim, avout_request request);
-/* Around what a `done` of such a request does; the first locks, the second unlocks. */
-typedef struct avout__claim_order avout__claim_order;
-avout__claim *avout__claim_reply_begin(avout__claim_order *order, const avout_reply *reply);
-void avout__claim_reply_end(avout__claim_order *order);
+/* At the end of what a `done` of such a request does, which begins with avout__order_begin. */
+void avout__claim_reply_end(avout__order *order);
 
 /* ---- queue.c: places ------------------------------------------------------------------------------- */
 

@@ -1,22 +1,20 @@
-/* Conditions: waiting for a signal without the lock.
- *
- *   LOCK/c-NAME/t-CLIENT-N-SEQ    ephemeral: somebody waits
- *   LOCK/c-NAME/s-SEQ             a signal; persistent: it outlives whoever sent it, and who it was for
+/* Conditions: waiting for a signal without the lock. The nodes, and which signal is whose: condition.h.
  *
  * Only the first in the line looks for signals: it watches the children. Every other waiter watches the one
- * before it. So a signal wakes one, and one meant for a waiter who dies or gives up is the next one's. Signals
- * are no more than there are waiters; should one be left over, a later wait ends without a reason, which
- * waits may.
+ * before it. So a signal wakes one.
  *
- *   NEW --[create waiter, delete claim]--> ENTERING --known--> WAITING --first, and a signal--> woken
- *    |  connected                              |                  |
- *    |                                         | no effect        | deadline, session lost, removed
- *    +--deadline: still has the lock           +------> woken <---+
+ *   NEW --[create waiter, delete claim]--> ENTERING --known--> WAITING --first, and a signal--> TAKING
+ *    |  connected                              |                  |                             |
+ *    |                                         | no effect        | deadline, session lost,     | has the lock,
+ *    +--deadline: still has the lock           |                  | removed                     | or gave up
+ *                                              +--> woken <-------+                             v
+ *                                                     +--[delete waiter]--> LEAVING <--[delete waiter, signal]
  *
- * Who is woken wants the lock like anybody else, and takes its node back (until that is confirmed: in the
- * background). The waiter's node is a deed's, as a claim is: one that came late would be first in line for
- * ever and swallow the signals. */
-#include "lock/lock.h"
+ * Who is woken wants the lock like anybody else. A signal is used up when the one it woke has the lock: until
+ * then both nodes stay, so whoever dies or gives up on the way leaves the signal to the next. The node is taken
+ * back in the background until that is confirmed; it is a deed's, as a claim is: one that came late would be
+ * first in line for ever and swallow the signals. */
+#include "lock/condition.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -27,9 +25,9 @@
 #include "store/check.h"
 #include "base/banned.h"
 
-enum { PATH_ROOM = 4096 + 2 * AVOUT__CLAIM_NAME, NAME_MAX_BYTES = 64, SIGNALS_A_MULTI = 256 };
+enum { NAME_MAX_BYTES = 64 };
 
-typedef enum wait_state { NEW, ENTERING, WAITING, LEAVING, GONE } wait_state;
+typedef enum wait_state { NEW, ENTERING, WAITING, TAKING, LEAVING, GONE } wait_state;
 
 typedef struct avout__wait {
     avout__link link;           /* in room->waits until it is GONE and its thread has left */
@@ -43,6 +41,7 @@ typedef struct avout__wait {
     uint64_t number;
     uint32_t replies;
     bool listing, armed, watching, deleting;
+    int64_t sequence; /* of its node, once that is known */
     char name[AVOUT__CLAIM_NAME], before[AVOUT__CLAIM_NAME], signal[AVOUT__CLAIM_NAME];
     avout__hold *hold;      /* NEW: the thread's, still in force */
     uint32_t writes, reads; /* what the hold was, and will be again */
@@ -67,11 +66,6 @@ avout_status avout__condition_check(const char *name)
     return avout__name_check(whole);
 }
 
-static char *condition_path(const avout__lock *lock, const char *name)
-{
-    return avout__format("%s/c-%s", lock->path, name);
-}
-
 /* ---- life ------------------------------------------------------------------------------------------- */
 
 /* Mutex held: what is gone is freed when nobody knows it any more. */
@@ -85,7 +79,7 @@ static void free_when_done(avout__wait *wait)
 
 static avout__wait *wait_new(avout__lock *lock, const char *name)
 {
-    char *path = condition_path(lock, name);
+    char *path = avout__condition_path(lock, name);
     avout__wait *wait = path ? avout__calloc(1, sizeof *wait + strlen(path) + 1) : NULL;
     if (wait) {
         memcpy(wait->path, path, strlen(path) + 1);
@@ -115,62 +109,32 @@ static void node_gone(avout__wait *wait)
 
 /* ---- replies ------------------------------------------------------------------------------------------ */
 
-typedef struct wait_order {
-    avout__wait *wait;
-    int64_t sent_ns;
-} wait_order;
-
-static wait_order *order_new(avout__wait *wait)
+static void reply_end(avout__order *order)
 {
-    wait_order *order = avout__alloc(sizeof *order);
-    if (!order) return NULL;
-    *order = (wait_order){wait, avout__lease_now_ns()};
-    wait->replies++;
-    atomic_fetch_add(&wait->lock->room->refs, 1);
-    return order;
-}
-
-static void order_cancel(wait_order *order)
-{
-    order->wait->replies--;
-    atomic_fetch_sub(&order->wait->lock->room->refs, 1); /* never the last: the caller has one */
-    avout__free(order);
-}
-
-static avout__wait *reply_begin(wait_order *order, const avout_reply *reply)
-{
-    avout__wait *wait = order->wait;
-    avout__locks *room = wait->lock->room;
-    avout__locks_lock(room);
-    avout__lease_extend(room, reply, order->sent_ns);
-    wait->replies--;
-    return wait;
-}
-
-static void reply_end(wait_order *order, avout__locks *room)
-{
-    free_when_done(order->wait);
-    avout__locks_unlock(room);
-    avout__locks_unref(room);
-    avout__free(order);
+    free_when_done(order->owner);
+    avout__order_end(order);
 }
 
 static bool ask(avout__wait *wait, avout_request request)
 {
-    avout__locks *room = wait->lock->room;
-    wait_order *order = order_new(wait);
-    request.payload = order;
-    if (order && !avout__locks_submit(room, &request, 1)) return true;
-    if (order) order_cancel(order);
-    avout__locks_try_later(room);
-    return false;
+    return avout__order_send(wait->lock->room, request, wait, &wait->replies);
 }
 
 /* ---- leaving ------------------------------------------------------------------------------------------- */
 
+/* As a lock's node is (claim.c): with the last one that leaves its numbers begin anew. */
+static void renew(const avout__wait *wait)
+{
+    if (wait->sequence < AVOUT__RENEW_FROM) return;
+    avout_op op = {.kind = AVOUT_OP_DELETE, .path = wait->path, .version = AVOUT_VERSION_ANY};
+    avout_request request = {
+        .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = avout__reply_ignored};
+    (void)avout__locks_submit(wait->lock->room, &request, 1); /* refused while there are others */
+}
+
 static void deleted(const avout_reply *reply, void *payload)
 {
-    avout__wait *wait = reply_begin(payload, reply);
+    avout__wait *wait = avout__order_begin(payload, reply);
     avout__locks *room = wait->lock->room;
     wait->deleting = false;
     if (wait->state == LEAVING) {
@@ -180,11 +144,12 @@ static void deleted(const avout_reply *reply, void *payload)
             wait_delete(wait);
         } else if (!reply->status || reply->status == AVOUT_ENOTFOUND) {
             wait->state = GONE;
+            renew(wait);
         } else {
             avout__locks_try_later(room);
         }
     }
-    reply_end(payload, room);
+    reply_end(payload);
 }
 
 /* Takes the node back, and with it the signal that woke. */
@@ -192,7 +157,7 @@ static void wait_delete(avout__wait *wait)
 {
     wait->state = LEAVING;
     if (wait->deleting || !wait->lock->room->connected) return;
-    char node[PATH_ROOM], signal[PATH_ROOM];
+    char node[AVOUT__CONDITION_PATH], signal[AVOUT__CONDITION_PATH];
     snprintf(node, sizeof node, "%s/%s", wait->path, wait->name);
     snprintf(signal, sizeof signal, "%s/%s", wait->path, wait->signal);
     avout_op ops[2] = {{.kind = AVOUT_OP_DELETE, .path = signal, .version = AVOUT_VERSION_ANY},
@@ -208,18 +173,8 @@ static void wait_delete(avout__wait *wait)
 
 typedef struct line {
     const char *mine, *before, *signal;
-    uint32_t before_sequence, signal_sequence;
+    int64_t sequence, before_sequence, signal_sequence;
 } line;
-
-/* "s-SEQ" */
-static bool parse_signal(uint32_t *sequence, const char *text)
-{
-    char *end;
-    if (text[0] != 's' || text[1] != '-' || !text[2]) return false;
-    if (strlen(text) >= AVOUT__CLAIM_NAME) return false;
-    *sequence = (uint32_t)strtoll(text + 2, &end, 10);
-    return !*end;
-}
 
 static bool is_known(avout__locks *room, const avout__claim_name *name)
 {
@@ -228,19 +183,7 @@ static bool is_known(avout__locks *room, const avout__claim_name *name)
     return false;
 }
 
-/* One of this client's that no thread of it waits for (L2). */
-static void delete_orphan(const avout__wait *wait, const char *name)
-{
-    char path[PATH_ROOM];
-    snprintf(path, sizeof path, "%s/%s", wait->path, name);
-    avout_op op = {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
-    avout_request request = {
-        .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = avout__reply_ignored};
-    (void)avout__locks_submit(wait->lock->room, &request, 1);
-}
-
-static bool find_mine(avout__claim_name *mine, line *seen, const avout__wait *wait,
-                      const avout_reply *reply)
+static bool find_mine(line *seen, const avout__wait *wait, const avout_reply *reply)
 {
     avout__locks *room = wait->lock->room;
     for (size_t i = 0; i < reply->name_count; i++) {
@@ -249,32 +192,31 @@ static bool find_mine(avout__claim_name *mine, line *seen, const avout__wait *wa
             continue;
         if (name.number == wait->number) {
             seen->mine = reply->names[i];
-            *mine = name;
-        } else if (!is_known(room, &name)) {
-            delete_orphan(wait, reply->names[i]);
+            seen->sequence = name.sequence;
+        } else if (!is_known(room, &name)) { /* no thread waits for it (L2) */
+            avout__condition_sweep(room, wait->path, reply->names[i]);
         }
     }
     return seen->mine != NULL;
 }
 
+/* The last waiter before it, and the first signal that is its own if there is none. */
 static line line_of(const avout__wait *wait, const avout_reply *reply)
 {
     line seen = {0};
-    avout__claim_name mine, other;
-    if (!find_mine(&mine, &seen, wait, reply)) return seen;
+    if (!find_mine(&seen, wait, reply)) return seen;
     for (size_t i = 0; i < reply->name_count; i++) {
         const char *name = reply->names[i];
-        uint32_t sequence;
+        avout__claim_name other;
+        int64_t sequence;
         if (avout__name_parse(&other, 't', name)) {
-            sequence = other.sequence;
-            if (avout__sequence_compare(sequence, mine.sequence) >= 0) continue;
-            if (seen.before && avout__sequence_compare(sequence, seen.before_sequence) < 0)
-                continue;
+            if (other.sequence >= seen.sequence) continue;
+            if (seen.before && other.sequence < seen.before_sequence) continue;
             seen.before = name;
-            seen.before_sequence = sequence;
-        } else if (parse_signal(&sequence, name)) {
-            if (seen.signal && avout__sequence_compare(sequence, seen.signal_sequence) > 0)
-                continue;
+            seen.before_sequence = other.sequence;
+        } else if (avout__signal_parse(&sequence, name)) {
+            if (sequence < seen.sequence) continue;
+            if (seen.signal && sequence > seen.signal_sequence) continue;
             seen.signal = name;
             seen.signal_sequence = sequence;
         }
@@ -282,21 +224,31 @@ static line line_of(const avout__wait *wait, const avout_reply *reply)
     return seen;
 }
 
+/* It is the first in line: signals smaller than itself are nobody's. */
+static void sweep_signals(const avout__wait *wait, const avout_reply *reply)
+{
+    for (size_t i = 0; i < reply->name_count; i++) {
+        int64_t sequence;
+        if (avout__signal_parse(&sequence, reply->names[i]) && sequence < wait->sequence)
+            avout__condition_sweep(wait->lock->room, wait->path, reply->names[i]);
+    }
+}
+
 static void before_seen(const avout_reply *reply, void *payload)
 {
-    avout__wait *wait = reply_begin(payload, reply);
+    avout__wait *wait = avout__order_begin(payload, reply);
     avout__locks *room = wait->lock->room;
     if (wait->state == WAITING && wait->watching && reply->status) {
         wait->watching = false;
         if (reply->status == AVOUT_ENOTFOUND) wait_list(wait, false);
         else avout__locks_try_later(room);
     }
-    reply_end(payload, room);
+    reply_end(payload);
 }
 
 static void watch_before(avout__wait *wait, const char *name)
 {
-    char path[PATH_ROOM];
+    char path[AVOUT__CONDITION_PATH];
     snprintf(wait->before, sizeof wait->before, "%s", name);
     snprintf(path, sizeof path, "%s/%s", wait->path, name);
     wait->watching =
@@ -312,14 +264,20 @@ static void place(avout__wait *wait, const avout_reply *reply, bool watched)
         return;
     }
     snprintf(wait->name, sizeof wait->name, "%s", seen.mine);
-    if (wait->woken) {
+    wait->sequence = seen.sequence;
+    if (!seen.before) sweep_signals(wait, reply);
+    if (seen.sequence >= INT32_MAX && !wait->woken) {
+        wait->status = AVOUT_ELIMIT; /* nobody could tell who was first, and whose a signal is */
+        wait_delete(wait);
+        wake(wait);
+    } else if (wait->woken) {
         wait_delete(wait);
     } else if (seen.before) {
         watch_before(wait, seen.before);
     } else if (seen.signal) {
         snprintf(wait->signal, sizeof wait->signal, "%s", seen.signal);
-        wait_delete(wait);
-        wake(wait); /* its claim is right behind, on the wire as well */
+        wait->state = TAKING;
+        wake(wait);
     } else if (watched) {
         wait->armed = true;
     } else {
@@ -327,9 +285,9 @@ static void place(avout__wait *wait, const avout_reply *reply, bool watched)
     }
 }
 
-static void listed(const avout_reply *reply, wait_order *order, bool watched)
+static void listed(const avout_reply *reply, avout__order *order, bool watched)
 {
-    avout__wait *wait = reply_begin(order, reply);
+    avout__wait *wait = avout__order_begin(order, reply);
     avout__locks *room = wait->lock->room;
     wait->listing = false;
     if (wait->state == WAITING) {
@@ -337,7 +295,7 @@ static void listed(const avout_reply *reply, wait_order *order, bool watched)
         else if (reply->status == AVOUT_ENOTFOUND) node_gone(wait);
         else avout__locks_try_later(room);
     }
-    reply_end(order, room);
+    reply_end(order);
 }
 
 static void listed_only(const avout_reply *reply, void *payload)
@@ -391,7 +349,7 @@ static void entered(avout__deed *deed, avout__deed_end end, const avout_reply *r
 static avout_status send_waiter(avout__wait *wait)
 {
     avout__locks *room = wait->lock->room;
-    char path[PATH_ROOM];
+    char path[AVOUT__CONDITION_PATH];
     snprintf(path, sizeof path, "%s/t-%s-%" PRIu64 "-", wait->path, room->client_id, wait->number);
     avout_op parent = {.kind = AVOUT_OP_CREATE, .path = wait->path};
     avout_op op = {.kind = AVOUT_OP_CREATE,
@@ -402,14 +360,14 @@ static avout_status send_waiter(avout__wait *wait)
                    .length = strlen(room->self)};
     avout_request first = {
         .kind = AVOUT_REQUEST_MULTI, .ops = &parent, .op_count = 1, .done = avout__reply_ignored};
-    wait_order *order = order_new(wait);
+    avout__order *order = avout__order_new(room, wait, &wait->replies);
     if (!order) return AVOUT_ENOMEM;
     avout_request list = {
         .kind = AVOUT_REQUEST_LIST, .path = wait->path, .done = listed_only, .payload = order};
     wait->deed.ended = entered;
     avout_status status = avout__deed_send(&wait->deed, room, &op, 1, &first, 1, &list, 1);
     if (status) {
-        order_cancel(order);
+        avout__order_cancel(order);
         return status;
     }
     wait->replies++; /* the deed's end */
@@ -510,13 +468,6 @@ void avout__waits_close(avout__locks *room)
 
 /* ---- the thread that waits -------------------------------------------------------------------------------------------- */
 
-static avout_status not_held(const avout__lock *lock, const avout__hold *hold)
-{
-    if (!hold || !hold->writes)
-        return avout_fail(AVOUT_ENOTHELD, "%s: this thread does not hold it", lock->name);
-    return avout_fail(AVOUT_ELOST, "%s: this thread had acquired it and lost it", lock->name);
-}
-
 /* The wait joins the others, or cannot be: with the lock as it was. */
 static avout_status wait_join(avout__wait *wait, avout__lock_handle *handle)
 {
@@ -525,7 +476,7 @@ static avout_status wait_join(avout__wait *wait, avout__lock_handle *handle)
     avout__hold *hold = avout__hold_of_thread(lock);
     if (atomic_load(&room->closed)) return avout_fail(AVOUT_ECLOSED, "the client is closed");
     if (!hold || !hold->writes || !avout__lease_holds(room) || !hold->claim)
-        return not_held(lock, hold);
+        return avout__condition_not_held(lock, hold);
     lock->refs++;
     wait->handle = handle;
     wait->hold = hold;
@@ -570,6 +521,7 @@ static avout_status have_lock_again(avout__wait *wait, const avout_wait_options 
     if (hold) {
         hold->writes = wait->writes;
         hold->reads = wait->reads;
+        if (wait->state == TAKING) wait_delete(wait);
     }
     avout__locks_unlock(room);
     return hold ? AVOUT_OK : avout__locks_usable(room);
@@ -622,102 +574,12 @@ avout_status avout__condition_wait(avout__lock_handle *handle, const char *name,
     atomic_fetch_add(&room->refs, 1);
     avout__locks_lock(room);
     wait->left = true;
+    if (wait->state == TAKING) { /* without the lock: the signal is another's */
+        wait->signal[0] = '\0';
+        wait_delete(wait);
+    }
     free_when_done(wait);
     avout__locks_unlock(room);
     avout__locks_unref(room);
     return status;
-}
-
-/* ---- signals ---------------------------------------------------------------------------------------------------------- */
-
-static bool again(avout_status status, int64_t deadline_ns)
-{
-    if (status != AVOUT_ECONNECTION && status != AVOUT_ESESSION) return false;
-    if (avout__deadline_passed(deadline_ns)) return false;
-    _Atomic uint32_t word = 0;
-    int64_t pause = avout__deadline_in_ms(20);
-    avout__futex_wait(&word, 0, pause < deadline_ns ? pause : deadline_ns, false);
-    return true;
-}
-
-/* How many signals there have to be more. */
-static avout_status count_missing(size_t *missing, avout__locks *room, const char *path, bool all,
-                                  int64_t deadline_ns)
-{
-    avout_request request = {.kind = AVOUT_REQUEST_LIST, .path = path};
-    avout__reply reply = AVOUT__REPLY_INIT;
-    avout_status status;
-    do {
-        avout__reply_release(&reply);
-        status = avout__store_call(&reply, &room->door, &request, deadline_ns);
-    } while (again(status, deadline_ns));
-    size_t waiters = 0, signals = 0;
-    for (size_t i = 0; !status && i < reply.is.name_count; i++) {
-        avout__claim_name name;
-        uint32_t sequence;
-        waiters += avout__name_parse(&name, 't', reply.is.names[i]);
-        signals += parse_signal(&sequence, reply.is.names[i]);
-    }
-    avout__reply_release(&reply);
-    *missing = signals >= waiters ? 0 : all ? waiters - signals : 1;
-    return status == AVOUT_ENOTFOUND ? AVOUT_OK : status;
-}
-
-/* Only who still has the lock may: the check of its claim says so. Sent twice it is one signal too many,
- * which ends a wait without a reason; sent too seldom it would be a lost one. */
-static avout_status send_signals(avout__lock *lock, const char *claim, const char *path,
-                                 size_t count, bool *sent, int64_t deadline_ns)
-{
-    char signal[PATH_ROOM];
-    snprintf(signal, sizeof signal, "%s/s-", path);
-    avout_op *ops = avout__calloc(count + 1, sizeof *ops);
-    if (!ops) return AVOUT_ENOMEM;
-    ops[0] = (avout_op){.kind = AVOUT_OP_CHECK, .path = claim, .version = 0};
-    for (size_t i = 1; i <= count; i++)
-        ops[i] = (avout_op){.kind = AVOUT_OP_CREATE, .sequential = true, .path = signal};
-    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = count + 1};
-    avout__reply reply = AVOUT__REPLY_INIT;
-    avout_status status;
-    do {
-        avout__reply_release(&reply);
-        status = avout__store_call(&reply, &lock->room->door, &request, deadline_ns);
-        *sent = *sent || !status || reply.is.maybe_done;
-    } while (again(status, deadline_ns));
-    bool lost = status == AVOUT_ENOTFOUND && reply.is.failed_op == 0;
-    avout__reply_release(&reply);
-    avout__free(ops);
-    if (lost) return avout_fail(AVOUT_ELOST, "%s: its claim has been removed", lock->name);
-    return status == AVOUT_ENOTFOUND ? AVOUT_OK
-                                     : status; /* the condition was removed: nobody waits */
-}
-
-avout_status avout__condition_signal(avout__lock_handle *handle, const char *name, bool all)
-{
-    avout__lock *lock = handle->lock;
-    avout__locks *room = lock->room;
-    char claim[PATH_ROOM];
-    avout_status status = avout__locks_usable(room);
-    if (status) return status;
-    avout__locks_lock(room);
-    avout__hold *hold = avout__hold_of_thread(lock);
-    if (hold && hold->writes && avout__lease_holds(room) && hold->claim)
-        snprintf(claim, sizeof claim, "%s/%s", lock->path, hold->claim->name);
-    else status = not_held(lock, hold);
-    avout__locks_unlock(room);
-    if (status) return status;
-    char *path = condition_path(lock, name);
-    if (!path) return AVOUT_ENOMEM;
-    int64_t deadline_ns = avout__deadline_in_ms(room->timeout_ms);
-    size_t missing = 0;
-    bool sent = false;
-    status = count_missing(&missing, room, path, all, deadline_ns);
-    while (!status && missing) {
-        size_t count = missing < SIGNALS_A_MULTI ? missing : SIGNALS_A_MULTI;
-        status = send_signals(lock, claim, path, count, &sent, deadline_ns);
-        missing -= count;
-    }
-    avout__free(path);
-    if (status != AVOUT_ECONNECTION && status != AVOUT_ESESSION) return status;
-    return avout_fail(sent ? AVOUT_UNKNOWN : AVOUT_ETIMEOUT,
-                      "%s: no connection to the store before the deadline", lock->name);
 }

@@ -74,7 +74,7 @@ static avout_status make_report(avout_lock_report **out, avout__locks *room, con
 bool avout__lock_foreign(const char *name)
 {
     avout__claim_name claim;
-    return !avout__claim_parse(&claim, name) && strncmp(name, "c-", 2) != 0;
+    return !avout__claim_parse(&claim, name);
 }
 
 static avout_status report_of(avout_lock_report **report, avout__locks *room, const char *path,
@@ -183,76 +183,4 @@ avout_status avout__names_each(avout__locks *room, const char *root, const char 
     avout__free(sorted);
     avout__reply_release(&reply);
     return status;
-}
-
-/* ---- removal -------------------------------------------------------------------------------------------------- */
-
-/* Whatever is below the node: why it cannot be removed. */
-static avout_status judge(const char *name, const avout_reply *names)
-{
-    for (size_t i = 0; i < names->name_count; i++) {
-        char quoted[AVOUT__QUOTE_SIZE];
-        if (avout__lock_foreign(names->names[i]))
-            return avout_fail(AVOUT_ENOTEMPTY, "%s: there is a node that is not ours below it: %s",
-                              name, avout__quote(quoted, names->names[i]));
-    }
-    for (size_t i = 0; i < names->name_count; i++)
-        if (strncmp(names->names[i], "c-", 2))
-            return avout_fail(AVOUT_EBUSY, "%s: somebody has it, or waits for it", name);
-    return AVOUT_OK;
-}
-
-/* Deletes the node and the conditions' below it, as one: refused if anybody is there by then. */
-static avout_status delete_all(avout__locks *room, const char *name, const char *path,
-                               const avout_reply *names, int64_t deadline_ns)
-{
-    size_t count = names->name_count + 1, size = strlen(path) + 2;
-    for (size_t i = 0; i < names->name_count; i++)
-        size += strlen(path) + strlen(names->names[i]) + 2;
-    avout_op *ops = avout__calloc(count, sizeof *ops);
-    char *paths = avout__alloc(size), *at = paths;
-    avout_status status = ops && paths ? AVOUT_OK : AVOUT_ENOMEM;
-    for (size_t i = 0; !status && i < names->name_count; i++) {
-        ops[i] = (avout_op){.kind = AVOUT_OP_DELETE, .path = at, .version = AVOUT_VERSION_ANY};
-        at += snprintf(at, size - (size_t)(at - paths), "%s/%s", path, names->names[i]) + 1;
-    }
-    if (!status) {
-        ops[count - 1] =
-            (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
-        avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = count};
-        status = avout__store_call(NULL, &room->door, &request, deadline_ns);
-    }
-    avout__free(ops);
-    avout__free(paths);
-    if (status == AVOUT_ENOTEMPTY)
-        return avout_fail(AVOUT_EBUSY, "%s: somebody has it, or waits for it", name);
-    return status;
-}
-
-avout_status avout__lock_remove(avout__locks *room, const char *name)
-{
-    avout_status status = avout__locks_usable(room);
-    if (!status && !name) status = avout_fail(AVOUT_EINVAL, "the lock's name is NULL");
-    if (!status) status = avout__name_check(name);
-    if (status) return status;
-    char path[AVOUT__NODE_MAX];
-    avout__node_path(path, AVOUT__LOCKS_PATH, name);
-    int64_t deadline_ns = avout__deadline_in_ms(room->timeout_ms);
-    for (bool unclear = false;;) {
-        avout__reply names = AVOUT__REPLY_INIT;
-        status = avout__room_list(&names, room, name, path, deadline_ns);
-        if (status == AVOUT_ENOTFOUND && unclear) {
-            avout__reply_release(&names);
-            return AVOUT_OK; /* it was us */
-        }
-        if (status == AVOUT_ENOTFOUND) avout_fail(status, "%s: there is no such lock", name);
-        if (!status) status = judge(name, &names.is);
-        bool asked = !status;
-        if (!status) status = delete_all(room, name, path, &names.is, deadline_ns);
-        avout__reply_release(&names);
-        /* Who was there when it was listed may have gone; a node gone without us is as good. */
-        if (asked && status == AVOUT_ENOTFOUND && avout__now_ns() < deadline_ns) continue;
-        if (!avout__try_again(status, deadline_ns)) return avout__no_connection(status, name);
-        unclear = unclear || asked;
-    }
 }

@@ -9,7 +9,7 @@ avout_status avout__inspect(avout_lock_report **report, avout__locks *room, cons
 avout_status avout__names_each(avout__locks *room, const char *root, const char *directory,
                                avout_lock_each_fn each, void *payload);
 avout_status avout__lock_remove(avout__locks *room, const char *name);
-/* A child of a lock's node that is neither a claim nor a condition. */
+/* A child of a lock's node that is no claim. */
 bool avout__lock_foreign(const char *name);
 
 #endif

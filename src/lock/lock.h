@@ -56,9 +56,9 @@
  *      order of their creation, so tokens grow.
  *  L6  Where a transaction was made conditional on a hold, the claim is not handed on but deleted:
  *      who holds the next token has another node, and the old check is refused.
- *  L7  Conditions (condition.c) need order only, no atomicity: a waiter's node is created before its
- *      claim is deleted, a signal deleted before the woken makes a claim. Where the order breaks with the
- *      connection, the wait ends without a signal. */
+ *  L7  Conditions (condition.h) need order only: a waiter's node is created before its claim is deleted or
+ *      handed on; a signal is deleted, together with the waiter's node, when the woken has the lock. Where the
+ *      order breaks with the connection, the wait ends without a signal. */
 #ifndef AVOUT_LOCK_ROOM_H
 #define AVOUT_LOCK_ROOM_H
 
@@ -293,6 +293,25 @@ bool avout__lease_holds(avout__locks *room);
 
 void avout__locks_retry(avout__locks *room);
 
+/* ---- order.c: requests on their way, mutex held ------------------------------------------------------- */
+
+/* A request of something in the room (a claim, a wait) that is kept until its reply has come, by a count of
+ * those that will; the payload of its `done`. */
+typedef struct avout__order {
+    avout__locks *room; /* counted */
+    void *owner;
+    uint32_t *replies; /* the owner's count */
+    int64_t sent_ns;
+} avout__order;
+/* To be submitted, or cancelled. NULL: no memory. */
+avout__order *avout__order_new(avout__locks *room, void *owner, uint32_t *replies);
+void avout__order_cancel(avout__order *order);
+/* Sends one request (its payload is set here). False: it was not sent, and will be tried again later. */
+bool avout__order_send(avout__locks *room, avout_request request, void *owner, uint32_t *replies);
+/* Around what the `done` does: the first locks and answers the owner, the second unlocks. */
+void *avout__order_begin(avout__order *order, const avout_reply *reply);
+void avout__order_end(avout__order *order);
+
 /* Finds or makes the lock of that name (checked); counted. NULL: no memory. */
 avout__lock *avout__lock_find(avout__locks *room, const char *name);
 void avout__lock_drop(avout__lock *lock);
@@ -349,6 +368,9 @@ static inline int avout__sequence_compare(int64_t a, int64_t b)
 {
     return a < b ? -1 : a > b;
 }
+
+/* From that number on, half of ZooKeeper's range, nodes are made anew when nobody is below them any more. */
+enum { AVOUT__RENEW_FROM = 1 << 30 };
 
 typedef struct avout__line {
     const char *mine;   /* NULL: not there */
@@ -420,7 +442,7 @@ avout_status avout__lock_handle_token(avout_token *token, avout__lock_handle *ha
 avout_status avout__lock_handle_on_lost(avout__lock_handle *handle, avout_lost_fn lost,
                                         void *payload);
 
-/* ---- condition.c ------------------------------------------------------------------------------------------ */
+/* ---- condition.c, signal.c ------------------------------------------------------------------------------------------ */
 
 avout_status avout__condition_check(const char *name); /* AVOUT_ENAME */
 avout_status avout__condition_wait(avout__lock_handle *handle, const char *name,

@@ -65,7 +65,7 @@ static void removed(avout__claim *claim)
 
 static void self_seen(const avout_reply *reply, void *payload)
 {
-    avout__claim *claim = avout__claim_reply_begin(payload, reply);
+    avout__claim *claim = avout__order_begin(payload, reply);
     if (reply->status) claim->minded = false;
     if (reply->status == AVOUT_ENOTFOUND) removed(claim);
     else if (reply->status) avout__locks_try_later(claim->lock->room);
@@ -84,7 +84,7 @@ static void mind(avout__claim *claim)
 
 static void before_seen(const avout_reply *reply, void *payload)
 {
-    avout__claim *claim = avout__claim_reply_begin(payload, reply);
+    avout__claim *claim = avout__order_begin(payload, reply);
     if (claim->state == AVOUT__CLAIM_PLACED && claim->watching && reply->status) {
         claim->watching = false;
         if (reply->status == AVOUT_ENOTFOUND) gone_before(claim);
@@ -129,7 +129,7 @@ static void place(avout__claim *claim, const avout_reply *reply)
 
 void avout__claim_listed(const avout_reply *reply, void *payload)
 {
-    avout__claim *claim = avout__claim_reply_begin(payload, reply);
+    avout__claim *claim = avout__order_begin(payload, reply);
     claim->listing = false;
     if (claim->state == AVOUT__CLAIM_PLACED) {
         if (!reply->status) place(claim, reply);

@@ -170,7 +170,8 @@ bool avout__node_name(char name[AVOUT__NODE_MAX], const char *root, const char *
     char *to = name;
     for (const char *from = path + prefix; *from; from++) {
         if (from[0] == ':' && from[1] == '/') continue;
-        if (from[0] == '%' && (!strncmp(from, "%25", 3) || !strncmp(from, "%3A", 3))) {
+        if (from[0] == '%') {
+            if (strncmp(from, "%25", 3) && strncmp(from, "%3A", 3)) return false;
             *to++ = from[1] == '2' ? '%' : ':';
             from += 2;
             continue;

@@ -78,6 +78,83 @@ TEST(a_number_given_twice_gives_the_lock_to_nobody)
     suite_check_memory();
 }
 
+/* Conditions are in nobody's way: who waits for one does not keep the lock's numbers from beginning anew. */
+typedef struct sleeper {
+    side *s;
+    avout_condition *condition;
+    avout_status status;
+    pthread_t thread;
+} sleeper;
+
+static void *wait_once(void *payload)
+{
+    sleeper *s = payload;
+    CHECK_OK(avout_lock_acquire(NULL, s->s->lock, NULL));
+    s->status = avout_condition_wait(s->condition, &PATIENT);
+    CHECK_OK(avout_lock_release(s->s->lock));
+    return NULL;
+}
+
+#define CONDITION NODE "%c-c"
+
+static size_t waiters(side *s)
+{
+    avout_request look = {.kind = AVOUT_REQUEST_EXISTS, .path = CONDITION};
+    avout__reply reply = AVOUT__REPLY_INIT;
+    avout_status status = avout__store_call(&reply, s->store, &look, avout__deadline_in_ms(20000));
+    size_t count = status ? 0 : (size_t)reply.is.stat.children;
+    avout__reply_release(&reply);
+    return count;
+}
+
+TEST(numbers_begin_anew_beside_conditions)
+{
+    side a = open_side(0, NULL), b = open_side(1, NULL);
+    sleeper s = {.s = &b, .condition = locks_open_condition(b.lock, "c")};
+    avout_condition *mine = locks_open_condition(a.lock, "c");
+    char path[256];
+    CHECK(!pthread_create(&s.thread, NULL, wait_once, &s));
+    ENGINE_AWAIT(waiters(&a) == 1 && !queue_length(&a));
+    acquire_at(&a, 1 << 30, NULL);
+    CHECK_OK(avout_lock_release(a.lock));
+    settle(&a);
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    claim_path(path, sizeof path, &a, "-0000000000");
+    /* The condition's own begin anew with the last that leaves. */
+    CHECK_OK(avout__mem_set_sequence(a.store, CONDITION, 1 << 30));
+    CHECK_STATUS(AVOUT_ETIMEOUT,
+                 avout_condition_wait(mine, &(avout_wait_options){.timeout_ms = 1}));
+    settle(&a);
+    CHECK_INT(1, waiters(&a)); /* not while there is another */
+    CHECK_OK(avout_condition_signal(mine));
+    CHECK_OK(avout_lock_release(a.lock));
+    pthread_join(s.thread, NULL);
+    CHECK_OK(s.status);
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    CHECK_STATUS(AVOUT_ETIMEOUT,
+                 avout_condition_wait(mine, &(avout_wait_options){.timeout_ms = 1}));
+    settle(&a);
+    avout_request look = {.kind = AVOUT_REQUEST_EXISTS, .path = CONDITION};
+    ENGINE_AWAIT(avout__store_call(NULL, a.store, &look, avout__deadline_in_ms(20000)) ==
+                 AVOUT_ENOTFOUND);
+    /* Beyond them nobody could tell whose a signal is. */
+    CHECK_STATUS(AVOUT_ETIMEOUT,
+                 avout_condition_wait(mine, &(avout_wait_options){.timeout_ms = 1}));
+    CHECK_OK(avout__mem_set_sequence(a.store, CONDITION, INT32_MAX));
+    CHECK_STATUS(AVOUT_ELIMIT, avout_condition_wait(mine, &PATIENT));
+    CHECK_INT(1, avout_lock_hold_count(a.lock));
+    settle(&a);
+    ENGINE_AWAIT(!waiters(&a));
+    CHECK_STATUS(AVOUT_ETIMEOUT,
+                 avout_condition_wait(mine, &(avout_wait_options){.timeout_ms = 1}));
+    CHECK_OK(avout_lock_release(a.lock));
+    avout_condition_close(mine);
+    avout_condition_close(s.condition);
+    close_side(&a);
+    close_side(&b);
+    suite_check_memory();
+}
+
 /* ---- strangers ------------------------------------------------------------------------------------------- */
 
 TEST(foreign_nodes_are_reported_and_left_alone)

@@ -1,6 +1,9 @@
 /* What the public conditions promise, on every store. */
 #include <time.h>
 
+#include "base/clock.h"
+#include "stm/handles.h"
+#include "store/store.h"
 #include "support/locks.h"
 
 TEST(a_condition_alone)
@@ -52,6 +55,41 @@ TEST(a_condition_alone)
     suite_check_memory();
 }
 
+/* Three clients that mean the same condition. */
+typedef struct trio {
+    avout_client *clients[3];
+    avout_lock *locks[3];
+    avout_condition *conditions[3];
+} trio;
+
+static trio trio_open(void)
+{
+    trio t;
+    for (int i = 0; i < 3; i++) {
+        t.clients[i] = suite_connect();
+        t.locks[i] = locks_open(t.clients[i], "/q");
+        t.conditions[i] = locks_open_condition(t.locks[i], "ticket");
+    }
+    return t;
+}
+
+/* Closes the first one's client, whatever its threads do. */
+static void trio_kill(trio *t)
+{
+    suite_close(t->clients[0]);
+    t->clients[0] = NULL;
+}
+
+static void trio_close(trio *t)
+{
+    for (int i = 0; i < 3; i++) {
+        avout_condition_close(t->conditions[i]);
+        avout_lock_close(t->locks[i]);
+        if (t->clients[i]) suite_close(t->clients[i]);
+    }
+    suite_check_memory();
+}
+
 typedef struct sleeper {
     avout_lock *lock;
     avout_condition *condition;
@@ -63,6 +101,17 @@ typedef struct sleeper {
     _Atomic int *order;
     pthread_t thread;
 } sleeper;
+
+/* One that is patient; the numbers are those of tickets, of those who wait, of those who had one. */
+static sleeper sleeper_of(avout_lock *lock, avout_condition *condition, _Atomic int *numbers[3])
+{
+    return (sleeper){.lock = lock,
+                     .condition = condition,
+                     .options = {.timeout_ms = 50000},
+                     .tickets = numbers[0],
+                     .waiting = numbers[1],
+                     .order = numbers[2]};
+}
 
 static void *sleep_for_ticket(void *payload)
 {
@@ -106,54 +155,38 @@ TEST(a_condition_of_one_who_reads_and_writes)
 TEST(signals_wake_in_order)
 {
     enum { COUNT = 6 };
-    avout_client *clients[3];
-    avout_lock *locks[3];
-    avout_condition *conditions[3];
     sleeper s[COUNT];
     _Atomic int tickets = 0, waiting = 0, order = 0;
-    for (int i = 0; i < 3; i++) {
-        clients[i] = suite_connect();
-        locks[i] = locks_open(clients[i], "/q");
-        conditions[i] = locks_open_condition(locks[i], "ticket");
-    }
+    trio t = trio_open();
     for (int i = 0; i < COUNT; i++) {
-        s[i] = (sleeper){.lock = locks[i % 3],
-                         .condition = conditions[i % 3],
-                         .options = {.timeout_ms = 50000},
-                         .tickets = &tickets,
-                         .waiting = &waiting,
-                         .order = &order};
+        s[i] = sleeper_of(t.locks[i % 3], t.conditions[i % 3],
+                          (_Atomic int *[]){&tickets, &waiting, &order});
         CHECK(!pthread_create(&s[i].thread, NULL, sleep_for_ticket, &s[i]));
         /* Has it and gives it up by waiting: whoever has it then knows that it waits. */
         while (waiting != i + 1) nanosleep(&(struct timespec){0, 100000}, NULL);
-        CHECK_OK(avout_lock_acquire(NULL, locks[2], NULL));
-        CHECK_OK(avout_lock_release(locks[2]));
+        CHECK_OK(avout_lock_acquire(NULL, t.locks[2], NULL));
+        CHECK_OK(avout_lock_release(t.locks[2]));
     }
     for (int i = 0; i < COUNT / 2; i++) {
-        CHECK_OK(avout_lock_acquire(NULL, locks[i % 3], NULL));
+        CHECK_OK(avout_lock_acquire(NULL, t.locks[i % 3], NULL));
         tickets++;
-        CHECK_OK(avout_condition_signal(conditions[i % 3]));
+        CHECK_OK(avout_condition_signal(t.conditions[i % 3]));
         CHECK_INT(i, order);
-        CHECK_OK(avout_lock_release(locks[i % 3]));
+        CHECK_OK(avout_lock_release(t.locks[i % 3]));
         pthread_join(s[i].thread, NULL);
         CHECK_OK(s[i].status);
         CHECK_INT(i, s[i].place);
     }
-    CHECK_OK(avout_lock_acquire(NULL, locks[0], NULL));
+    CHECK_OK(avout_lock_acquire(NULL, t.locks[0], NULL));
     tickets = COUNT / 2;
-    CHECK_OK(avout_condition_signal_all(conditions[0]));
-    CHECK_OK(avout_condition_signal_all(conditions[0])); /* no more than there are waiters */
-    CHECK_OK(avout_lock_release(locks[0]));
+    CHECK_OK(avout_condition_signal_all(t.conditions[0]));
+    CHECK_OK(avout_condition_signal_all(t.conditions[0])); /* no more than there are waiters */
+    CHECK_OK(avout_lock_release(t.locks[0]));
     for (int i = COUNT / 2; i < COUNT; i++) pthread_join(s[i].thread, NULL);
     CHECK_INT(0, tickets);
     CHECK_INT(COUNT, order);
-    locks_await_queue(clients[0], "/q", 0);
-    for (int i = 0; i < 3; i++) {
-        avout_condition_close(conditions[i]);
-        avout_lock_close(locks[i]);
-        suite_close(clients[i]);
-    }
-    suite_check_memory();
+    locks_await_queue(t.clients[0], "/q", 0);
+    trio_close(&t);
 }
 
 /* The one that was signalled dies before it hears of it: the next one gets the signal. */
@@ -167,12 +200,7 @@ TEST(a_signal_is_not_lost_with_its_waiter)
     _Atomic int tickets = 0, waiting = 0, order = 0;
     for (int i = 0; i < 3; i++) conditions[i] = locks_open_condition(locks[i], "ticket");
     for (int i = 0; i < 2; i++) {
-        s[i] = (sleeper){.lock = locks[i],
-                         .condition = conditions[i],
-                         .options = {.timeout_ms = 50000},
-                         .tickets = &tickets,
-                         .waiting = &waiting,
-                         .order = &order};
+        s[i] = sleeper_of(locks[i], conditions[i], (_Atomic int *[]){&tickets, &waiting, &order});
         if (i == 0) s[i].options.timeout_ms = 20; /* gives up, or is closed */
         CHECK(!pthread_create(&s[i].thread, NULL, sleep_for_ticket, &s[i]));
         while (waiting != i + 1) nanosleep(&(struct timespec){0, 100000}, NULL);
@@ -200,6 +228,226 @@ TEST(a_signal_is_not_lost_with_its_waiter)
     suite_close(second);
     suite_close(client);
     suite_check_memory();
+}
+
+/* ---- signals that nobody waits for ------------------------------------------------------------------------ */
+
+static avout_status add_name(const char *name, bool directory, void *payload)
+{
+    (void)directory;
+    strcat(payload, name);
+    return AVOUT_OK;
+}
+
+/* One that its waiter has left behind, as the store has it. */
+static void leave_signal(avout_client *client)
+{
+    avout_op op = {
+        .kind = AVOUT_OP_CREATE, .sequential = true, .path = "/avout/locks/q%c-ticket/s-"};
+    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
+    CHECK_OK(avout__store_call(NULL, &client->stm->door, &request, avout__deadline_in_ms(20000)));
+}
+
+static size_t count_nodes(avout_client *client)
+{
+    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = "/avout/locks/q%c-ticket"};
+    avout__reply reply = AVOUT__REPLY_INIT;
+    CHECK_OK(avout__store_call(&reply, &client->stm->door, &list, avout__deadline_in_ms(20000)));
+    size_t count = reply.is.name_count;
+    avout__reply_release(&reply);
+    return count;
+}
+
+static void await_nodes(avout_client *client, size_t count)
+{
+    int64_t until = locks_now_ms() + 20000;
+    while (count_nodes(client) != count) {
+        CHECK(locks_now_ms() < until);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+}
+
+TEST(a_signal_left_over_is_for_nobody)
+{
+    avout_client *client = suite_connect(), *other = suite_connect();
+    avout_lock *lock = locks_open(client, "/q"), *theirs = locks_open(other, "/q");
+    avout_condition *condition = locks_open_condition(lock, "ticket");
+    avout_condition *of_theirs = locks_open_condition(theirs, "ticket");
+    avout_wait_options shortly = {.timeout_ms = 30};
+    CHECK_OK(avout_lock_acquire(NULL, lock, NULL));
+    CHECK_STATUS(AVOUT_ETIMEOUT, avout_condition_wait(condition, &shortly));
+    for (int i = 0; i < 3; i++) leave_signal(client);
+    /* A later wait does not end because of it, and sweeps it. */
+    CHECK_STATUS(AVOUT_ETIMEOUT, avout_condition_wait(condition, &shortly));
+    await_nodes(client, 0);
+    /* A signal to nobody sweeps as well. */
+    leave_signal(client);
+    CHECK_OK(avout_condition_signal(condition));
+    await_nodes(client, 0);
+    /* And it does not count for those who wait now. */
+    _Atomic int tickets = 0, waiting = 0, order = 0;
+    sleeper s = sleeper_of(theirs, of_theirs, (_Atomic int *[]){&tickets, &waiting, &order});
+    CHECK(!pthread_create(&s.thread, NULL, sleep_for_ticket, &s));
+    leave_signal(client); /* it is before the other's node: this thread has the lock */
+    CHECK_OK(avout_lock_release(lock));
+    while (!waiting) nanosleep(&(struct timespec){0, 100000}, NULL);
+    CHECK_OK(avout_lock_acquire(NULL, lock, &(avout_wait_options){.timeout_ms = 50000}));
+    tickets = 1;
+    CHECK_OK(avout_condition_signal(condition));
+    CHECK_OK(avout_lock_release(lock));
+    pthread_join(s.thread, NULL);
+    CHECK_OK(s.status);
+    /* It does not keep the lock from being removed. */
+    leave_signal(client);
+    CHECK_OK(avout_lock_remove(client, "/q"));
+    CHECK_STATUS(AVOUT_ENOTFOUND, avout_lock_remove(client, "/q"));
+    char names[64] = "";
+    CHECK_OK(avout_locks_each(client, "/", add_name, names));
+    CHECK_TEXT("", names);
+    avout_condition_close(condition);
+    avout_condition_close(of_theirs);
+    avout_lock_close(lock);
+    avout_lock_close(theirs);
+    suite_close(client);
+    suite_close(other);
+    suite_check_memory();
+}
+
+TEST(who_waits_keeps_the_lock_from_being_removed)
+{
+    avout_client *client = suite_connect();
+    avout_lock *lock = locks_open(client, "/q");
+    avout_condition *condition = locks_open_condition(lock, "ticket");
+    _Atomic int tickets = 0, waiting = 0, order = 0;
+    sleeper s = sleeper_of(lock, condition, (_Atomic int *[]){&tickets, &waiting, &order});
+    CHECK(!pthread_create(&s.thread, NULL, sleep_for_ticket, &s));
+    while (!waiting) nanosleep(&(struct timespec){0, 100000}, NULL);
+    locks_await_queue(client, "/q", 0);
+    CHECK_STATUS(AVOUT_EBUSY, avout_lock_remove(client, "/q"));
+    CHECK_OK(avout_lock_acquire(NULL, lock, NULL));
+    tickets = 1;
+    CHECK_OK(avout_condition_signal_all(condition));
+    CHECK_OK(avout_lock_release(lock));
+    pthread_join(s.thread, NULL);
+    CHECK_OK(s.status);
+    await_nodes(client, 0);
+    CHECK_OK(avout_lock_remove(client, "/q"));
+    avout_condition_close(condition);
+    avout_lock_close(lock);
+    suite_close(client);
+    suite_check_memory();
+}
+
+/* Two wait, one signal, and the first gives up, is cancelled or dies at any moment around it: the ticket is
+ * taken by the one that the signal woke, always. */
+enum { FATES = 3, TIMES = 8 };
+
+typedef struct frail {
+    avout_lock *lock;
+    avout_condition *condition;
+    avout_wait_options options;
+    _Atomic int *tickets;
+    _Atomic bool begun;
+    pthread_t thread;
+} frail;
+
+/* Takes a ticket only when it was woken: one that gives up leaves it to the other. */
+static void *wait_frailly(void *payload)
+{
+    frail *f = payload;
+    avout_status status =
+        avout_lock_acquire(NULL, f->lock, &(avout_wait_options){.timeout_ms = 50000});
+    f->begun = true;
+    while (!status && !*f->tickets) status = avout_condition_wait(f->condition, &f->options);
+    if (!status) atomic_fetch_sub(f->tickets, 1);
+    if (status != AVOUT_ECLOSED) status = avout_lock_release(f->lock);
+    if (status != AVOUT_ECLOSED) CHECK_OK(status);
+    return NULL;
+}
+
+static void one_fate(int fate, int64_t delay_us)
+{
+    frail f[2];
+    _Atomic int tickets = 0;
+    avout_cancel *cancel;
+    CHECK_OK(avout_cancel_new(&cancel));
+    trio t = trio_open();
+    for (int i = 0; i < 2; i++) {
+        f[i] = (frail){.lock = t.locks[i],
+                       .condition = t.conditions[i],
+                       .options = {.timeout_ms = 50000},
+                       .tickets = &tickets};
+        if (i == 0 && fate == 0) f[i].options.timeout_ms = 1 + delay_us / 500;
+        if (i == 0 && fate == 1) f[i].options.cancel = cancel;
+        CHECK(!pthread_create(&f[i].thread, NULL, wait_frailly, &f[i]));
+        locks_await(&f[i].begun);
+    }
+    CHECK_OK(avout_lock_acquire(NULL, t.locks[2], &(avout_wait_options){.timeout_ms = 50000}));
+    tickets = 1;
+    CHECK_OK(avout_condition_signal(t.conditions[2]));
+    CHECK_OK(avout_lock_release(t.locks[2]));
+    nanosleep(&(struct timespec){0, delay_us * 1000}, NULL); /* any moment */
+    if (fate == 1) avout_cancel_set(cancel);
+    if (fate == 2) trio_kill(&t);
+    pthread_join(f[0].thread, NULL);
+    /* The second has it now, or will have: unless the first one has had it. */
+    int64_t until = locks_now_ms() + 20000;
+    while (tickets && locks_now_ms() < until) nanosleep(&(struct timespec){0, 100000}, NULL);
+    CHECK_INT(0, tickets);
+    CHECK_OK(avout_lock_acquire(NULL, t.locks[2], &(avout_wait_options){.timeout_ms = 50000}));
+    tickets = 1;
+    CHECK_OK(avout_condition_signal_all(t.conditions[2]));
+    CHECK_OK(avout_lock_release(t.locks[2]));
+    pthread_join(f[1].thread, NULL);
+    avout_cancel_free(cancel);
+    trio_close(&t);
+}
+
+TEST(a_signal_finds_who_still_waits)
+{
+    for (int i = 0; i < TIMES; i++)
+        for (int fate = 0; fate < FATES; fate++) one_fate(fate, i * 250);
+}
+
+/* Woken, but not in time to have the lock: the signal goes on to the next. */
+static void *give_up_the_lock(void *payload)
+{
+    sleeper *s = payload;
+    CHECK_OK(avout_lock_acquire(NULL, s->lock, NULL));
+    atomic_fetch_add(s->waiting, 1);
+    s->status = avout_condition_wait(s->condition, &s->options);
+    return NULL;
+}
+
+TEST(who_is_woken_and_cannot_have_the_lock_leaves_the_signal)
+{
+    for (int dies = 0; dies < 2; dies++) {
+        sleeper s[2];
+        _Atomic int tickets = 0, waiting = 0, order = 0;
+        trio t = trio_open();
+        for (int i = 0; i < 2; i++) {
+            s[i] = sleeper_of(t.locks[i], t.conditions[i],
+                              (_Atomic int *[]){&tickets, &waiting, &order});
+            if (i == 0 && !dies) s[i].options.reacquire_ms = 20;
+            CHECK(!pthread_create(&s[i].thread, NULL, i ? sleep_for_ticket : give_up_the_lock,
+                                  &s[i]));
+            while (waiting != i + 1) nanosleep(&(struct timespec){0, 100000}, NULL);
+            locks_await_queue(t.clients[2], "/q", 0); /* it waits for the signal */
+        }
+        CHECK_OK(avout_lock_acquire(NULL, t.locks[2], NULL));
+        tickets = 1;
+        CHECK_OK(avout_condition_signal(t.conditions[2]));
+        locks_await_queue(t.clients[2], "/q", 2); /* it has heard it, and waits for the lock */
+        if (dies) trio_kill(&t);
+        pthread_join(s[0].thread, NULL);
+        CHECK_INT(dies ? AVOUT_ECLOSED : AVOUT_ELOST, s[0].status);
+        CHECK_OK(avout_lock_release(t.locks[2]));
+        pthread_join(s[1].thread, NULL);
+        CHECK_OK(s[1].status);
+        CHECK_INT(0, tickets);
+        trio_close(&t);
+        suite_check_memory();
+    }
 }
 
 /* A bounded buffer of one place between producers and consumers of several clients: every item arrives
@@ -288,12 +536,8 @@ TEST(closing_ends_waits_for_conditions)
     avout_lock *lock = locks_open(client, "/q");
     avout_condition *condition = locks_open_condition(lock, "ticket");
     _Atomic int tickets = 0, waiting = 0, order = 0;
-    sleeper s = {.lock = lock,
-                 .condition = condition,
-                 .options = {.timeout_ms = AVOUT_FOREVER},
-                 .tickets = &tickets,
-                 .waiting = &waiting,
-                 .order = &order};
+    sleeper s = sleeper_of(lock, condition, (_Atomic int *[]){&tickets, &waiting, &order});
+    s.options.timeout_ms = AVOUT_FOREVER;
     CHECK(!pthread_create(&s.thread, NULL, sleep_for_ticket, &s));
     while (!waiting) nanosleep(&(struct timespec){0, 100000}, NULL);
     locks_await_queue(client, "/q", 0); /* it has given the lock up, and waits */
