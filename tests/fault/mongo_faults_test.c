@@ -132,6 +132,8 @@ TEST_WITHIN(a_server_that_is_killed_under_load_loses_nothing, 90)
     test_server *server = test_mongo_start();
     avout_versioned_container *c = open_at(test_server_port(server), "");
     writer writers[WRITERS];
+    CHECK_OK(
+        set_int(c, "first-1", 1, TIMEOUT_MS)); /* FerretDB may not survive if killed in that one */
     start_writers(writers, c);
     for (int i = 0; i < 4; i++) {
         test_pause_ms(150 + rand() % 100);
