@@ -509,12 +509,17 @@ static avout_status leave(party *p, avout_pass *pass, avout_status reason)
     avout_status status;
     snprintf(detail, sizeof detail, "%s", avout_error_detail());
     extend(p);
-    do status = is_lost(p) ? AVOUT_OK : leave_once(p, pass, &released);
-    while (status == AVOUT_RETRY);
+    do {
+        status = is_lost(p) ? AVOUT_OK : leave_once(p, pass, &released);
+        if (status != AVOUT_ENOMEM || avout__now_ns() >= p->watcher.deadline_ns) continue;
+        avout__watcher_rest(&p->watcher, 20);
+        status = AVOUT_RETRY;
+    } while (status == AVOUT_RETRY);
     if (released) return AVOUT_OK;
-    if (status == AVOUT_ECLOSED || status == AVOUT_ELOST) return status;
-    if (status == AVOUT_ETIMEOUT || status == AVOUT_UNKNOWN) return unknown(p);
-    return avout_fail(reason, "%s", detail);
+    /* Of what is no barrier nobody is released. */
+    bool over = !status || status == AVOUT_ENOTFOUND || status == AVOUT_EDATA;
+    if (over) return avout_fail(reason, "%s", detail);
+    return status == AVOUT_ECLOSED || status == AVOUT_ELOST ? status : unknown(p);
 }
 
 /* ZooKeeper numbers a node's sequential children up to 2^31 - 1. From half of it on whoever goes makes the node
