@@ -189,47 +189,6 @@ TEST(signals_wake_in_order)
     trio_close(&t);
 }
 
-/* The one that was signalled dies before it hears of it: the next one gets the signal. */
-TEST(a_signal_is_not_lost_with_its_waiter)
-{
-    avout_client *first = suite_connect(), *second = suite_connect(), *client = suite_connect();
-    avout_lock *locks[3] = {locks_open(first, "/q"), locks_open(second, "/q"),
-                            locks_open(client, "/q")};
-    avout_condition *conditions[3];
-    sleeper s[2];
-    _Atomic int tickets = 0, waiting = 0, order = 0;
-    for (int i = 0; i < 3; i++) conditions[i] = locks_open_condition(locks[i], "ticket");
-    for (int i = 0; i < 2; i++) {
-        s[i] = sleeper_of(locks[i], conditions[i], (_Atomic int *[]){&tickets, &waiting, &order});
-        if (i == 0) s[i].options.timeout_ms = 20; /* gives up, or is closed */
-        CHECK(!pthread_create(&s[i].thread, NULL, sleep_for_ticket, &s[i]));
-        while (waiting != i + 1) nanosleep(&(struct timespec){0, 100000}, NULL);
-        CHECK_OK(avout_lock_acquire(NULL, locks[2], &(avout_wait_options){.timeout_ms = 50000}));
-        if (i == 0) CHECK_OK(avout_lock_release(locks[2]));
-    }
-    /* Has the lock, so nobody comes back from waiting before it is released. */
-    CHECK_OK(avout_condition_signal(conditions[2]));
-    locks_await_waiting(locks[0], 1); /* has given up: it wants the lock back */
-    tickets = 1;
-    CHECK_OK(avout_lock_release(locks[2]));
-    pthread_join(s[0].thread, NULL);
-    if (s[0].status) CHECK_INT(AVOUT_ETIMEOUT, s[0].status);
-    CHECK_OK(avout_lock_acquire(NULL, locks[2], &(avout_wait_options){.timeout_ms = 50000}));
-    tickets = 1;
-    CHECK_OK(avout_condition_signal(conditions[2]));
-    CHECK_OK(avout_lock_release(locks[2]));
-    pthread_join(s[1].thread, NULL);
-    CHECK_OK(s[1].status);
-    for (int i = 0; i < 3; i++) {
-        avout_condition_close(conditions[i]);
-        avout_lock_close(locks[i]);
-    }
-    suite_close(first);
-    suite_close(second);
-    suite_close(client);
-    suite_check_memory();
-}
-
 /* ---- signals that nobody waits for ------------------------------------------------------------------------ */
 
 static avout_status add_name(const char *name, bool directory, void *payload)
