@@ -234,6 +234,14 @@ $(BUILD)/$(1)/lib/libavout-$(2).so.$(VERSION): \
 endef
 $(foreach variant,$(VARIANTS),$(foreach plugin,$(PLUGINS),$(eval $(call plugin_rules,$(variant),$(plugin)))))
 
+# ---- servers that are built ------------------------------------------------------------------------
+
+# The MongoDB server of the tests and the benchmark, where there is no mongod. Where it cannot be built
+# they are skipped.
+FERRETDB := $(BUILD)/ferretdb/ferretdb
+$(FERRETDB): scripts/build-ferretdb.sh $(wildcard tests/ferretdb/*)
+	@sh scripts/build-ferretdb.sh $@
+
 # ---- demo, bench ----------------------------------------------------------------------------------
 
 STORE ?=
@@ -241,7 +249,7 @@ demo: $(DEMO)
 	@$(if $(STORE),AVOUT_STORE='$(STORE)') $(DEMO)
 
 ARGS ?=
-bench: $(BENCH)
+bench: $(BENCH) $(if $(BENCH),$(FERRETDB))
 	$(if $(BENCH),@$(BENCH) $(ARGS),@echo 'there is no benchmark yet' >&2; exit 1)
 
 # ---- tests ----------------------------------------------------------------------------------------
@@ -270,10 +278,6 @@ NEEDS_SERVER := $(if $(RUN),$(shell grep -lE 'test_zk_shared_url|AVOUT_TEST_ZOOK
                   $(sort $(foreach test,$(RUN),$(lastword $(subst :, ,$(test)))))))
 START_SERVER := $(if $(NEEDS_SERVER),$(if $(SERVICE),-e AVOUT_TEST_ZOOKEEPER='$(SERVICE) --here serve'))
 
-# The MongoDB server of the tests, where there is no mongod. Where it cannot be built they are skipped.
-FERRETDB := $(BUILD)/ferretdb/ferretdb
-$(FERRETDB): scripts/build-ferretdb.sh $(wildcard tests/ferretdb/*)
-	@sh scripts/build-ferretdb.sh $@
 NEEDS_MONGODB := $(if $(RUN),$(shell grep -l 'test_mongo_start' \
                    $(sort $(foreach test,$(RUN),$(lastword $(subst :, ,$(test)))))))
 

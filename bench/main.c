@@ -22,6 +22,7 @@ static const struct {
     {"processes", row_processes},
     {"lock", row_lock},
     {"lock-hand-overs", row_hand_overs},
+    {"containers", row_containers},
     {"deref", row_deref},
     {"embedded-swap", row_embedded_swap},
     {"embedded-threads", row_embedded_one_ref},

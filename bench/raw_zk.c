@@ -162,16 +162,20 @@ uint64_t raw_zk_sets(void *payload, double seconds)
     return f->done - start;
 }
 
+void raw_zk_multi(raw_zk *zk)
+{
+    flight *f = &zk->flights[0];
+    must(start_multi(f, multi_answered), "multi");
+    wait_for(zk);
+    f->done++;
+}
+
 uint64_t raw_zk_multis(void *payload, double seconds)
 {
     raw_zk *zk = payload;
-    flight *f = &zk->flights[0];
-    uint64_t start = f->done;
-    for (double limit = seconds_now() + seconds; seconds_now() < limit; f->done++) {
-        must(start_multi(f, multi_answered), "multi");
-        wait_for(zk);
-    }
-    return f->done - start;
+    uint64_t start = zk->flights[0].done;
+    for (double limit = seconds_now() + seconds; seconds_now() < limit;) raw_zk_multi(zk);
+    return zk->flights[0].done - start;
 }
 
 static void created(int code, const char *path, const void *data)

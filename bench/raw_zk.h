@@ -17,6 +17,7 @@ void raw_zk_create_many(raw_zk *zk, const char *directory, int first, int count)
  * are. */
 uint64_t raw_zk_sets(void *zk, double seconds);
 uint64_t raw_zk_multis(void *zk, double seconds); /* of two sets */
+void raw_zk_multi(raw_zk *zk);                    /* one of them */
 /* A node created, ephemeral and sequential as a lock's are, and deleted: two requests. */
 uint64_t raw_zk_creates(void *zk, double seconds);
 enum { RAW_IN_FLIGHT = 64 };

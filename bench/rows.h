@@ -40,6 +40,7 @@ void row_embedded_one_ref(bench *b);    /* rows_embedded.c */
 void row_embedded_processes(bench *b);  /* rows_processes.c */
 void row_lock(bench *b);                /* rows_lock.c */
 void row_hand_overs(bench *b);          /* rows_lock.c */
+void row_containers(bench *b);          /* rows_container.c */
 void row_embedded_lock(bench *b);       /* rows_lock.c */
 void row_embedded_hand_overs(bench *b); /* rows_lock.c */
 void row_edn(bench *b);                 /* rows_edn.c */

@@ -62,8 +62,16 @@ static bool ask(const server *s, const char *command, char *answer, size_t size)
     return length > 0;
 }
 
+bool server_answers(const char *address)
+{
+    int fd = connect_to(address);
+    if (fd < 0) return false;
+    close(fd);
+    return true;
+}
+
 /* Below the range of outgoing connections: nobody else gets it while the server is restarted. */
-static int free_port(void)
+int server_free_port(void)
 {
     for (int i = 0; i < 1000; i++) {
         unsigned number = 0;
@@ -71,9 +79,7 @@ static int free_port(void)
         if (getrandom(&number, sizeof number, 0) != sizeof number) break;
         int port = 10000 + (int)(number % 22000);
         snprintf(address, sizeof address, "127.0.0.1:%d", port);
-        int fd = connect_to(address);
-        if (fd < 0) return port;
-        close(fd);
+        if (!server_answers(address)) return port;
     }
     fail("no free port on the loopback interface");
 }
@@ -142,7 +148,7 @@ server *server_start(const char *url)
     snprintf(s->directory, sizeof s->directory, "%s/zookeeper", world_directory());
     if (mkdir(s->directory, 0700)) fail("%s: cannot be made", s->directory);
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-        s->port = free_port();
+        s->port = server_free_port();
         configure(s);
         launch(s);
         if (wait_until_serving(s)) return s;

@@ -18,6 +18,9 @@ const char *server_address(const server *s);
 pid_t server_pid(const server *s);
 /* Kills it and starts it again on the same port with the same data. Only one of ours. */
 void server_restart(server *s);
+/* For servers of other kinds: a port that nobody has; whether somebody listens at HOST:PORT. */
+int server_free_port(void);
+bool server_answers(const char *address);
 /* The number behind `name` in what the server answers to mntr; NAN: it says none. */
 double server_count(const server *s, const char *name);
 /* Number of the last write, as srvr tells. */

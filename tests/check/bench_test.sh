@@ -36,6 +36,13 @@ contenders()
         [ "$(grep -cE '^embedded-hand-overs +lmdb: slowest .* >= 0.5 x +(yes|NO)$' "$scratch/contenders")" = 3 ]
 }
 check contenders contenders
+containers()
+{
+    run --row containers >"$scratch/containers" && cat "$scratch/containers" &&
+        grep -qE '^containers +zk \+ file: .* [0-9.]+ ms +[0-9.]+ ms ' "$scratch/containers" &&
+        grep -qE '^containers +zk \+ mongo: .* ms |^containers: mongo: not measured' "$scratch/containers"
+}
+check containers containers
 check leaves_nothing_behind sh -c "! ls -d $scratch/avout-bench-* 2>/dev/null"
 
 # The signal must end it where it waits, and what it made must go with it.
