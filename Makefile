@@ -19,7 +19,8 @@ bindir ?= $(exec_prefix)/bin
 libdir ?= $(exec_prefix)/lib
 includedir ?= $(prefix)/include
 pkgconfigdir ?= $(libdir)/pkgconfig
-mandir ?= $(prefix)/share/man
+datadir ?= $(prefix)/share
+mandir ?= $(datadir)/man
 INSTALL ?= install
 
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
@@ -86,6 +87,9 @@ SHELL_TESTS := $(sort $(wildcard tests/*/*_test.sh))
 RUNNER_SOURCES := tests/run/run.c tests/run/program.c tests/run/tap.c
 SERVICE_SOURCE := $(if $(wildcard tests/support/zookeeper.c),tests/run/zookeeper.c)
 HEADERS := $(sort $(wildcard include/*.h include/*/*.h include/*/*/*.h))
+# SOURCE:PLACE below datadir, where the shells look.
+COMPLETIONS := avout.bash:bash-completion/completions/avout _avout:zsh/site-functions/_avout \
+               avout.fish:fish/vendor_completions.d/avout.fish
 MAN_PAGES := $(sort $(wildcard man/*.[1-7]))
 
 # What a variant tests: everything; everything not tagged slow; what uses threads (names pthread_ or
@@ -346,6 +350,9 @@ install: all $(OUT)/avout.pc $(PLUGINS:%=$(OUT)/avout-%.pc)
 	@for page in $(MAN_PAGES); do \
 	    $(INSTALL) -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/} || exit 1; \
 	done
+	$(if $(COMMAND),@for file in $(COMPLETIONS); do \
+	    $(INSTALL) -D -m 644 completions/$${file%:*} $(DESTDIR)$(datadir)/$${file#*:} || exit 1; \
+	done)
 	$(if $(DESTDIR),,@ldconfig 2>/dev/null || true)
 	@echo "installed in $(DESTDIR)$(prefix)"
 
@@ -359,6 +366,7 @@ uninstall:
 	    $(DESTDIR)$(pkgconfigdir)/avout.pc $(DESTDIR)$(bindir)/avout
 	$(if $(DESTDIR),,@ldconfig 2>/dev/null || true)
 	@for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; done
+	@for file in $(COMPLETIONS); do rm -f $(DESTDIR)$(datadir)/$${file#*:}; done
 
 clean:
 	rm -rf $(BUILD)

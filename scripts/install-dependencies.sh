@@ -33,6 +33,9 @@ if [ "$what" = test ]; then
     need tmux command -v tmux
     need jq command -v jq
     need bash command -v bash
+    need zsh command -v zsh
+    need fish command -v fish
+    need mandoc command -v mandoc
 fi
 if [ "$what" = test ] || [ "$what" = bench ]; then
     need default-jre-headless command -v java

@@ -141,6 +141,18 @@ bool cli_parse(cli_settings *settings, const struct cli_command **command, cli_a
                int argc, char **argv);
 void cli_print_options(FILE *out, unsigned bits);
 
+typedef struct cli_option_info {
+    unsigned bit;
+    char letter; /* 0: none */
+    const char *name;
+    const char *argument; /* NULL: none */
+    const char *help;
+} cli_option_info;
+/* False past the last. */
+bool cli_option_at(size_t index, cli_option_info *info);
+/* Whether a word of the command line is one or more options, as long as no "--" came. */
+bool cli_is_option(const char *text);
+
 /* ---- commands.c ------------------------------------------------------------------------------ */
 
 /* What a command works with. `client` is opened by cli_open. */
@@ -180,6 +192,7 @@ cli_exit cli_eval(cli_session *session);
 cli_exit cli_dosync(cli_session *session);
 cli_exit cli_lock(cli_session *session);
 cli_exit cli_locks(cli_session *session);
+cli_exit cli_complete(cli_session *session);
 cli_exit cli_help(cli_session *session);
 
 /* ---- help.c ---------------------------------------------------------------------------------- */

@@ -183,6 +183,13 @@ static const cli_command commands[] = {
      "  avout locks /site/deploy\n"
      "  avout locks --json | jq '.[].holders[].pid'\n",
      CLI_JSON | CLI_ALL, 0, 1, cli_locks, 0},
+    {"complete", "-- WORD...", "print what may stand at the end of a command line, for shells",
+     "The words are those behind avout so far, the last of them the one to complete; it may be\n"
+     "empty. Prints a line for each candidate and, behind a tab, what it is; :files and :commands\n"
+     "where the shell knows better. The completions for bash, zsh and fish are made of it.\n"
+     "\n"
+     "  avout complete -- get /app/\n",
+     0, 0, -1, cli_complete, 0},
     {"help", "[COMMAND | functions]", "explain a command, or the functions swap knows",
      "\n"
      "  avout help swap\n"

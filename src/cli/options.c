@@ -97,6 +97,14 @@ void cli_print_options(FILE *out, unsigned bits)
     }
 }
 
+bool cli_option_at(size_t index, cli_option_info *info)
+{
+    if (index >= OPTION_COUNT) return false;
+    const option *o = &options[index];
+    *info = (cli_option_info){o->bit, o->letter, o->name, o->argument, o->help};
+    return true;
+}
+
 static bool number_of(int64_t *number, const char *text)
 {
     char *end;
@@ -238,7 +246,7 @@ static bool parse_letters(parser *p, const char *letters, const cli_command *com
     return true;
 }
 
-static bool is_option(const char *text)
+bool cli_is_option(const char *text)
 {
     return text[0] == '-' && text[1] && !(text[1] >= '0' && text[1] <= '9');
 }
@@ -282,7 +290,7 @@ bool cli_parse(cli_settings *settings, const cli_command **command, cli_argument
         const char *text = argv[p.at];
         if (!only_words && !strcmp(text, "--")) {
             only_words = true;
-        } else if (!only_words && is_option(text)) {
+        } else if (!only_words && cli_is_option(text)) {
             if (!(text[1] == '-' ? parse_long(&p, text + 2)
                                  : parse_letters(&p, text + 1, *command)))
                 return false;

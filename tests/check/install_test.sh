@@ -20,6 +20,10 @@ for page in man/*.[1-7]; do
     check "manual_page_$(basename "$page")" test -r "$place/share/man/man${page##*.}/$(basename "$page")"
 done
 
+for file in bash-completion/completions/avout zsh/site-functions/_avout fish/vendor_completions.d/avout.fish; do
+    check "completion_$(dirname "$(dirname "$file")")" test -s "$place/share/$file"
+done
+
 cat >"$scratch/stranger.c" <<'END'
 #include <avout/status.h>
 #include <avout/memory.h>

@@ -8,7 +8,7 @@ export AVOUT_STORE
 
 # ---- help -------------------------------------------------------------------------------------
 
-commands='get reset swap cas watch ls tree top rm eval dosync lock locks help'
+commands='get reset swap cas watch ls tree top rm eval dosync lock locks complete help'
 prints() # TEXT ARGUMENT...
 {
     wanted=$1
