@@ -63,6 +63,7 @@ static void destroy(lang_object *object)
     case LANG_REGEX: avout__lang_regex_destroy(all); break;
     case LANG_FUTURE: avout__lang_future_destroy(all); break;
     case LANG_PROMISE:
+    case LANG_VOLATILE:
     case LANG_DELAY: avout__lang_later_destroy(all); break;
     case LANG_LOCK: avout__lang_lock_destroy(all); break;
     case LANG_CONTAINER: avout__lang_container_destroy(all); break;

@@ -111,6 +111,7 @@ CORE(into)
     if (!count) return avout__lang_made(run, avout_vector(0, NULL));
     if (count == 1) return lang_take(&args[0]);
     if (!avout__lang_realize(run, &args[0], false)) return AVOUT_NONE;
+    if (count == 3) return avout__lang_core_call(run, "into-xf*", count, args);
     return pour(run, "into", lang_take(&args[0]), args[1]);
 }
 
@@ -414,7 +415,7 @@ const lang_core avout__lang_collections[] = {
     {"hash-set", "x ...", "a set of them", 0, LANG_MANY, hash_set, NULL},
     {"vec", "coll", "the vector of its elements", 1, 1, vec, NULL},
     {"set", "coll", "the set of its elements", 1, 1, set, NULL},
-    {"into", "to from", "to with all elements of from added", 0, 2, into, NULL},
+    {"into", "to xform? from", "to with all elements of from added", 0, 3, into, NULL},
     {"empty", "coll", "an empty collection of the same type, or nil", 1, 1, empty, NULL},
     {"conj", "coll x ...", "with the elements added where it is cheap", 0, LANG_MANY, conj_all,
      NULL},

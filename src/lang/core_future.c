@@ -313,12 +313,48 @@ CORE(force)
     return delay ? force_delay(run, delay) : lang_take(&args[0]);
 }
 
+/* ---- volatiles ------------------------------------------------------------------------------------------------- */
+
+/* What has a value from the beginning, and another later: the state of transducers. */
+CORE(new_volatile)
+{
+    lang_later *cell = avout__lang_later_new(run->lang, sizeof *cell, LANG_VOLATILE);
+    if (!cell) return avout__lang_failed(run, AVOUT_ENOMEM);
+    cell->value = lang_take(&args[0]);
+    return avout__lang_made(run, avout__lang_box(cell));
+}
+
+CORE(set_volatile)
+{
+    lang_later *cell = avout__lang_object_of(args[0], LANG_VOLATILE);
+    if (!cell) return avout__lang_wrong(run, "vreset!", "a volatile", args[0]);
+    pthread_mutex_lock(&cell->lock);
+    avout_value before = cell->value;
+    cell->value = avout_share(args[1]);
+    pthread_mutex_unlock(&cell->lock);
+    avout_release(before);
+    return lang_take(&args[1]);
+}
+
+static avout_value volatile_value(lang_run *run, lang_later *cell)
+{
+    avout_value error, value = avout__lang_later_get(cell, &error);
+    avout_release(error);
+    return value.bits ? value : emptied(run);
+}
+
+CORE(is_volatile)
+{
+    return avout_bool(avout__lang_object_of(args[0], LANG_VOLATILE) != NULL);
+}
+
 /* ---- all of them ----------------------------------------------------------------------------------------------- */
 
 bool avout__lang_comes_later(avout_value value)
 {
     return avout__lang_object_of(value, LANG_PROMISE) ||
-           avout__lang_object_of(value, LANG_FUTURE) || avout__lang_object_of(value, LANG_DELAY);
+           avout__lang_object_of(value, LANG_FUTURE) || avout__lang_object_of(value, LANG_DELAY) ||
+           avout__lang_object_of(value, LANG_VOLATILE);
 }
 
 avout_value avout__lang_await(lang_run *run, avout_value value, const int64_t *timeout_ms,
@@ -326,6 +362,8 @@ avout_value avout__lang_await(lang_run *run, avout_value value, const int64_t *t
 {
     lang_promise *promise = avout__lang_object_of(value, LANG_PROMISE);
     lang_future *future = avout__lang_object_of(value, LANG_FUTURE);
+    lang_later *cell = avout__lang_object_of(value, LANG_VOLATILE);
+    if (cell) return volatile_value(run, cell);
     if (!promise && !future) return force_delay(run, avout__lang_object_of(value, LANG_DELAY));
     int64_t deadline = AVOUT__NEVER;
     if (timeout_ms) deadline = avout__deadline_in_ms(*timeout_ms > 0 ? *timeout_ms : 0);
@@ -381,5 +419,9 @@ const lang_core avout__lang_futures[] = {
     {"delay*", "f", "", 1, 1, new_delay, NULL},
     {"delay?", "x", "whether it is a delay", 1, 1, is_delay, NULL},
     {"force", "x", "the value of a delay; others are their own", 1, 1, force, NULL},
+    {"volatile!", "x", "a place whose value vreset! and vswap! change, for one thread", 1, 1,
+     new_volatile, NULL},
+    {"vreset!", "volatile x", "gives it another value", 2, 2, set_volatile, NULL},
+    {"volatile?", "x", "whether it is a volatile", 1, 1, is_volatile, NULL},
     LANG_END,
 };

@@ -172,6 +172,7 @@ CORE(nth_or_nil)
 
 CORE(take)
 {
+    if (count == 1) return avout__lang_core_call(run, "take-xf*", count, args);
     int64_t number;
     lang_walk walk;
     lang_items items = {0};
@@ -216,6 +217,7 @@ static avout_value drop_of(lang_run *run, const char *name, int64_t number, avou
 
 CORE(drop)
 {
+    if (count == 1) return avout__lang_core_call(run, "drop-xf*", count, args);
     int64_t number;
     if (!avout__lang_integer(run, "drop", &number, args[0])) return AVOUT_NONE;
     return drop_of(run, "drop", number, &args[1]);
@@ -281,6 +283,7 @@ static avout_value map_many(lang_run *run, avout_value function, size_t count, a
 
 CORE(map)
 {
+    if (count == 1) return avout__lang_core_call(run, "map-xf*", count, args);
     if (any_lazy(1, count, args)) return avout__lang_core_call(run, "map*", count, args);
     if (count == 2) return map_one(run, args[0], args[1]);
     return map_many(run, args[0], count - 1, args + 1);
@@ -306,12 +309,14 @@ static avout_value filter_of(lang_run *run, const char *name, avout_value *args,
 
 CORE(filter)
 {
+    if (count == 1) return avout__lang_core_call(run, "filter-xf*", count, args);
     if (any_lazy(1, 2, args)) return avout__lang_core_call(run, "filter*", count, args);
     return filter_of(run, "filter", args, true);
 }
 
 CORE(remove_if)
 {
+    if (count == 1) return avout__lang_core_call(run, "remove-xf*", count, args);
     if (any_lazy(1, 2, args)) return avout__lang_core_call(run, "remove*", count, args);
     return filter_of(run, "remove", args, false);
 }
@@ -574,11 +579,11 @@ const lang_core avout__lang_sequences[] = {
     {"cons", "x coll", "the sequence of x and coll's elements", 2, 2, cons, NULL},
     {"last", "coll", "the last element", 1, 1, last, NULL},
     {"nth", "coll index default?", "the element at the index", 2, 3, nth, NULL},
-    {"take", "n coll", "the first n elements", 2, 2, take, NULL},
-    {"drop", "n coll", "all but the first n elements", 2, 2, drop, NULL},
-    {"map", "f coll ...", "the values of f for the elements", 2, LANG_MANY, map, NULL},
-    {"filter", "pred coll", "the elements for which pred is true", 2, 2, filter, NULL},
-    {"remove", "pred coll", "the elements for which pred is false", 2, 2, remove_if, NULL},
+    {"take", "n coll?", "the first n elements", 1, 2, take, NULL},
+    {"drop", "n coll?", "all but the first n elements", 1, 2, drop, NULL},
+    {"map", "f coll ...", "the values of f for the elements", 1, LANG_MANY, map, NULL},
+    {"filter", "pred coll?", "the elements for which pred is true", 1, 2, filter, NULL},
+    {"remove", "pred coll?", "the elements for which pred is false", 1, 2, remove_if, NULL},
     {"reduce", "f start? coll", "f of start and the first, f of that and the next, ...", 2, 3,
      reduce, NULL},
     {"reduced", "x", "what ends a reduce with the value x", 1, 1, reduced, NULL},

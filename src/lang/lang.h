@@ -10,7 +10,7 @@
  * error.c             errors as values, with place and form; nearest.c what a mistyped name was meant to be
  * print.c             values as text, functions and lazy sequences included
  * table.c             one table of all functions: name, arguments, what it does
- * core_*.c            functions written in C, by theme; prelude.c those written in the language
+ * core_*.c            functions written in C, by theme; prelude.c transducers.c those written in it
  * core_state.c, core_open.c, core_change.c, core_watch.c   atoms, refs, transactions: see state.h
  * core_lock.c core_future.c crew.c            locks; promises, futures and their threads
  * wait.c              waiting, and being interrupted in it
@@ -70,6 +70,7 @@ typedef enum lang_kind {
     LANG_LOCK,
     LANG_CONDITION,
     LANG_CONTAINER,
+    LANG_VOLATILE,
 } lang_kind;
 
 /* First in every object. Objects can be nested as deep as programs make them: they are destroyed
@@ -399,8 +400,8 @@ avout_value avout__lang_core_call(lang_run *run, const char *name, size_t count,
 extern const lang_core avout__lang_numbers[], avout__lang_predicates[], avout__lang_collections[],
     avout__lang_sequences[], avout__lang_texts[], avout__lang_output[], avout__lang_errors[],
     avout__lang_state[], avout__lang_changes[], avout__lang_watches[], avout__lang_regexes[],
-    avout__lang_locks[], avout__lang_openings[], avout__lang_spaces[], avout__lang_futures[],
-    avout__lang_formats[], avout__lang_hidden[], avout__lang_prelude[];
+    avout__lang_locks[], avout__lang_openings[], avout__lang_transducers[], avout__lang_spaces[],
+    avout__lang_futures[], avout__lang_formats[], avout__lang_hidden[], avout__lang_prelude[];
 
 /* ---- the environment (environment.c) ------------------------------------------------------------ */
 

@@ -93,17 +93,17 @@ const lang_core avout__lang_prelude[] = {
     IN_LANGUAGE("take-last", "n coll", "the last n",
                 "(fn take-last [n c] (let [v (vec c)] (seq (drop (- (count v) n) v))))"),
     IN_LANGUAGE("take-while", "pred coll", "the elements before the first for which pred is false",
-                "(fn take-while [pred c] (if (lazy?* c)"
+                "(fn take-while ([pred] (take-while-xf* pred)) ([pred c] (if (lazy?* c)"
                 " (lazy-seq (when-let [s (seq c)] (let [x (first s)]"
                 "   (when (pred x) (cons x (take-while pred (rest s)))))))"
-                " (as-list* (reduce (fn [v x] (if (pred x) (conj v x) (reduced v))) [] c))))"),
+                " (as-list* (reduce (fn [v x] (if (pred x) (conj v x) (reduced v))) [] c)))))"),
     IN_LANGUAGE("drop-while", "pred coll", "the elements from the first for which pred is false on",
-                "(fn drop-while [pred c]"
-                " (loop [s (seq c)] (if (and s (pred (first s))) (recur (next s)) (or s ()))))"),
+                "(fn drop-while ([pred] (drop-while-xf* pred)) ([pred c]"
+                " (loop [s (seq c)] (if (and s (pred (first s))) (recur (next s)) (or s ())))))"),
     IN_LANGUAGE("take-nth", "n coll", "every n-th element",
-                "(fn take-nth [n c] (if (lazy?* c)"
+                "(fn take-nth ([n] (take-nth-xf* n)) ([n c] (if (lazy?* c)"
                 " (lazy-seq (when-let [s (seq c)] (cons (first s) (take-nth n (drop n s)))))"
-                " (let [v (vec c)] (map (fn [i] (nth v i)) (range 0 (count v) n)))))"),
+                " (let [v (vec c)] (map (fn [i] (nth v i)) (range 0 (count v) n))))))"),
     IN_LANGUAGE("split-at", "n coll", "[(take n coll) (drop n coll)]",
                 "(fn split-at [n c] [(take n c) (drop n c)])"),
     IN_LANGUAGE("split-with", "pred coll", "[(take-while pred coll) (drop-while pred coll)]",
@@ -121,36 +121,36 @@ const lang_core avout__lang_prelude[] = {
     IN_LANGUAGE("filterv", "pred coll", "filter, as a vector",
                 "(fn filterv [pred c] (vec (filter pred c)))"),
     IN_LANGUAGE("map-indexed", "f coll", "the values of (f index element)",
-                "(fn map-indexed [f c] (if (lazy?* c) (map f (range) c)"
-                " (let [v (vec c)] (map f (range (count v)) v))))"),
+                "(fn map-indexed ([f] (map-indexed-xf* f)) ([f c] (if (lazy?* c) (map f (range) c)"
+                " (let [v (vec c)] (map f (range (count v)) v)))))"),
     IN_LANGUAGE("keep", "f coll", "the values of f that are not nil",
-                "(fn keep [f c] (filter some? (map f c)))"),
+                "(fn keep ([f] (keep-xf* f)) ([f c] (filter some? (map f c))))"),
     IN_LANGUAGE("keep-indexed", "f coll", "the values of (f index element) that are not nil",
-                "(fn keep-indexed [f c] (filter some? (map-indexed f c)))"),
+                "(fn keep-indexed ([f] (keep-indexed-xf* f)) ([f c] (filter some? (map-indexed f c))))"),
     IN_LANGUAGE("mapcat", "f coll ...", "the elements of all values of f",
-                "(fn mapcat [f & cs] (let [ms (apply map f cs)]"
+                "(fn mapcat ([f] (comp (map f) cat)) ([f & cs] (let [ms (apply map f cs)]"
                 " (if (lazy?* ms)"
                 "   ((fn step [s] (lazy-seq (when-let [t (seq s)]"
                 "      (concat* (first t) (step (rest t)))))) ms)"
-                "   (apply concat ms))))"),
+                "   (apply concat ms)))))"),
     IN_LANGUAGE("interleave", "coll ...", "the first of each, the second of each, ...",
                 "(fn interleave ([] ()) ([c] (map identity c)) ([c & more] (apply mapcat list c more)))"),
     IN_LANGUAGE("interpose", "separator coll", "the elements with the separator between them",
-                "(fn interpose [x c] (drop 1 (mapcat (fn [y] (list x y)) c)))"),
+                "(fn interpose ([x] (interpose-xf* x)) ([x c] (drop 1 (mapcat (fn [y] (list x y)) c))))"),
     IN_LANGUAGE("flatten", "coll", "the elements of all sequences in each other",
                 "(fn flatten [c] (as-list* ((fn into-flat [v c]"
                 " (reduce (fn [v x] (if (sequential? x) (into-flat v x) (conj v x))) v c))"
                 " [] (if (sequential? c) c []))))"),
     IN_LANGUAGE("distinct", "coll", "without elements that were there before",
-                "(fn distinct [c] (if (lazy?* c)"
+                "(fn distinct ([] (distinct-xf*)) ([c] (if (lazy?* c)"
                 " ((fn step [s seen] (lazy-seq (loop [s (seq s)] (when s (let [x (first s)]"
                 "   (if (contains? seen x) (recur (next s))"
                 "     (cons x (step (rest s) (conj seen x))))))))) c #{})"
                 " (as-list* (first (reduce (fn [[v seen] x]"
-                "   (if (contains? seen x) [v seen] [(conj v x) (conj seen x)])) [[] #{}] c)))))"),
+                "   (if (contains? seen x) [v seen] [(conj v x) (conj seen x)])) [[] #{}] c))))))"),
     IN_LANGUAGE("dedupe", "coll", "without elements equal to the one before",
-                "(fn dedupe [c] (as-list* (reduce (fn [v x]"
-                " (if (and (seq v) (= (peek v) x)) v (conj v x))) [] c)))"),
+                "(fn dedupe ([] (dedupe-xf*)) ([c] (as-list* (reduce (fn [v x]"
+                " (if (and (seq v) (= (peek v) x)) v (conj v x))) [] c))))"),
     IN_LANGUAGE("partition", "n step? padding? coll", "lists of n elements, step (n) apart",
                 "(fn partition ([n c] (partition n n c))"
                 " ([n step c] (if (lazy?* c)"
@@ -163,19 +163,19 @@ const lang_core avout__lang_prelude[] = {
                 "         (= n (count p)) (recur (seq (drop step s)) (conj v p))"
                 "         :else (as-list* (conj v (take n (concat p padding)))))))))"),
     IN_LANGUAGE("partition-all", "n step? coll", "partition, the last lists may be shorter",
-                "(fn partition-all ([n c] (partition-all n n c))"
+                "(fn partition-all ([n] (partition-all-xf* n)) ([n c] (partition-all n n c))"
                 " ([n step c] (if (lazy?* c)"
                 "   (lazy-seq (when (seq c) (cons (take n c) (partition-all n step (drop step c)))))"
                 "   (loop [s (seq c) v []]"
                 "     (if s (recur (seq (drop step s)) (conj v (take n s))) (as-list* v))))))"),
     IN_LANGUAGE("partition-by", "f coll", "lists of neighbours for which f answers the same",
-                "(fn partition-by [f c] (loop [s (seq c) k nil part [] v []]"
+                "(fn partition-by ([f] (partition-by-xf* f)) ([f c] (loop [s (seq c) k nil part [] v []]"
                 " (if s"
                 "   (let [x (first s) l (f x)]"
                 "     (if (or (empty? part) (= k l))"
                 "       (recur (next s) l (conj part x) v)"
                 "       (recur (next s) l [x] (conj v (as-list* part)))))"
-                "   (as-list* (if (seq part) (conj v (as-list* part)) v)))))"),
+                "   (as-list* (if (seq part) (conj v (as-list* part)) v))))))"),
     IN_LANGUAGE("reductions", "f start? coll", "all values that reduce goes through",
                 "(fn reductions ([f c] (if-let [s (seq c)] (reductions f (first s) (rest s)) (list (f))))"
                 " ([f x c] (if (lazy?* c)"

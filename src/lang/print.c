@@ -43,6 +43,7 @@ const char *avout__lang_type_name(avout_value value)
     case LANG_PROMISE: return "promise";
     case LANG_FUTURE: return "future";
     case LANG_DELAY: return "delay";
+    case LANG_VOLATILE: return "volatile";
     case LANG_LOCK: return "lock";
     case LANG_CONDITION: return "condition";
     case LANG_CONTAINER: return "container";
@@ -126,6 +127,7 @@ static bool print_object(const printer *p, avout_value value, lang_object *objec
     case LANG_CLIENT: return print_client(p, (const lang_client *)(const void *)object);
     case LANG_PROMISE:
     case LANG_FUTURE:
+    case LANG_VOLATILE:
     case LANG_DELAY: return ok(p, avout__buffer_add_format(b, "#%s", avout__lang_type_name(value)));
     case LANG_LOCK: return print_lock(p, (const lang_lock *)(const void *)object);
     case LANG_CONTAINER:
