@@ -33,6 +33,12 @@ static avout_status ask_permits(uint32_t *permits, int64_t *version, avout__pool
     if (!status && !avout__permits_parse(permits, reply.is.bytes, reply.is.length))
         status = AVOUT_EDATA;
     if (!status && version) *version = reply.is.stat.version;
+    if (!status && !version) {
+        /* So that the first acquisition needs not ask. */
+        avout__locks_lock(pool->room);
+        if (!pool->known) avout__pool_learn(pool, &reply.is);
+        avout__bids_unlock(pool->room);
+    }
     avout__reply_release(&reply);
     return no_permits(pool, status);
 }

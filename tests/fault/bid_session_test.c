@@ -1,0 +1,323 @@
+/* Semaphores and elections and their sessions, on command: what is lost and who is told, what waits on, who
+ * wakes whom, what it costs.
+ * Test-tags: threads */
+#include "engine_support.h"
+
+#define S "/dir/permits"
+#define NODE "/avout/semaphores/dir:/permits"
+#define E "/dir/term"
+
+static const avout_wait_options patient = {.timeout_ms = 20000};
+
+typedef struct side {
+    avout_client *client;
+    avout_store *store;
+    avout_semaphore *semaphore;
+    avout_election *election;
+} side;
+
+static side open_side(size_t index, uint32_t permits)
+{
+    side s = {0};
+    CHECK_OK(avout_connect(engine_url(), NULL, &s.client));
+    s.store = engine_store(index);
+    CHECK_OK(avout_semaphore_open(&s.semaphore, s.client, S, permits));
+    CHECK_OK(avout_election_open(&s.election, s.client, E));
+    return s;
+}
+
+static void close_side(side *s)
+{
+    avout_semaphore_close(s->semaphore);
+    avout_election_close(s->election);
+    avout_close(s->client);
+}
+
+static avout__mem_counters counters(side *s)
+{
+    avout__mem_counters c;
+    avout__mem_counters_of(s->store, &c);
+    return c;
+}
+
+static size_t queue_length(side *s)
+{
+    avout_semaphore_report *report;
+    CHECK_OK(avout_semaphore_inspect(&report, s->client, S));
+    size_t count = report->count;
+    avout_semaphore_report_free(report);
+    return count;
+}
+
+static size_t candidates(side *s)
+{
+    avout_election_report *report;
+    CHECK_OK(avout_election_inspect(&report, s->client, E));
+    size_t count = report->count;
+    avout_election_report_free(report);
+    return count;
+}
+
+typedef struct waiter {
+    side *side;
+    uint32_t permits;
+    avout_lease *lease;
+    _Atomic bool has;
+    pthread_t thread;
+} waiter;
+
+static void *wait_for_permits(void *payload)
+{
+    waiter *w = payload;
+    CHECK_OK(avout_semaphore_acquire(&w->lease, w->side->semaphore, w->permits, &patient));
+    w->has = true;
+    return NULL;
+}
+
+static void start(waiter *w, side *s, uint32_t permits)
+{
+    *w = (waiter){.side = s, .permits = permits};
+    CHECK(!pthread_create(&w->thread, NULL, wait_for_permits, w));
+}
+
+static void finish(waiter *w)
+{
+    pthread_join(w->thread, NULL);
+    CHECK_OK(avout_lease_release(w->lease));
+}
+
+typedef struct told {
+    _Atomic int calls;
+    _Atomic bool elected;
+    avout_token token;
+} told;
+
+static void on_lost(const char *name, avout_token token, void *payload)
+{
+    told *t = payload;
+    CHECK_TEXT(S, name);
+    t->token = token;
+    t->calls++;
+}
+
+static void on_term(const char *name, bool elected, avout_token token, void *payload)
+{
+    told *t = payload;
+    CHECK_TEXT(E, name);
+    t->token = token;
+    t->elected = elected;
+    t->calls++;
+}
+
+/* ---- sessions ---------------------------------------------------------------------------------------- */
+
+TEST(a_lease_is_lost_with_its_session)
+{
+    side a = open_side(0, 2), b = open_side(1, 2);
+    told t = {0};
+    avout_lease *first, *second, *all, *released;
+    CHECK_OK(avout_semaphore_on_lost(a.semaphore, on_lost, &t));
+    CHECK_OK(avout_semaphore_acquire(&released, a.semaphore, 1, NULL));
+    CHECK_OK(avout_lease_release(released));
+    CHECK_OK(avout_semaphore_acquire(&first, a.semaphore, 1, NULL));
+    CHECK_OK(avout_semaphore_acquire(&second, b.semaphore, 1, NULL));
+    waiter w, mine;
+    start(&w, &b, 1);
+    ENGINE_AWAIT(queue_length(&a) == 3);
+    start(&mine, &a, 1); /* this one waits on, in its next session */
+    ENGINE_AWAIT(queue_length(&a) == 4);
+    CHECK_OK(avout__mem_expire(a.store));
+    ENGINE_AWAIT(w.has);
+    ENGINE_AWAIT(t.calls == 1);
+    CHECK_INT(0, avout_token_compare(t.token, avout_lease_token(first)));
+    CHECK(!avout_lease_is_held(first));
+    CHECK(avout_lease_is_held(second));
+    CHECK_STATUS(AVOUT_ELOST, avout_lease_release(first));
+    CHECK_CONTAINS(S, avout_error_detail());
+    ENGINE_AWAIT(queue_length(&b) == 3);
+    CHECK(!mine.has);
+    CHECK_OK(avout_lease_release(second));
+    finish(&mine);
+    finish(&w);
+    ENGINE_AWAIT(!queue_length(&b));
+    CHECK_OK(avout_semaphore_acquire(&all, a.semaphore, 2, NULL));
+    CHECK_OK(avout_semaphore_on_lost(a.semaphore, NULL, NULL));
+    CHECK_OK(avout__mem_expire(a.store));
+    ENGINE_AWAIT(!avout_lease_is_held(all));
+    CHECK_STATUS(AVOUT_ELOST, avout_lease_release(all));
+    CHECK_INT(1, t.calls);
+    close_side(&a);
+    close_side(&b);
+    suite_check_memory();
+}
+
+TEST(a_leader_is_deposed_with_its_session_and_enrolled_again)
+{
+    side a = open_side(0, 1), b = open_side(1, 1);
+    told t = {0};
+    avout_token first, second, again;
+    CHECK_OK(avout_election_on_term(a.election, on_term, &t));
+    CHECK_OK(avout_election_enrol(a.election, "a", 1));
+    CHECK_OK(avout_election_await_term(&first, a.election, &patient));
+    CHECK_OK(avout_election_enrol(b.election, "b", 1));
+    ENGINE_AWAIT(t.calls == 1 && t.elected);
+    CHECK_OK(avout__mem_expire(a.store));
+    CHECK_OK(avout_election_await_term(&second, b.election, &patient));
+    CHECK(avout_token_compare(first, second) < 0);
+    ENGINE_AWAIT(t.calls == 2 && !t.elected);
+    CHECK_INT(0, avout_token_compare(first, t.token));
+    CHECK(!avout_election_leads(a.election));
+    ENGINE_AWAIT(candidates(&b) == 2);
+    CHECK_OK(avout__mem_expire(b.store));
+    CHECK_OK(avout_election_await_term(&again, a.election, &patient));
+    CHECK(avout_token_compare(second, again) < 0);
+    ENGINE_AWAIT(t.calls == 3 && t.elected);
+    CHECK_INT(0, avout_token_compare(again, t.token));
+    ENGINE_AWAIT(candidates(&b) == 2);
+    /* The node was removed meanwhile: it is made again. */
+    CHECK_OK(avout_election_resign(b.election));
+    avout__mem_reconnect_after(a.store, AVOUT_FOREVER);
+    CHECK_OK(avout__mem_expire(a.store));
+    ENGINE_AWAIT(!avout_election_leads(a.election));
+    CHECK_OK(avout_election_remove(b.client, E));
+    CHECK_OK(avout__mem_reconnect(a.store));
+    CHECK_OK(avout_election_await_term(NULL, a.election, &patient));
+    close_side(&a);
+    close_side(&b);
+    suite_check_memory();
+}
+
+/* ---- who wakes whom ------------------------------------------------------------------------------------ */
+
+/* Two come to fit by one release, and stay: the second hears of it from the first, whatever happens to what that
+ * one sends. */
+static bool chain_with(avout__mem_fault fault, size_t n)
+{
+    side a = open_side(0, 2), b = open_side(1, 2), c = open_side(2, 2);
+    avout_lease *both;
+    waiter w[2];
+    CHECK_OK(avout_semaphore_acquire(&both, a.semaphore, 2, NULL));
+    start(&w[0], &b, 1);
+    ENGINE_AWAIT(queue_length(&a) == 2);
+    start(&w[1], &c, 1);
+    ENGINE_AWAIT(queue_length(&a) == 3);
+    ENGINE_AWAIT(counters(&b).armed >= 2 && counters(&c).armed >= 1);
+    fault.nth = n;
+    engine_fault(b.store, fault);
+    CHECK_OK(avout_lease_release(both));
+    ENGINE_AWAIT(w[0].has && w[1].has);
+    bool happened = !avout__mem_faults_left(b.store);
+    avout__mem_faults_clear(b.store);
+    finish(&w[0]);
+    finish(&w[1]);
+    close_side(&a);
+    close_side(&b);
+    close_side(&c);
+    suite_check_memory();
+    return happened;
+}
+
+TEST(the_next_one_is_told)
+{
+    avout__mem_fault faults[] = {
+        {.kind = AVOUT__MEM_LOSE_BEFORE},
+        {.kind = AVOUT__MEM_LOSE_AFTER},
+        {.kind = AVOUT__MEM_FAIL, .status = AVOUT_EIO, .failed_op = SIZE_MAX},
+        {.kind = AVOUT__MEM_LOSE_LATE, .late = AVOUT__MEM_LATE_ON_COMMAND},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        size_t n = 1;
+        while (chain_with(faults[i], n)) n++;
+        CHECK(n > 2);
+    }
+}
+
+/* ---- what it costs ----------------------------------------------------------------------------------------- */
+
+TEST(one_round_trip_each)
+{
+    side a = open_side(0, 2);
+    avout_lease *lease;
+    for (int i = 0; i < 4; i++) {
+        avout__mem_counters before = counters(&a), after;
+        CHECK_OK(avout_semaphore_acquire(&lease, a.semaphore, 1, NULL));
+        after = counters(&a);
+        CHECK_INT(1, after.multis - before.multis);
+        CHECK_INT(1, after.lists - before.lists);
+        if (i) CHECK_INT(2, after.requests - before.requests); /* sent together */
+        CHECK_OK(avout_lease_release(lease));
+        CHECK_INT(1, counters(&a).requests - after.requests);
+    }
+    close_side(&a);
+    suite_check_memory();
+}
+
+/* A release wakes one of many that wait; so does a leader that goes. */
+TEST(no_herd)
+{
+    enum { COUNT = 12 };
+    side holder = open_side(0, 1), sides[COUNT];
+    avout_lease *lease;
+    waiter w[COUNT];
+    CHECK_OK(avout_semaphore_acquire(&lease, holder.semaphore, 1, NULL));
+    CHECK_OK(avout_election_enrol(holder.election, "x", 1));
+    CHECK_OK(avout_election_await_term(NULL, holder.election, &patient));
+    for (size_t i = 0; i < COUNT; i++) {
+        sides[i] = open_side(i + 1, 1);
+        start(&w[i], &sides[i], 1);
+        ENGINE_AWAIT(queue_length(&holder) == i + 2);
+        CHECK_OK(avout_election_enrol(sides[i].election, "x", 1));
+        ENGINE_AWAIT(counters(&sides[i]).armed >= 2);
+    }
+    nanosleep(&(struct timespec){0, 20000000}, NULL); /* what arrivals have caused is over */
+    uint64_t before[COUNT];
+    for (size_t i = 0; i < COUNT; i++) before[i] = counters(&sides[i]).requests;
+    CHECK_OK(avout_lease_release(lease));
+    ENGINE_AWAIT(w[0].has);
+    CHECK_OK(avout_election_resign(holder.election));
+    CHECK_OK(avout_election_await_term(NULL, sides[0].election, &patient));
+    nanosleep(&(struct timespec){0, 20000000}, NULL);
+    /* The first has its permit and tells the next, which is the first waiter from now on. */
+    CHECK(counters(&sides[0]).requests - before[0] <= 5);
+    CHECK(counters(&sides[1]).requests - before[1] <= 5);
+    for (size_t i = 2; i < COUNT; i++) CHECK_INT(before[i], counters(&sides[i]).requests);
+    for (size_t i = 0; i < COUNT; i++) {
+        finish(&w[i]);
+        close_side(&sides[i]);
+    }
+    close_side(&holder);
+    suite_check_memory();
+}
+
+/* ---- at the end of the store's numbers ----------------------------------------------------------------------- */
+
+TEST(numbers_begin_anew_long_before_they_end)
+{
+    side a = open_side(0, 3);
+    avout_lease *lease, *other;
+    uint32_t permits;
+    CHECK_OK(avout__mem_set_sequence(a.store, NODE, 1 << 30));
+    CHECK_OK(avout_semaphore_acquire(&lease, a.semaphore, 1, NULL));
+    avout_token token = avout_lease_token(lease);
+    CHECK_OK(avout_lease_release(lease));
+    CHECK_OK(avout_semaphore_acquire(&lease, a.semaphore, 3, NULL));
+    CHECK(avout_token_compare(token, avout_lease_token(lease)) < 0);
+    avout__reply names = AVOUT__REPLY_INIT;
+    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = NODE};
+    CHECK_OK(avout__store_call(&names, a.store, &list, avout__deadline_in_ms(20000)));
+    CHECK_INT(1, names.is.name_count);
+    CHECK_CONTAINS("-0000000000", names.is.names[0]);
+    avout__reply_release(&names);
+    CHECK_OK(avout_semaphore_permits(&permits, a.semaphore));
+    CHECK_INT(3, permits); /* what is kept in the node stays */
+    CHECK_OK(avout_lease_release(lease));
+    /* A stranger's node keeps it from being made anew: numbers repeat, and better nobody than too many. */
+    CHECK_OK(engine_raw(a.store, (avout_op){.kind = AVOUT_OP_CREATE, .path = NODE "/notes"}));
+    CHECK_OK(avout__mem_set_sequence(a.store, NODE, INT32_MAX));
+    CHECK_OK(avout_semaphore_acquire(&lease, a.semaphore, 1, NULL));
+    CHECK_STATUS(AVOUT_ELIMIT, avout_semaphore_try(&other, a.semaphore, 1));
+    CHECK_CONTAINS("used up", avout_error_detail());
+    CHECK_OK(avout_lease_release(lease));
+    close_side(&a);
+    suite_check_memory();
+}
