@@ -1,0 +1,8 @@
+/* Test-tags: single slow */
+#include "support/suite.h"
+#include "suites/permits.c"
+
+__attribute__((constructor)) static void use(void)
+{
+    suite_use(suite_lmdb_url);
+}

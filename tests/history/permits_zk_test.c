@@ -1,0 +1,10 @@
+/* Test-tags: single slow */
+#include "support/suite.h"
+#include "suites/permits.c"
+#include "support/zookeeper.h"
+
+__attribute__((constructor)) static void use(void)
+{
+    suite_use(test_zk_shared_url);
+    sessions_expire = true;
+}
