@@ -67,7 +67,7 @@ CFLAGS_tsan += -Wno-tsan
 endif
 COMMON_CFLAGS = -std=c17 -fPIC -fvisibility=hidden -pthread $(WARNINGS) $(CFLAGS)
 # What only the command needs.
-CLI_LIBS := -lm -lncursesw
+CLI_LIBS := -lm -lncursesw -ledit
 LIBS := -lzookeeper_mt -llmdb -lgmp -lm -pthread
 
 # ---- what there is --------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ need libgmp-dev compiles c '#include <gmp.h>'
 need liblmdb-dev compiles c '#include <lmdb.h>'
 need libzookeeper-mt-dev compiles c '#include <zookeeper/zookeeper.h>'
 need libncurses-dev compiles c '#include <ncurses.h>'
+need libedit-dev compiles c '#include <histedit.h>'
 if [ "$what" = test ]; then
     need g++ command -v g++
     need pkg-config command -v pkg-config

@@ -9,12 +9,15 @@
  *   listing.c   the names in a directory
  *   child.c     a command that runs under our eyes
  *   top_*.c     the parts of cmd_top.c (top.h)
+ *   program.c   what eval, dosync and repl share
+ *   edit.c terminal.c history.c complete.c   the parts of cmd_repl.c (repl.h)
  *   commands.c  the table of commands; each is a cmd_*.c
  *
  * A new command is a cmd_NAME.c and a line in commands.c. */
 #ifndef AVOUT_CLI_CLI_H
 #define AVOUT_CLI_CLI_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -82,6 +85,7 @@ typedef struct cli_settings {
     bool force;
 
     bool file;
+    bool keep_going;
     bool read;
     bool write;
     bool try_only;
@@ -118,6 +122,7 @@ typedef enum cli_option_bits {
     CLI_DRY_RUN = 1 << 15,
     CLI_FORCE = 1 << 16,
     CLI_FILE = 1 << 17,
+    CLI_KEEP_GOING = 1 << 18,
     CLI_LOCKING = 1 << 20, /* all of `lock` but the next */
     CLI_BUSY_STATUS = 1 << 21,
     CLI_TOP = 1 << 24, /* all that only `top` has */
@@ -190,6 +195,7 @@ cli_exit cli_top(cli_session *session);
 cli_exit cli_rm(cli_session *session);
 cli_exit cli_eval(cli_session *session);
 cli_exit cli_dosync(cli_session *session);
+cli_exit cli_repl(cli_session *session);
 cli_exit cli_lock(cli_session *session);
 cli_exit cli_locks(cli_session *session);
 cli_exit cli_complete(cli_session *session);
@@ -249,6 +255,35 @@ const char *cli_time_text(char text[40], int64_t unix_ms);
 void cli_put(const char *text, size_t length);
 /* Pushes stdout out and reports. A reader who went away had enough: that is CLI_DONE. */
 cli_exit cli_flush(void);
+/* The reader of stdout has gone away, as the last flush has seen. */
+bool cli_unread(void);
+
+/* ---- program.c ------------------------------------------------------------------------------- */
+
+typedef struct cli_program {
+    cli_session *session;
+    avout_lang *lang;
+    avout_options options; /* of its connections */
+    const char *name;      /* of the file; NULL: the command line */
+    bool exits;
+    int exit_status;
+    pthread_mutex_t lock;   /* guards the two below: any thread of the program may connect */
+    avout_client **clients; /* those it has opened; the environment closes them */
+    size_t client_count;
+} cli_program;
+
+/* words.at[first...] are the program's arguments. It prints with `print`; NULL: onto stdout. Reports;
+ * to be closed in any case. */
+cli_exit cli_program_open(cli_program *program, cli_session *session, int first,
+                          avout_edn_sink print, void *payload);
+void cli_program_close(cli_program *program);
+/* (exit) and (quit), with or without a status. */
+avout_status cli_program_define_exits(cli_program *program);
+/* Reports what a form ended with, with its place. */
+cli_exit cli_program_failed(const cli_program *program, avout_status status,
+                            const avout_lang_error *error);
+/* As pr-str has it onto stdout, with a newline; reports. */
+cli_exit cli_program_print(const cli_program *program, avout_value value);
 
 /* ---- child.c --------------------------------------------------------------------------------- */
 

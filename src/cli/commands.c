@@ -152,6 +152,34 @@ static const cli_command commands[] = {
      "  avout dosync '(let [jobs (ref \"/jobs\")] (if (seq @jobs) (peek (alter!! jobs pop)) "
      "(retry!!)))'\n",
      CLI_OUTPUT, 1, -1, cli_dosync, 1},
+    {"repl", "", "type forms in Clojure's syntax and see their values",
+     "A shell of the language of `avout eval`. (connect) is the command's store; *1 *2 *3 are the "
+     "last "
+     "values,\n"
+     "*e is the last error; (doc NAME) and (apropos \"PART\") explain. An unfinished form goes on "
+     "in the "
+     "next\n"
+     "line. TAB completes names of the language, of the program and, in a string that begins with "
+     "a "
+     "slash,\n"
+     "of the store. Ctrl-C interrupts what runs or waits, or drops the line; Ctrl-D, (exit) and "
+     "(quit) "
+     "end.\n"
+     "The history is kept in the file of AVOUT_HISTORY (empty: nowhere), else in the state "
+     "directory,\n"
+     "~/.local/state/avout/history.\n"
+     "\n"
+     "Where standard input is no terminal each form is evaluated as it comes and its value "
+     "printed, one "
+     "a\n"
+     "line. The first error ends it, with status 1; with --keep-going it goes on, and ends with 1 "
+     "at the "
+     "end.\n"
+     "\n"
+     "  avout repl\n"
+     "  avout -s zk://127.0.0.1:2181 repl -q\n"
+     "  echo '(+ 1 2) (swap!! (atom \"/app/hits\" 0) inc)' | avout repl\n",
+     CLI_QUIET | CLI_KEEP_GOING, 0, 0, cli_repl, 0},
     {"lock", "NAME [--] COMMAND [ARGUMENT...]", "run a command while holding a lock",
      "Waits for the lock, runs the command, gives the lock back; for as long as it takes unless\n"
      "--timeout says how long to wait for the lock. The command finds the fencing token of its\n"

@@ -34,7 +34,8 @@ static const option options[] = {
     {CLI_NEW, 0, "new", NULL, "fail with status 1 if the name exists", FLAG, IN(fresh)},
     {CLI_STRICT, 0, "strict", NULL, "not older than anything confirmed to anybody before", FLAG,
      IN(strict)},
-    {CLI_QUIET, 'q', "quiet", NULL, "say nothing when another value was there", FLAG, IN(quiet)},
+    {CLI_QUIET, 'q', "quiet", NULL,
+     "cas: say nothing when another value was there; repl: no greeting", FLAG, IN(quiet)},
     {CLI_COUNT, 'c', "count", "N", "end after N changes", NUMBER, IN(count)},
     {CLI_INITIAL, 'i', "initial", NULL, "begin with the present value (not counted)", FLAG,
      IN(initial)},
@@ -48,6 +49,9 @@ static const option options[] = {
 
     {CLI_FILE, 'f', "file", NULL, "the program is in the file of that name; - is standard input",
      FLAG, IN(file)},
+
+    {CLI_KEEP_GOING, 'k', "keep-going", NULL,
+     "standard input: go on after an error, and end with status 1", FLAG, IN(keep_going)},
 
     {CLI_LOCKING, 0, "write", NULL, "hold it alone (the default)", FLAG, IN(write)},
     {CLI_LOCKING, 0, "read", NULL, "share it with others that read", FLAG, IN(read)},

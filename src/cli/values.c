@@ -93,6 +93,11 @@ avout_status cli_shown_text(const char **shown, char **text, size_t *length,
     return st;
 }
 
+bool cli_unread(void)
+{
+    return output_errno == EPIPE;
+}
+
 cli_exit cli_print_value(cli_session *session, const char *name, avout_value value)
 {
     char *text;

@@ -114,7 +114,8 @@ static avout_status check_format(int directory, const char *path)
     return AVOUT_OK;
 }
 
-/* Without a format file only the remains of an opening that never got that far may be there. */
+/* Without a format file only the remains of an opening that never got that far may be there, and the shell's
+ * history, which is kept in the directory of the default store. */
 static avout_status check_foreign(int directory, const char *path)
 {
     int file = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -129,7 +130,8 @@ static avout_status check_foreign(int directory, const char *path)
     while (!status && (errno = 0, entry = readdir(entries))) {
         const char *name = entry->d_name;
         if (strcmp(name, ".") && strcmp(name, "..") && strcmp(name, "sessions") &&
-            strcmp(name, FORMAT_NEW) && strcmp(name, FORMAT_FILE))
+            strcmp(name, FORMAT_NEW) && strcmp(name, FORMAT_FILE) &&
+            strncmp(name, "history", strlen("history")))
             status =
                 avout_fail(AVOUT_EFORMAT, "%s is not an Avout store: it contains %s", path, name);
     }
