@@ -314,14 +314,14 @@ static avout__place place_of(const avout__bid *bid, const char *const *names, si
     return place;
 }
 
-/* It fits. What was told before a long pause may not be so any more: then it asks again, behind a heartbeat,
+/* It fits. What was told before a long pause may not be so any more: then it asks again, after a heartbeat,
  * whose answer says that the session lives (L4). */
 static void arrive(avout__bid *bid, const avout__place *place)
 {
     avout__locks *room = bid->pool->room;
     if (!avout__lease_holds(room)) {
-        avout__lease_renew(room);
-        bid_ask(bid, bid->first);
+        bid->waiting = false;
+        avout__lease_ask(room);
         return;
     }
     bid->state = AVOUT__CLAIM_GRANTED;

@@ -38,6 +38,8 @@ typedef struct avout__wait {
     bool woken;          /* the want has been added, unless it never gave up the lock */
     bool left;           /* the thread has */
     avout_status status; /* why the wait could not be */
+    avout_status parent_status;
+    char detail[256]; /* of status; "": its text */
     uint64_t number;
     uint32_t replies;
     bool listing, armed, watching, deleting;
@@ -319,6 +321,24 @@ static void wait_list(avout__wait *wait, bool watch)
 
 /* ---- entering ------------------------------------------------------------------------------------------------ */
 
+/* That the condition's node has just been removed ends the wait without a reason; that it cannot be made is
+ * told, or whoever waits in a loop would try again and again. */
+static void refused(avout__wait *wait, const avout_reply *reply)
+{
+    bool no_parent = reply->status == AVOUT_ENOTFOUND && reply->failed_op != SIZE_MAX;
+    wait->status = no_parent ? wait->parent_status : reply->status;
+    snprintf(wait->detail, sizeof wait->detail, "%s",
+             no_parent || !reply->detail ? avout_status_text(wait->status) : reply->detail);
+}
+
+static void parent_made(const avout_reply *reply, void *payload)
+{
+    avout__wait *wait = avout__order_begin(payload, reply);
+    bool lost = reply->status == AVOUT_ECONNECTION || reply->status == AVOUT_ESESSION;
+    if (!lost && reply->status != AVOUT_EEXISTS) wait->parent_status = reply->status;
+    reply_end(payload);
+}
+
 static void entered(avout__deed *deed, avout__deed_end end, const avout_reply *reply,
                     avout_point point)
 {
@@ -339,8 +359,7 @@ static void entered(avout__deed *deed, avout__deed_end end, const avout_reply *r
         else wait_list(wait, false); /* unless it is on its way */
         return;
     }
-    if (end == AVOUT__DEED_REFUSED && reply->status != AVOUT_ENOTFOUND)
-        wait->status = reply->status;
+    if (end == AVOUT__DEED_REFUSED) refused(wait, reply);
     node_gone(wait);
     free_when_done(wait);
 }
@@ -359,15 +378,17 @@ static avout_status send_waiter(avout__wait *wait)
                    .bytes = room->self,
                    .length = strlen(room->self)};
     avout_request first = {
-        .kind = AVOUT_REQUEST_MULTI, .ops = &parent, .op_count = 1, .done = avout__reply_ignored};
-    avout__order *order = avout__order_new(room, wait, &wait->replies);
-    if (!order) return AVOUT_ENOMEM;
-    avout_request list = {
-        .kind = AVOUT_REQUEST_LIST, .path = wait->path, .done = listed_only, .payload = order};
+        .kind = AVOUT_REQUEST_MULTI, .ops = &parent, .op_count = 1, .done = parent_made};
+    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = wait->path, .done = listed_only};
+    first.payload = avout__order_new(room, wait, &wait->replies);
+    list.payload = avout__order_new(room, wait, &wait->replies);
     wait->deed.ended = entered;
-    avout_status status = avout__deed_send(&wait->deed, room, &op, 1, &first, 1, &list, 1);
+    avout_status status = AVOUT_ENOMEM;
+    if (first.payload && list.payload)
+        status = avout__deed_send(&wait->deed, room, &op, 1, &first, 1, &list, 1);
     if (status) {
-        avout__order_cancel(order);
+        if (first.payload) avout__order_cancel(first.payload);
+        if (list.payload) avout__order_cancel(list.payload);
         return status;
     }
     wait->replies++; /* the deed's end */
@@ -533,7 +554,7 @@ static avout_status verdict(const avout__wait *wait, const char *name, bool sign
     const char *lock = wait->lock->name;
     if (wait->status)
         return avout_fail(wait->status, "%s: waiting for %s: %s", lock, name,
-                          avout_status_text(wait->status));
+                          *wait->detail ? wait->detail : avout_status_text(wait->status));
     if (signalled) return AVOUT_OK;
     if (avout_cancel_is_set(cancel))
         return avout_fail(AVOUT_ECANCELLED, "%s: the wait for %s was cancelled", lock, name);

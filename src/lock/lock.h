@@ -153,7 +153,8 @@ struct avout__locks {
     pthread_cond_t wake, told;
     pthread_t tender, teller;
     bool tending, telling, stop, woken;
-    bool beating;     /* a heartbeat is on its way, */
+    bool asked;       /* claims wait for the answer of a heartbeat */
+    bool beating;     /* one is on its way, */
     int64_t beat_ns;  /* the last was sent then */
     int64_t retry_ns; /* when what failed is tried again; 0: nothing did */
     avout__link notices;
@@ -383,7 +384,8 @@ avout__line avout__line_of(const avout__claim *claim, const char *const *names, 
 /* ---- tender.c, mutex held ---------------------------------------------------------------------------- */
 
 void avout__tender_wake(avout__locks *room);
-void avout__lease_renew(avout__locks *room); /* sends a heartbeat, unless one is on its way */
+/* Has claims that are not sure of the session ask again, as soon as a heartbeat has been answered. */
+void avout__lease_ask(avout__locks *room);
 avout_status avout__tender_need(avout__locks *room); /* starts the thread unless it runs */
 avout_status avout__teller_need(avout__locks *room);
 /* Something failed that nobody else will ask for again: tried once more in a while. */

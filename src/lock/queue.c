@@ -26,7 +26,7 @@ static void delete_orphans(const avout__claim *claim, const char *const *names, 
     }
 }
 
-/* Nothing is before it. What was told before a long pause may not be so any more: it asks again, behind a
+/* Nothing is before it. What was told before a long pause may not be so any more: it asks again, after a
  * heartbeat, whose answer says that the session lives (L4). */
 static void arrive(avout__claim *claim)
 {
@@ -36,8 +36,8 @@ static void arrive(avout__claim *claim)
         return;
     }
     if (!avout__lease_holds(room)) {
-        avout__lease_renew(room);
-        avout__claim_list(claim);
+        claim->watching = false;
+        avout__lease_ask(room);
         return;
     }
     claim->state = AVOUT__CLAIM_GRANTED;

@@ -27,6 +27,10 @@ static void beaten(const avout_reply *reply, void *payload)
     avout__locks_lock(room);
     room->beating = false;
     avout__lease_extend(room, reply, room->beat_ns);
+    bool asked = room->asked;
+    room->asked = false;
+    if (asked && reply->status) avout__locks_try_later(room); /* not at the speed of refusals */
+    else if (asked) avout__locks_retry(room);
     avout__tender_wake(room);
     avout__locks_unlock(room);
     avout__locks_unref(room);
@@ -45,9 +49,12 @@ static void beat(avout__locks *room)
     atomic_fetch_sub(&room->refs, 1);
 }
 
-void avout__lease_renew(avout__locks *room)
+void avout__lease_ask(avout__locks *room)
 {
-    if (room->connected && !room->beating) beat(room);
+    if (!room->connected) return; /* the connection's return has them ask */
+    if (!room->beating) beat(room);
+    room->asked = room->beating;
+    if (!room->asked) avout__locks_try_later(room);
 }
 
 static int64_t earlier(int64_t a, int64_t b)

@@ -101,6 +101,31 @@ TEST(a_read_does_not_give_the_lock_after_a_long_wait)
     suite_check_memory();
 }
 
+/* Nor is the store asked at the speed of its answers as long as none of them proves anything. */
+TEST(a_lock_is_not_given_before_a_heartbeat_is_answered)
+{
+    enum { TIMES = 40 };
+    side a = open_side(0, 60000), b = open_side(1, 0);
+    test_faulty_session_ms = 60000;
+    waiter w = {.side = &a};
+    CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
+    CHECK(!pthread_create(&w.thread, NULL, wait_for_lock, &w));
+    while (counters(&a).armed < 2) crowd_sleep_ms(1);
+    slept_s += 61;
+    for (int i = 0; i < TIMES; i++)
+        test_faulty_add(&(test_faulty){
+            .kind = TEST_FAULTY_REFUSE, .handle = 1, .multis = true, .status = AVOUT_EIO});
+    CHECK_OK(avout_lock_release(b.lock));
+    crowd_sleep_ms(200); /* time is the subject: so many tries there are in it, no more */
+    CHECK(test_faulty_left() > TIMES / 2);
+    CHECK(!w.multis);
+    pthread_join(w.thread, NULL);
+    CHECK_INT(0, test_faulty_left());
+    close_side(&a);
+    close_side(&b);
+    suite_check_memory();
+}
+
 /* Refused without having been sent, as by a library that has no memory. */
 TEST(refused_heartbeats_do_not_extend_it)
 {

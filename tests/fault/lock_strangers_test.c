@@ -299,6 +299,26 @@ TEST(the_node_of_a_holder_that_waited_is_removed)
     suite_check_memory();
 }
 
+/* A condition whose node cannot be made is told about: a wait that just ended would be begun again at once. */
+TEST(a_condition_that_cannot_be_made)
+{
+    side a = open_side(0, NULL);
+    avout_condition *condition = locks_open_condition(a.lock, "c");
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    engine_fault(a.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
+                                             .path = CONDITION,
+                                             .status = AVOUT_EPERM,
+                                             .failed_op = 0});
+    CHECK_STATUS(AVOUT_EPERM, avout_condition_wait(condition, &PATIENT));
+    CHECK_INT(1, avout_lock_hold_count(a.lock));
+    CHECK_STATUS(AVOUT_ETIMEOUT,
+                 avout_condition_wait(condition, &(avout_wait_options){.timeout_ms = 1}));
+    CHECK_OK(avout_lock_release(a.lock));
+    avout_condition_close(condition);
+    close_side(&a);
+    suite_check_memory();
+}
+
 /* ---- the slots' node --------------------------------------------------------------------------------------- */
 
 TEST(the_slots_node_removed_by_a_stranger)
