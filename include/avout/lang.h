@@ -12,10 +12,18 @@
  * Values of the language are the library's own: what goes in and comes out is not copied. Functions
  * of the language are values too (boxes), and can be kept in local refs.
  *
- * It is Clojure's core as far as it deals with data, and the original Avout's functions for atoms, refs
- * and transactions (connect, zk-atom, swap!!, dosync!!, ...): no macros of one's own, no Java. Sequences are
- * made at once where they have an end, and as they are read where they may have none ((range),
- * iterate, repeat, cycle, lazy-seq, and what map, filter ... make of such).
+ * It is Clojure's core as far as it deals with data, futures, promises and delays, and the original Avout's
+ * vocabulary: atoms, refs and transactions (connect, zk-atom, swap!!, dosync!!, ...), locks and conditions
+ * (distributed-lock, with-lock, .tryLock, .await, ...), values in containers (mongo-ref, distributed-ref, ...).
+ * No macros of one's own, no Java. Sequences are made at once where they have an end, and as they are read
+ * where they may have none ((range), iterate, repeat, cycle, lazy-seq, and what map, filter ... make of
+ * such).
+ *
+ * A future runs on a thread of the environment's, at most 1024 of them at a time, 64 that do not wait; what
+ * comes on top of the latter waits for its turn. It takes its steps from the evaluation that started it;
+ * its error comes out at deref, within an ExecutionException. In what may run again (transactions, update
+ * functions, validators) `future` is an error: it would be started once more each time. Locks are held by
+ * threads, and so by a future until it releases them.
  *
  * Any thread may call any of these on one environment at the same time, but avout_lang_close. */
 #ifndef AVOUT_LANG_H
@@ -38,7 +46,8 @@ typedef struct avout_lang_options {
     /* Bytes of the C stack one evaluation may use; 0: what the thread has, up to 6 MB. Deeper
      * recursion is an error that the program can catch. */
     size_t max_stack;
-    /* Where println and its like write to; NULL: standard output. */
+    /* Where println and its like write to; NULL: standard output. Called by whoever prints, futures and
+     * watches included: perhaps by several threads at the same time. */
     avout_edn_sink print;
     void *payload;
     /* How (connect) and (connect url) open a client; `url` is NULL for the default store. The
@@ -62,9 +71,10 @@ typedef struct avout_lang_error {
 } avout_lang_error;
 
 AVOUT_API avout_status avout_lang_open(avout_lang **lang, const avout_lang_options *options);
-/* Ends the watches and validators that programs have set in it, and closes the clients they have
- * connected. Functions that come from it may live on. Not from a callback of the library. NULL is
- * accepted. */
+/* Cancels all futures and waits for their threads (what they wait for ends; a commit on its way is waited
+ * for a second), ends the watches and validators that programs have set in it, and closes the clients
+ * they have connected. Functions that come from it may live on. Not from a callback of the library, nor
+ * from a function that a future calls. NULL is accepted. */
 AVOUT_API void avout_lang_close(avout_lang *lang);
 
 /* ---- evaluating --------------------------------------------------------------------------------
