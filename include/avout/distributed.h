@@ -28,6 +28,7 @@
 AVOUT_BEGIN
 
 typedef struct avout_versioned_container avout_versioned_container;
+typedef struct avout_container avout_container;
 
 /* Opens the ref or atom of that name with its values in `container`, creating it with `initial` if there
  * is none; *created (may be NULL) tells. Consumes `initial` and takes over the container, whatever the
@@ -63,6 +64,33 @@ AVOUT_API avout_status avout_container_open(avout_versioned_container **containe
  * container cannot list), what the container answers. */
 AVOUT_API avout_status avout_distributed_collect(size_t *orphans, avout_client *client,
                                                  const char *name, bool remove, int64_t timeout_ms);
+
+/* ---- what is overwritten in its place ------------------------------------------------------------
+ * An atom over an unversioned container, which knows one value and no versions: a configuration file, a row, a
+ * device. It changes under a lock (the lock "/avout-atoms" and the atom's name, which shows in `avout
+ * locks` and can be held by hand), one client at a time; the local changes that wait are made in one hold,
+ * and written once. The store keeps a mark: clean, or being changed.
+ *
+ * What it promises, and no more: no change is lost while nobody loses the lock in the middle of one (a
+ * session that ends before its client knows). A container that refuses old fencing tokens closes that hole,
+ * too. Reads are reads of memory while the mark is clean; while it is not, each asks the container, and may
+ * show a change that is not confirmed yet. A change whose writing or marking is not answered until
+ * the deadline is AVOUT_UNKNOWN: it may have happened, and those who read see what the container has.
+ *
+ * It is an avout_atom, but: avout_swap_async answers AVOUT_ENOTSUP; a function may not change the atom it
+ * is called for (AVOUT_EDEADLOCK), and holds up everybody who wants to change it; of avout_call_options
+ * timeout_ms alone counts; while it is open in a client, this is the only way to open the name there
+ * (AVOUT_ESTATE). */
+
+/* Opens the atom of that name with its value in `container`. Where there is no such atom it is created: with
+ * what the container has, if there never was one, else with `initial`, and *created (may be NULL) tells
+ * whether that was used. Consumes `initial` and takes over the container, whatever the outcome. Handles of
+ * one client share one container, the first. Blocks for the client's timeout_ms at most. Any thread.
+ * AVOUT_EINVAL (the container's table), AVOUT_ESTATE (the client has the name open in another way),
+ * AVOUT_EDATA (it is not kept in a container of this kind), what the container and the lock answer. */
+AVOUT_API avout_status avout_unversioned_atom(avout_atom **atom, avout_client *client,
+                                              const char *name, avout_container *container,
+                                              avout_value initial, bool *created);
 
 AVOUT_END
 

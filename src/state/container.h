@@ -13,6 +13,8 @@ typedef struct avout__container {
     /* The node holds a pointer and the value is elsewhere: an avout__foreign (state/foreign.h), whose
      * functions take the place of encode and decode. Records keep their bytes. */
     bool foreign;
+    /* The node holds a mark and the value is in an unversioned container: an avout__held (state/held.h). */
+    bool held;
     /* Appends the value's bytes. AVOUT_ENOPRINT, AVOUT_ENOMEM. Any thread. */
     avout_status (*encode)(avout__buffer *bytes, avout_value value,
                            const struct avout__container *self);

@@ -7,17 +7,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "state/answer.h"
 #include "base/banned.h"
 
-enum { KIND_MAX = 31 };
-
 /* ---- life --------------------------------------------------------------------------------------- */
-
-static bool is_word(const char *text, size_t max)
-{
-    size_t length = text ? strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") : 0;
-    return length && length <= max && !text[length];
-}
 
 static avout_status check_table(const avout_versioned_container *container)
 {
@@ -30,9 +23,9 @@ static avout_status check_table(const avout_versioned_container *container)
             "and %zu",
             (unsigned)ops->version, (unsigned)ops->size, AVOUT_VERSIONED_CONTAINER_OPS_VERSION,
             sizeof *ops);
-    if (!is_word(ops->kind, KIND_MAX))
+    if (!avout__answer_is_word(ops->kind, AVOUT__KIND_MAX))
         return avout_fail(AVOUT_EINVAL, "container: its kind is not 1 to %d of [a-z0-9-]",
-                          KIND_MAX);
+                          AVOUT__KIND_MAX);
     if (!ops->init || !ops->destroy || !ops->get_state_at || !ops->set_state_at ||
         !ops->delete_state_at || !ops->close)
         return avout_fail(AVOUT_EINVAL, "container %s: a slot that must be there is NULL",
@@ -66,7 +59,7 @@ avout_status avout__foreign_new(avout__foreign **out, avout_versioned_container 
         container->ops->close(container);
         return AVOUT_ENOMEM;
     }
-    foreign->is = (avout__container){container->ops->kind, true, true, NULL, NULL};
+    foreign->is = (avout__container){.name = container->ops->kind, .in_store = true, .foreign = true};
     atomic_init(&foreign->refs, 1);
     foreign->container = container;
     memcpy(foreign->name, name, size);
@@ -112,48 +105,17 @@ bool avout__foreign_same(const avout__foreign *one, const avout__foreign *other)
 
 /* ---- failures ------------------------------------------------------------------------------------- */
 
-static bool is_for_users(avout_status status)
-{
-    switch (status) {
-    case AVOUT_ECONNECTION:
-    case AVOUT_ETIMEOUT:
-    case AVOUT_EAUTH:
-    case AVOUT_EPERM:
-    case AVOUT_ENOSPACE:
-    case AVOUT_ELIMIT:
-    case AVOUT_ENOPRINT:
-    case AVOUT_EDATA:
-    case AVOUT_EFORMAT:
-    case AVOUT_ENOTSUP:
-    case AVOUT_ESYSTEM:
-    case AVOUT_ENOMEM:
-    case AVOUT_EIO: return true;
-    default: return false;
-    }
-}
-
-/* What the container answered, in words of the library's. To a transaction AVOUT_RETRY and others would
- * mean what they do not mean here, and a value that may or may not be there is not there (C3). */
 static avout_status failed(const avout__foreign *foreign, avout_status status, const char *doing)
 {
-    char why[512];
-    const char *detail = avout_error_detail();
-    snprintf(why, sizeof why, "%s", *detail ? detail : avout_status_text(status));
-    if (status == AVOUT_UNKNOWN) status = AVOUT_ETIMEOUT;
-    if (!is_for_users(status)) status = AVOUT_EIO;
-    return avout_fail(status, "%s: container %s at %s: %s: %s", foreign->name,
-                      foreign->container->ops->kind, foreign->container->place, doing, why);
+    return avout__answer_failed(status, foreign->name, foreign->container->ops->kind,
+                                foreign->container->place, doing);
 }
 
-/* What is left for a call; not AVOUT_OK: nothing. */
 static avout_status time_left(int64_t *timeout_ms, const avout__foreign *foreign,
                               int64_t deadline_ns)
 {
-    int64_t left = avout__deadline_left_ms(deadline_ns);
-    avout__error_clear();
-    if (!left) return failed(foreign, AVOUT_ETIMEOUT, "no time left");
-    *timeout_ms = left == INT64_MAX ? AVOUT_FOREVER : left;
-    return AVOUT_OK;
+    if (avout__answer_time(timeout_ms, deadline_ns)) return AVOUT_OK;
+    return failed(foreign, AVOUT_ETIMEOUT, "no time left");
 }
 
 /* ---- pointers ------------------------------------------------------------------------------------- */
@@ -177,7 +139,7 @@ bool avout__pointer_is_of(const char *bytes, size_t length, const char *kind)
 avout_status avout__pointer_refused(const char *bytes, size_t length)
 {
     const char *kind = bytes + strlen(BEGIN), *end = memchr(kind, '"', length - strlen(BEGIN));
-    int shown = end && end - kind <= KIND_MAX ? (int)(end - kind) : 0;
+    int shown = end && end - kind <= AVOUT__KIND_MAX ? (int)(end - kind) : 0;
     return avout_fail(AVOUT_EDATA,
                       "its value is in a state container (%.*s), with which it has to be opened",
                       shown, kind);
@@ -208,7 +170,7 @@ bool avout__pointer_version(char version[AVOUT__VERSION_SIZE], const avout__fore
     if (!quote || quote - at > AVOUT_VERSION_MAX) return false;
     memcpy(version, at, (size_t)(quote - at));
     version[quote - at] = '\0';
-    return is_word(version, AVOUT_VERSION_MAX) && skip(&quote, end, END) && quote == end;
+    return avout__answer_is_word(version, AVOUT_VERSION_MAX) && skip(&quote, end, END) && quote == end;
 }
 
 avout_status avout__pointer_check(const avout__foreign *foreign, const void *bytes, size_t length)
@@ -355,7 +317,7 @@ typedef struct listing {
 static avout_status own_version(const char *version, void *payload)
 {
     const listing *list = payload;
-    if (!is_word(version, AVOUT_VERSION_MAX) ||
+    if (!avout__answer_is_word(version, AVOUT_VERSION_MAX) ||
         strncmp(version, list->foreign->prefix, strlen(list->foreign->prefix)))
         return AVOUT_OK;
     return list->found(version, list->payload);

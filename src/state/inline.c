@@ -22,4 +22,5 @@ static avout_status decode(avout_value *value, const char *bytes, size_t length,
     return avout_codec_edn()->decode(value, bytes, length, NULL);
 }
 
-const avout__container avout__inline_container = {"inline", true, false, encode, decode};
+const avout__container avout__inline_container = {
+    .name = "inline", .in_store = true, .encode = encode, .decode = decode};

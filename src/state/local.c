@@ -3,4 +3,4 @@
 
 #include "base/banned.h"
 
-const avout__container avout__local_container = {"local", false, false, NULL, NULL};
+const avout__container avout__local_container = {.name = "local"};

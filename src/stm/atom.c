@@ -1,5 +1,6 @@
 /* Atoms: identities that change one at a time. A swap is a transaction on one cell. */
 #include "stm/handles.h"
+#include "stm/held.h"
 #include "stm/update.h"
 
 #include "base/alloc.h"
@@ -40,6 +41,7 @@ void avout_atom_close(avout_atom *atom)
 
 avout_status avout_atom_destroy(avout_atom *atom)
 {
+    if (atom->is.cell->container->held) return avout__held_end(atom->is.cell);
     return avout__update_destroy(atom->is.cell);
 }
 
@@ -60,6 +62,7 @@ avout_status avout_atom_deref_within(avout_value *value, avout_atom *atom, int64
 
 avout_status avout_atom_deref_strict(avout_value *value, avout_atom *atom, int64_t timeout_ms)
 {
+    if (atom->is.cell->container->held) return avout__held_strict(value, atom->is.cell, timeout_ms);
     return avout__update_deref_strict(value, atom->is.cell, timeout_ms);
 }
 
@@ -140,6 +143,9 @@ avout_status avout_swap(avout_atom *atom, avout_change_fn change, void *payload,
                         avout_value *old_value, avout_value *new_value,
                         const avout_call_options *options)
 {
+    if (atom->is.cell->container->held)
+        return avout__held_swap(atom->is.cell, change, payload, old_value, new_value,
+                                options ? options->timeout_ms : 0);
     swap wanted = {.cell = atom->is.cell, .change = change, .payload = payload};
     avout_status status = avout__update_run(atom->is.cell, swap_body, &wanted, options);
     swap_results(&wanted, status, old_value, new_value);
@@ -152,17 +158,45 @@ typedef struct assignment {
     avout_value expected; /* AVOUT_NONE: whatever is there */
 } assignment;
 
+static avout_status not_expected(const avout__cell *cell)
+{
+    return avout_fail(AVOUT_ECONFLICT, "%s: the value is not the expected one", cell->name);
+}
+
 static avout_status assign(avout_txn *txn, void *payload)
 {
     assignment *wanted = payload;
     return avout__txn_write(txn, wanted->cell, avout_share(wanted->value), 0);
 }
 
+/* The same as functions, for those that are changed by functions alone. */
+static avout_status put(avout_value *value, void *payload)
+{
+    const assignment *wanted = payload;
+    return avout_put(value, avout_share(wanted->value));
+}
+
+static avout_status put_if(avout_value *value, void *payload)
+{
+    const assignment *wanted = payload;
+    if (avout_value_equal(*value, wanted->expected)) return put(value, payload);
+    return not_expected(wanted->cell);
+}
+
+static avout_status run_assignment(avout_txn_fn body, avout_change_fn function, assignment *wanted,
+                                   const avout_call_options *options)
+{
+    if (wanted->cell->container->held)
+        return avout__held_swap(wanted->cell, function, wanted, NULL, NULL,
+                                options ? options->timeout_ms : 0);
+    return avout__update_run(wanted->cell, body, wanted, options);
+}
+
 avout_status avout_reset(avout_atom *atom, avout_value value, const avout_call_options *options)
 {
     if (avout_is_none(value)) return avout_none_status();
     assignment wanted = {.cell = atom->is.cell, .value = value};
-    avout_status status = avout__update_run(atom->is.cell, assign, &wanted, options);
+    avout_status status = run_assignment(assign, put, &wanted, options);
     avout_release(value);
     return status;
 }
@@ -175,9 +209,7 @@ static avout_status assign_if(avout_txn *txn, void *payload)
     avout_status status = avout__txn_read(&entry, txn, wanted->cell);
     if (!status) status = avout__txn_entry_value(&value, txn, entry);
     if (status) return status;
-    if (!avout_value_equal(value, wanted->expected))
-        return avout_fail(AVOUT_ECONFLICT, "%s: the value is not the expected one",
-                          wanted->cell->name);
+    if (!avout_value_equal(value, wanted->expected)) return not_expected(wanted->cell);
     return assign(txn, wanted);
 }
 
@@ -186,7 +218,7 @@ avout_status avout_compare_and_set(avout_atom *atom, avout_value expected, avout
 {
     if (avout_is_none(value)) return avout_none_status();
     assignment wanted = {.cell = atom->is.cell, .value = value, .expected = expected};
-    avout_status status = avout__update_run(atom->is.cell, assign_if, &wanted, options);
+    avout_status status = run_assignment(assign_if, put_if, &wanted, options);
     avout_release(value);
     return status;
 }
@@ -217,6 +249,10 @@ avout_status avout_swap_async(avout_atom *atom, avout_change_fn change, void *pa
                               const avout_call_options *options, avout_swapped_fn finished,
                               void *finished_payload)
 {
+    if (atom->is.cell->container->held)
+        return avout_fail(AVOUT_ENOTSUP,
+                          "%s: its value is in an unversioned container, whose changes wait",
+                          atom->is.cell->name);
     swap_job *job = avout__calloc(1, sizeof *job);
     if (!job) return AVOUT_ENOMEM;
     avout_status status = avout__txn_new(&job->job.txn, atom->is.cell->stm, options);

@@ -1,5 +1,5 @@
 /* Cells: the table by name, counting, reading without coordination. */
-#include "stm/stm.h"
+#include "stm/held.h"
 
 #include <sched.h>
 #include <string.h>
@@ -79,15 +79,23 @@ static avout_status same_container(bool *idle, const avout__cell *cell,
                                    const avout__container *container)
 {
     const avout__container *known = cell->container;
-    if (!container || container == known) return AVOUT_OK;
+    if (container == known || (!container && !known->held)) return AVOUT_OK;
+    if (!container)
+        return avout_fail(AVOUT_ESTATE,
+                          "%s: is open in this client with its value in an unversioned container",
+                          cell->name);
     if (known->foreign && container->foreign &&
         avout__foreign_same(avout__foreign_of(known), avout__foreign_of(container)))
         return AVOUT_OK;
+    if (known->held && container->held &&
+        avout__held_same(avout__held_of(known), avout__held_of(container)))
+        return AVOUT_OK;
+    bool elsewhere = known->foreign || known->held;
     *idle = !atomic_load(&cell->handles);
     return avout_fail(AVOUT_ESTATE, "%s: is open in this client with its values %s", cell->name,
-                      known->foreign       ? "in another container"
-                      : container->foreign ? "in the store itself"
-                                           : "in another codec");
+                      elsewhere                               ? "in another container"
+                      : container->foreign || container->held ? "in the store itself"
+                                                              : "in another codec");
 }
 
 static avout_status open_in(avout__cell **out, bool *idle, avout__stm *stm, const char *name,
@@ -108,6 +116,7 @@ static avout_status open_in(avout__cell **out, bool *idle, avout__stm *stm, cons
             status ? NULL : cell_new(stm, name, container ? container : &avout__inline_container);
         if (cell && cell->container->foreign)
             avout__foreign_ref(avout__foreign_of(cell->container));
+        if (cell && cell->container->held) avout__held_ref(avout__held_of(cell->container));
         if (!cell) {
             status = AVOUT_ENOMEM;
         } else {
@@ -229,6 +238,7 @@ void avout__cell_unref(avout__cell *cell)
     avout__stm_unlock(stm);
     if (extra) { avout__extra_free(cell); }
     avout__foreign_unref(avout__foreign_of(cell->container));
+    avout__held_unref(avout__held_of(cell->container));
     avout__foreign_unref(atomic_load_explicit(&cell->chunks, memory_order_relaxed));
     avout__free(cell);
     avout__stm_unref(stm);
@@ -307,8 +317,13 @@ static avout_status deref(avout_value *value, avout__cell *cell, int64_t deadlin
         avout__epoch_leave();
         if (record) {
             if (!deadline_ns && record->elsewhere) deadline_ns = avout__deadline_in_ms(timeout_ms);
-            avout_status status = avout__cell_value(value, cell, record, deadline_ns);
-            if (!status) *value = avout_share(*value);
+            avout_status status;
+            if (record->dirty) {
+                status = avout__held_read(value, cell, deadline_ns);
+            } else {
+                status = avout__cell_value(value, cell, record, deadline_ns);
+                if (!status) *value = avout_share(*value);
+            }
             avout__record_unref(record);
             if (status == AVOUT_RETRY) continue;
             return status;

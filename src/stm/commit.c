@@ -56,7 +56,7 @@ static avout_status check_pointer(const avout__entry *entry)
 {
     const void *bytes;
     size_t length;
-    if (entry->cell->container->foreign) return AVOUT_OK;
+    if (entry->cell->container->foreign || entry->cell->container->held) return AVOUT_OK;
     /* What is written over is to be deleted. */
     avout__foreign *chunks;
     if (entry->base->elsewhere) return avout__cell_chunks(&chunks, entry->cell);
@@ -87,7 +87,7 @@ static avout_status check_base(avout_txn *txn, avout__entry *entry)
 
 static avout_status encode(avout__entry *entry)
 {
-    if (entry->blob || !entry->cell->container->in_store) return AVOUT_OK;
+    if (entry->blob || entry->written || !entry->cell->container->in_store) return AVOUT_OK;
     avout__buffer bytes = AVOUT__BUFFER_INIT;
     avout_status status = AVOUT_OK;
     if (!(entry->flags & AVOUT__ENTRY_DESTROY))
@@ -106,7 +106,8 @@ static avout_status prepare_entry(avout_txn *txn, avout__entry *entry)
     if (!(entry->flags & AVOUT__ENTRY_READ)) status = await_head(txn, entry);
     if (!status) status = check_base(txn, entry);
     if (!status && (entry->flags & AVOUT__ENTRY_COMMUTE)) status = apply_commutes(txn, entry);
-    if (!status && !(entry->flags & AVOUT__ENTRY_DESTROY))
+    /* Of a held one the validator has been asked before the container was. */
+    if (!status && !(entry->flags & AVOUT__ENTRY_DESTROY) && !entry->cell->container->held)
         status = avout__validator_check(entry->cell, entry->value);
     /* What is staged is staged at last: whatever else fails leaves nothing behind. */
     bool stages = entry->cell->container->foreign && !(entry->flags & AVOUT__ENTRY_DESTROY);
@@ -116,9 +117,13 @@ static avout_status prepare_entry(avout_txn *txn, avout__entry *entry)
         entry->flags & AVOUT__ENTRY_DESTROY ? AVOUT__RECORD_TOMBSTONE : AVOUT__RECORD_VALUE;
     avout__blob *blob = entry->blob;
     entry->blob = NULL;
-    entry->written = avout__record_new(
-        kind, kind == AVOUT__RECORD_VALUE ? avout_share(entry->value) : AVOUT_NONE, blob);
-    return entry->written ? AVOUT_OK : AVOUT_ENOMEM;
+    bool dirty = entry->flags & AVOUT__ENTRY_DIRTY;
+    bool shown = kind == AVOUT__RECORD_VALUE && !dirty;
+    entry->written = avout__record_new(kind, shown ? avout_share(entry->value) : AVOUT_NONE, blob);
+    if (!entry->written) return AVOUT_ENOMEM;
+    entry->written->dirty = dirty;
+    entry->written->elsewhere = entry->cell->container->held && kind == AVOUT__RECORD_VALUE;
+    return AVOUT_OK;
 }
 
 static void unprepare_entry(avout__entry *entry)
@@ -365,6 +370,9 @@ avout__step avout__txn_commit(avout_status *status, avout_txn *txn, avout_status
 avout__step avout__txn_recommit(avout_status *status, avout_txn *txn)
 {
     if (txn->result || avout__deadline_passed(txn->deadline_ns)) return AVOUT__STEP_AGAIN;
+    /* A mark is made by the body. */
+    for (size_t i = 0; i < txn->count; i++)
+        if (txn->entries[i].cell->container->held) return AVOUT__STEP_AGAIN;
     avout__stm_lock(txn->stm);
     bool valid = avout__txn_valid(txn);
     avout__stm_unlock(txn->stm);

@@ -25,7 +25,7 @@
  *      those who are about to read it; but who does not find a version asks for the pointer again, so
  *      no grace is needed for anything to be right.
  */
-#include "stm/stm.h"
+#include "stm/held.h"
 
 #include <string.h>
 
@@ -49,36 +49,27 @@ avout__foreign *avout__cell_foreign(const avout__cell *cell)
 
 bool avout__is_elsewhere(const avout__cell *cell, const void *bytes, size_t length)
 {
-    return cell->container->foreign || avout__pointer_is_of(bytes, length, AVOUT__CHUNKS_KIND);
+    return cell->container->foreign || cell->container->held ||
+           avout__pointer_is_of(bytes, length, AVOUT__CHUNKS_KIND);
 }
 
 /* ---- reading -------------------------------------------------------------------------------------- */
 
-static void pause_ms(int64_t ms, int64_t deadline_ns)
+void avout__pause_ms(int64_t ms, int64_t deadline_ns)
 {
     _Atomic uint32_t word = 0;
     int64_t until = avout__deadline_in_ms(ms);
     while (avout__futex_wait(&word, 0, until < deadline_ns ? until : deadline_ns, false)) continue;
 }
 
-/* Asks the store whether the record is still the newest. If it is not, its event has been delivered
- * before the answer (P1; for a state that is trusted, the answer that arms its watch, P2). AVOUT_RETRY:
- * it is not. AVOUT_OK: it is, or nobody can tell now. */
-static avout_status still_newest(avout__cell *cell, const avout__record *record,
-                                 int64_t deadline_ns)
+avout_status avout__cell_still(avout__cell *cell, const avout__record *record, int64_t deadline_ns)
 {
     char path[AVOUT__PATH_MAX];
     avout__layout_path(path, cell->name);
     avout_op op = {.kind = AVOUT_OP_CHECK, .path = path, .version = record->version};
     avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
     avout_status status = avout__store_call(NULL, &cell->stm->door, &request, deadline_ns);
-    switch (status) {
-    case AVOUT_EVERSION:
-    case AVOUT_ENOTFOUND: return AVOUT_RETRY;
-    case AVOUT_ECLOSED:
-    case AVOUT_EFORK: return status;
-    default: return AVOUT_OK;
-    }
+    return status == AVOUT_EVERSION || status == AVOUT_ENOTFOUND ? AVOUT_RETRY : status;
 }
 
 static avout_status load(avout_value *value, avout__cell *cell, const avout__record *record,
@@ -95,11 +86,12 @@ static avout_status load(avout_value *value, avout__cell *cell, const avout__rec
         if (status != AVOUT_ENOTFOUND) return status;
         char missing[512];
         snprintf(missing, sizeof missing, "%s", avout_error_detail());
-        status = still_newest(cell, record, deadline_ns);
-        if (status) return status;
+        status = avout__cell_still(cell, record, deadline_ns);
+        if (status == AVOUT_RETRY || status == AVOUT_ECLOSED || status == AVOUT_EFORK)
+            return status;
         if (avout__deadline_left_ms(deadline_ns) <= pause)
             return avout_fail(AVOUT_EIO, "%s, though the store's pointer names it", missing);
-        pause_ms(pause, deadline_ns);
+        avout__pause_ms(pause, deadline_ns);
     }
 }
 
@@ -108,6 +100,8 @@ avout_status avout__cell_value(avout_value *value, avout__cell *cell, avout__rec
 {
     value->bits = atomic_load_explicit(&record->value, memory_order_acquire);
     if (value->bits) return AVOUT_OK;
+    if (cell->container->held && record->elsewhere)
+        return avout__held_load(value, cell, record, deadline_ns);
     if (!record->elsewhere) return avout__record_value(value, record, cell->container, cell->name);
     avout_value loaded;
     avout_status status = load(&loaded, cell, record, deadline_ns);

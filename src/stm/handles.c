@@ -38,6 +38,14 @@ avout_status avout__handle_create(avout__handle **handle, avout__stm *stm, const
         avout__update_create(&fresh->cell, stm, name, container, value, reset, created));
 }
 
+avout_status avout__handle_held(avout__handle **handle, avout__stm *stm, const char *name,
+                                avout__held *held)
+{
+    avout__handle *fresh = avout__alloc(sizeof *fresh);
+    if (!fresh) return AVOUT_ENOMEM;
+    return hand_out(handle, fresh, avout__cell_open(&fresh->cell, stm, name, &held->is));
+}
+
 avout_status avout__handle_local(avout__handle **handle, avout__stm *stm, avout_value initial)
 {
     avout__handle *fresh = avout__alloc(sizeof *fresh);

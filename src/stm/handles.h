@@ -32,6 +32,9 @@ avout_status avout__handle_open(avout__handle **handle, avout__stm *stm, const c
 avout_status avout__handle_create(avout__handle **handle, avout__stm *stm, const char *name,
                                   const avout__container *container, avout_value value, bool reset,
                                   bool *created);
+/* Whether there is a value is not looked at. */
+avout_status avout__handle_held(avout__handle **handle, avout__stm *stm, const char *name,
+                                avout__held *held);
 avout_status avout__handle_local(avout__handle **handle, avout__stm *stm, avout_value initial);
 void avout__handle_close(avout__handle *handle);
 

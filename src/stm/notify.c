@@ -63,7 +63,7 @@ static void watch_free(avout__watch *watch)
 static avout_status shown(avout_value *value, avout__record *record, avout__cell *cell)
 {
     *value = AVOUT_NONE;
-    if (!record) return AVOUT_OK;
+    if (!record || record->dirty) return AVOUT_OK;
     /* What is in a container has been read before (value_is_here). */
     avout_status status = avout__record_value(value, record, cell->container, cell->name);
     if (status) *value = AVOUT_NONE;
@@ -85,7 +85,7 @@ static bool same_value(const avout__record *one, const avout__record *other)
 static avout__watch *behind(avout__cell *cell)
 {
     avout__record *live = atomic_load_explicit(&cell->live, memory_order_relaxed);
-    if (!live) return NULL; /* it will be told when it is known */
+    if (!live || live->dirty) return NULL; /* it will be told when it is known */
     AVOUT__LIST_EACH(link, &cell->extra->watches)
     {
         avout__watch *watch = AVOUT__LINK_OF(link, avout__watch, link);
@@ -100,7 +100,8 @@ static avout__watch *behind(avout__cell *cell)
 /* This thread does not wait for containers: values that are in one are read by the sweeper first. */
 static bool value_is_here(const avout__record *record)
 {
-    return !record->elsewhere || atomic_load_explicit(&record->value, memory_order_acquire);
+    return !record->elsewhere || record->dirty ||
+           atomic_load_explicit(&record->value, memory_order_acquire);
 }
 
 /* AVOUT_ENOMEM: the watch is still behind. AVOUT_BLOCK: it is told when the value has been read. */

@@ -50,6 +50,7 @@ struct avout__record {
     bool staged;
     /* A value that is somewhere else: the bytes are a pointer, and stay. */
     bool elsewhere;
+    bool dirty;                /* held: the mark is; there is no value that could be kept */
     _Atomic uintptr_t value;   /* bits of an avout_value; 0: not decoded yet */
     avout__blob *_Atomic blob; /* what to decode, or to send; NULL: dropped */
     avout__record *under;      /* pending: what it replaced as head; counted */

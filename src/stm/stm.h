@@ -49,6 +49,7 @@
 #include "base/list.h"
 #include "state/container.h"
 #include "state/foreign.h"
+#include "state/held.h"
 #include "stm/record.h"
 #include "store/check.h"
 #include "store/fence.h"
@@ -132,6 +133,7 @@ enum {
     AVOUT__ENTRY_DESTROY = 16, /* with WRITE: becomes a tombstone */
     AVOUT__ENTRY_CREATE = 32,  /* with WRITE: allowed where nothing is */
     AVOUT__ENTRY_SPILL = 64,   /* at commit: the value goes elsewhere in the store, in pieces */
+    AVOUT__ENTRY_DIRTY = 128,  /* held: a dirty mark is written, the value is none */
 };
 
 /* What a transaction has to do with one cell. */
@@ -513,6 +515,12 @@ void avout__txn_run_hooks(avout_txn *txn);
  * elsewhere what its container answers. AVOUT_RETRY: the version was replaced and is gone; look at the cell again. */
 avout_status avout__cell_value(avout_value *value, avout__cell *cell, avout__record *record,
                                int64_t deadline_ns);
+/* Asks the store whether the record is still the newest. If it is not, its event has been delivered
+ * before the answer (P1; for a state that is trusted, the answer that arms its watch, P2): AVOUT_RETRY.
+ * What else the store answers when nobody can tell. */
+avout_status avout__cell_still(avout__cell *cell, const avout__record *record, int64_t deadline_ns);
+/* Sleeps so long, or until the deadline. */
+void avout__pause_ms(int64_t ms, int64_t deadline_ns);
 /* Within a transaction: AVOUT_RETRY dooms it. */
 avout_status avout__txn_value(avout_value *value, avout_txn *txn, avout__cell *cell,
                               avout__record *record);

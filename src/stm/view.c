@@ -155,6 +155,9 @@ static void state_new(avout__cell *cell, avout__record_kind kind, const avout_re
     }
     record->lineage = ++cell->stm->lineages;
     if (blob) record->elsewhere = avout__is_elsewhere(cell, blob->data, blob->length);
+    if (blob && cell->container->held)
+        record->dirty =
+            avout__mark_is_dirty(avout__held_of(cell->container), blob->data, blob->length);
     if (kind != AVOUT__RECORD_ABSENT) {
         record->version = reply->stat.version;
         record->point = reply->stat.changed;

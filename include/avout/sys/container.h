@@ -9,9 +9,8 @@
  *                version later. So one transaction spans any containers and is atomic without any of
  *                them knowing of the others. avout_distributed_ref and avout_distributed_atom
  *                (avout/distributed.h) take one.
- *   unversioned  keeps one value that is overwritten. It cannot take part in transactions. The table is
- *                fixed here so that containers can be written for both; this version of the library has
- *                no identity that takes one.
+ *   unversioned  keeps one value that is overwritten. It cannot take part in transactions.
+ *                avout_unversioned_atom takes one.
  *
  * What holds for every slot of both tables:
  *
@@ -109,10 +108,10 @@ typedef struct avout_versioned_container_ops {
 
 /* ---- unversioned ----------------------------------------------------------------------------- */
 
-typedef struct avout_container {
+struct avout_container {
     const struct avout_container_ops *ops;
     const char *place;
-} avout_container;
+};
 
 #define AVOUT_CONTAINER_OPS_VERSION 1u
 
@@ -123,9 +122,12 @@ typedef struct avout_container_ops {
 
     /* must. As above. */
     avout_status (*init)(avout_container *container, int64_t timeout_ms);
-    /* must. The identity was destroyed: its value and what init made are no longer needed. */
+    /* must. The atom was destroyed: its value and what init made are no longer needed. Afterwards
+     * get_state answers AVOUT_ENOTFOUND, and set_state works without another init. On the thread that
+     * destroys it; failure is ignored. */
     avout_status (*destroy)(avout_container *container, int64_t timeout_ms);
-    /* must. *value, owned by the caller; AVOUT_ENOTFOUND when none was ever set. */
+    /* must. *value, owned by the caller, is what was set last (a replica that lags behind must not be
+     * asked); AVOUT_ENOTFOUND when none was ever set. On any thread that reads. */
     avout_status (*get_state)(avout_value *value, avout_container *container, int64_t timeout_ms);
     /* must. Replaces the value; AVOUT_OK when it is durable. Called by one holder of the identity's
      * lock at a time; tokens only grow, and a container that can remembers the greatest one and

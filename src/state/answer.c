@@ -1,0 +1,54 @@
+#include "state/answer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "avout/options.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/banned.h"
+
+bool avout__answer_is_word(const char *text, size_t max)
+{
+    size_t length = text ? strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") : 0;
+    return length && length <= max && !text[length];
+}
+
+bool avout__answer_time(int64_t *timeout_ms, int64_t deadline_ns)
+{
+    int64_t left = avout__deadline_left_ms(deadline_ns);
+    avout__error_clear();
+    *timeout_ms = left == INT64_MAX ? AVOUT_FOREVER : left;
+    return left > 0;
+}
+
+static bool is_for_users(avout_status status)
+{
+    switch (status) {
+    case AVOUT_ECONNECTION:
+    case AVOUT_ETIMEOUT:
+    case AVOUT_EAUTH:
+    case AVOUT_EPERM:
+    case AVOUT_ENOSPACE:
+    case AVOUT_ELIMIT:
+    case AVOUT_ENOPRINT:
+    case AVOUT_EDATA:
+    case AVOUT_EFORMAT:
+    case AVOUT_ENOTSUP:
+    case AVOUT_ESYSTEM:
+    case AVOUT_ENOMEM:
+    case AVOUT_EIO: return true;
+    default: return false;
+    }
+}
+
+avout_status avout__answer_failed(avout_status status, const char *name, const char *kind,
+                                  const char *place, const char *doing)
+{
+    char why[512];
+    const char *detail = avout_error_detail();
+    snprintf(why, sizeof why, "%s", *detail ? detail : avout_status_text(status));
+    if (status == AVOUT_UNKNOWN) status = AVOUT_ETIMEOUT;
+    if (!is_for_users(status)) status = AVOUT_EIO;
+    return avout_fail(status, "%s: container %s at %s: %s: %s", name, kind, place, doing, why);
+}

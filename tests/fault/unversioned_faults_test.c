@@ -1,0 +1,214 @@
+/* Atoms in unversioned containers in bad times: whatever happens to whichever request while the lock is not
+ * lost in the middle of a change, every change takes effect once or is reported; and where one dies in the
+ * middle, the next goes on (I3, I10, I12; H1 to H3 in src/stm/held.h).
+ *
+ * Test-tags: threads */
+#include "engine_support.h"
+#include "support/shelf.h"
+
+enum { TIMES = 4 };
+
+static avout_status try_open(avout_atom **atom, avout_client *client)
+{
+    avout_container *container;
+    CHECK_OK(shelf_open(&container, "shelf"));
+    return avout_unversioned_atom(atom, client, "/a", container, avout_int(0), NULL);
+}
+
+static avout_client *try_connect(void)
+{
+    avout_client *client = NULL;
+    avout_options options = {.timeout_ms = 20000, .connect_timeout_ms = 20000};
+    (void)avout_connect(engine_url(), &options, &client);
+    return client;
+}
+
+static int64_t strict_int(avout_atom *atom)
+{
+    avout_value value;
+    int64_t number;
+    CHECK_OK(avout_atom_deref_strict(&value, atom, 20000));
+    CHECK_OK(avout_value_to_int(&number, value));
+    avout_release(value);
+    return number;
+}
+
+/* As a stranger sees it. */
+static int64_t judge(void)
+{
+    avout_client *client = suite_connect();
+    avout_atom *atom;
+    CHECK_OK(try_open(&atom, client));
+    int64_t number = strict_int(atom);
+    /* And it goes on. */
+    CHECK_OK(avout_swap(atom, suite_plus, &suite_one, NULL, NULL, NULL));
+    CHECK_INT(number + 1, strict_int(atom));
+    avout_atom_close(atom);
+    avout_close(client);
+    return number;
+}
+
+typedef struct tally {
+    int confirmed, unknown;
+} tally;
+
+static bool may_fail(const avout__mem_fault *fault, avout_status status)
+{
+    return fault->kind == AVOUT__MEM_FAIL && (status == fault->status || status == AVOUT_EIO);
+}
+
+static void add(tally *t, avout_atom *atom, const avout__mem_fault *fault)
+{
+    avout_call_options options = {.timeout_ms = 20000};
+    avout_status status = avout_swap(atom, suite_plus, &suite_one, NULL, NULL, &options);
+    if (!status) t->confirmed++;
+    else if (status == AVOUT_UNKNOWN) t->unknown++;
+    else if (!may_fail(fault, status))
+        test_failed(__FILE__, __LINE__, "%s (%s)", avout_status_name(status), avout_error_detail());
+}
+
+static bool live_with(avout__mem_fault fault)
+{
+    avout_client *witness = suite_connect();
+    avout_store *store = engine_store(0);
+    shelf_put("shelf", NULL);
+    fault.everybody = true;
+    engine_fault(store, fault);
+    tally t = {0};
+    avout_client *clients[2] = {try_connect(), try_connect()};
+    avout_atom *atoms[2] = {0};
+    for (int i = 0; i < 2; i++)
+        for (int try = 0; clients[i] && !atoms[i] && try < 3; try++)
+            (void)try_open(&atoms[i], clients[i]);
+    for (int i = 0; i < TIMES; i++)
+        if (atoms[i % 2]) add(&t, atoms[i % 2], &fault);
+    bool happened = !avout__mem_faults_left(store);
+    avout__mem_faults_clear(store);
+    avout__mem_release_late(store);
+    for (int i = 0; i < 2; i++) {
+        avout_atom_close(atoms[i]);
+        avout_close(clients[i]);
+    }
+    int64_t number = judge();
+    CHECK(number >= t.confirmed && number <= t.confirmed + t.unknown);
+    /* A lost session loses the lock: only then it may be unknown. */
+    bool expires = fault.kind == AVOUT__MEM_EXPIRE_BEFORE || fault.kind == AVOUT__MEM_EXPIRE_AFTER;
+    if (!expires && fault.kind != AVOUT__MEM_FAIL) CHECK_INT(0, t.unknown);
+    avout_close(witness);
+    suite_check_memory();
+    return happened;
+}
+
+TEST_WITHIN(every_request_meets_every_fault, 120)
+{
+    int lives = 0;
+    for (size_t kind = 0; kind < ENGINE_FAULTS; kind++) {
+        avout__mem_fault fault = engine_faults[kind];
+        for (fault.nth = 1; live_with(fault) || fault.nth < 40; fault.nth++) lives++;
+    }
+    fprintf(stderr, "# %d lives\n", lives);
+    CHECK(lives > 300);
+    shelf_end();
+}
+
+/* ---- one who dies in the middle ------------------------------------------------------------------------ */
+
+typedef struct late {
+    avout_atom *atom;
+    avout_status status;
+} late;
+
+static void *add_one(void *payload)
+{
+    late *l = payload;
+    l->status = avout_swap(l->atom, suite_plus, &suite_one, NULL, NULL,
+                           &(avout_call_options){.timeout_ms = 3000});
+    return NULL;
+}
+
+/* Its session ends while the container works; then another one changes it. */
+static avout_status overtake(int64_t expected)
+{
+    avout_client *slow = suite_connect(), *fast = suite_connect();
+    avout_store *store = engine_store(0);
+    late l = {0};
+    avout_atom *next;
+    pthread_t thread;
+    CHECK_OK(try_open(&l.atom, slow));
+    CHECK_OK(try_open(&next, fast));
+    int called = shelf_called("shelf", SHELF_SET);
+    shelf_break("shelf", (shelf_fault){.call = SHELF_SET, .delay_ms = 500});
+    CHECK(!pthread_create(&thread, NULL, add_one, &l));
+    ENGINE_AWAIT(shelf_called("shelf", SHELF_SET) > called);
+    avout__mem_expire(store);
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(avout_swap(next, suite_plus, &suite_one, NULL, NULL, NULL));
+    pthread_join(thread, NULL);
+    CHECK_INT(expected, judge());
+    avout_atom_close(l.atom);
+    avout_atom_close(next);
+    avout_close(fast);
+    suite_close(slow);
+    suite_check_memory();
+    shelf_end();
+    return l.status;
+}
+
+TEST(a_container_that_checks_tokens_refuses_who_lost_the_lock)
+{
+    shelf_checks_tokens("shelf");
+    /* Three, and the late one once more, on what they had made. */
+    CHECK_OK(overtake(4));
+}
+
+/* What it wrote over theirs is lost to them, as is said of such containers; but it is not called done. */
+TEST(who_lost_the_lock_is_not_told_that_it_changed_anything)
+{
+    CHECK_STATUS(AVOUT_UNKNOWN, overtake(1));
+}
+
+/* ---- reading between the marks -------------------------------------------------------------------------- */
+
+static _Atomic bool returned;
+
+static void *read_it(void *payload)
+{
+    avout_value value;
+    CHECK_OK(avout_atom_deref(&value, payload));
+    atomic_store(&returned, true);
+    avout_release(value);
+    return NULL;
+}
+
+/* The reader's mark is clean and its value not read yet; the reader has not heard of what follows. What the
+ * container has by then is not the value of that mark (H2). */
+TEST(a_value_that_came_after_the_mark_is_not_the_marks)
+{
+    avout_client *client = suite_connect(), *other = suite_connect();
+    avout_store *store = engine_store(1);
+    avout_atom *atom, *seen;
+    pthread_t thread;
+    CHECK_OK(try_open(&atom, client));
+    CHECK_OK(try_open(&seen, other));
+    int asked = shelf_called("shelf", SHELF_GET);
+    avout__mem_hold(store, AVOUT__MEM_REPLIES);
+    shelf_break(
+        "shelf",
+        (shelf_fault){.call = SHELF_SET, .status = AVOUT_UNKNOWN, .after = true, .lasting = true});
+    CHECK_STATUS(AVOUT_UNKNOWN, avout_swap(atom, suite_plus, &suite_one, NULL, NULL,
+                                           &(avout_call_options){.timeout_ms = 100}));
+    CHECK(!pthread_create(&thread, NULL, read_it, seen));
+    ENGINE_AWAIT(shelf_called("shelf", SHELF_GET) > asked);
+    /* It cannot be waited for that something does not happen. */
+    nanosleep(&(struct timespec){0, 50000000}, NULL);
+    CHECK(!atomic_load(&returned));
+    avout__mem_release(store);
+    pthread_join(thread, NULL);
+    shelf_mend("shelf");
+    avout_atom_close(atom);
+    avout_atom_close(seen);
+    avout_close(other);
+    suite_close(client);
+    suite_check_memory();
+    shelf_end();
+}

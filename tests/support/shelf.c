@@ -1,0 +1,229 @@
+#include "support/shelf.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "avout/edn.h"
+#include "support/test.h"
+
+enum { PLACES = 4, NAME = 32 };
+
+typedef struct place {
+    char name[NAME];
+    char *text;
+    bool checks_tokens;
+    avout_token greatest;
+    bool broken;
+    shelf_fault fault;
+    int called[SHELF_CALLS];
+} place;
+
+typedef struct shelf {
+    avout_container is;
+    place *at;
+} shelf;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static place places[PLACES];
+static int objects;
+
+/* Lock held. */
+static place *find(const char *name)
+{
+    for (int i = 0; i < PLACES; i++) {
+        if (!*places[i].name) snprintf(places[i].name, NAME, "%s", name);
+        if (!strcmp(places[i].name, name)) return &places[i];
+    }
+    test_failed(__FILE__, __LINE__, "no shelf is left for %s", name);
+}
+
+static place *locked(const char *name)
+{
+    pthread_mutex_lock(&lock);
+    return find(name);
+}
+
+static void unlock(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+/* Lock held; whether the call fails, and whether it has its effect. */
+static bool fails(bool *effect, avout_status *status, place *at, shelf_call call)
+{
+    at->called[call]++;
+    *effect = true;
+    if (!at->broken || at->fault.call != call || --at->fault.nth > 0) return false;
+    shelf_fault fault = at->fault;
+    at->broken = fault.lasting;
+    if (fault.delay_ms) {
+        unlock();
+        nanosleep(&(struct timespec){fault.delay_ms / 1000, fault.delay_ms % 1000 * 1000000}, NULL);
+        pthread_mutex_lock(&lock);
+    }
+    *status = fault.status;
+    *effect = !fault.status || fault.after;
+    return fault.status;
+}
+
+static avout_status answer(avout_status status)
+{
+    unlock();
+    return status ? avout_fail(status, "the shelf is broken") : AVOUT_OK;
+}
+
+static avout_status simple(avout_container *container, shelf_call call)
+{
+    place *at = ((shelf *)container)->at;
+    bool effect;
+    avout_status status = AVOUT_OK;
+    pthread_mutex_lock(&lock);
+    fails(&effect, &status, at, call);
+    if (effect && call == SHELF_DESTROY) {
+        free(at->text);
+        at->text = NULL;
+    }
+    return answer(status);
+}
+
+static avout_status init(avout_container *container, int64_t timeout_ms)
+{
+    (void)timeout_ms;
+    return simple(container, SHELF_INIT);
+}
+
+static avout_status destroy(avout_container *container, int64_t timeout_ms)
+{
+    (void)timeout_ms;
+    return simple(container, SHELF_DESTROY);
+}
+
+static avout_status get_state(avout_value *value, avout_container *container, int64_t timeout_ms)
+{
+    (void)timeout_ms;
+    place *at = ((shelf *)container)->at;
+    bool effect;
+    avout_status status = AVOUT_OK;
+    pthread_mutex_lock(&lock);
+    if (fails(&effect, &status, at, SHELF_GET)) return answer(status);
+    if (!at->text) {
+        unlock();
+        return avout_fail(AVOUT_ENOTFOUND, "the shelf is empty");
+    }
+    status = avout_edn_read(value, at->text, strlen(at->text), NULL, NULL);
+    unlock();
+    return status;
+}
+
+static avout_status set_state(avout_container *container, avout_value value, avout_token token,
+                              int64_t timeout_ms)
+{
+    (void)timeout_ms;
+    place *at = ((shelf *)container)->at;
+    char *text;
+    bool effect;
+    avout_status status = avout_edn_text(&text, NULL, value);
+    if (status) return status;
+    pthread_mutex_lock(&lock);
+    fails(&effect, &status, at, SHELF_SET);
+    if (effect && at->checks_tokens && avout_token_compare(token, at->greatest) < 0) {
+        effect = false;
+        status = AVOUT_EVERSION;
+    }
+    if (effect) {
+        at->greatest = token;
+        free(at->text);
+        at->text = strdup(text);
+    }
+    avout_edn_free(text);
+    return answer(status);
+}
+
+static void close_shelf(avout_container *container)
+{
+    pthread_mutex_lock(&lock);
+    objects--;
+    unlock();
+    free(container);
+}
+
+static const avout_container_ops ops = {AVOUT_CONTAINER_OPS_VERSION,
+                                        sizeof ops,
+                                        "shelf",
+                                        init,
+                                        destroy,
+                                        get_state,
+                                        set_state,
+                                        close_shelf};
+
+avout_status shelf_open(avout_container **container, const char *name)
+{
+    shelf *made = calloc(1, sizeof *made);
+    if (!made) return AVOUT_ENOMEM;
+    made->at = locked(name);
+    objects++;
+    unlock();
+    made->is = (avout_container){&ops, made->at->name};
+    *container = &made->is;
+    return AVOUT_OK;
+}
+
+void shelf_checks_tokens(const char *name)
+{
+    locked(name)->checks_tokens = true;
+    unlock();
+}
+
+void shelf_break(const char *name, shelf_fault fault)
+{
+    place *at = locked(name);
+    at->fault = fault;
+    at->broken = true;
+    unlock();
+}
+
+void shelf_mend(const char *name)
+{
+    locked(name)->broken = false;
+    unlock();
+}
+
+void shelf_put(const char *name, const char *text)
+{
+    place *at = locked(name);
+    free(at->text);
+    at->text = text ? strdup(text) : NULL;
+    unlock();
+}
+
+bool shelf_is(const char *name, const char *text)
+{
+    const place *at = locked(name);
+    bool is = text && at->text ? !strcmp(at->text, text) : text == at->text;
+    unlock();
+    return is;
+}
+
+int shelf_called(const char *name, shelf_call call)
+{
+    int called = locked(name)->called[call];
+    unlock();
+    return called;
+}
+
+int shelf_objects(void)
+{
+    pthread_mutex_lock(&lock);
+    int count = objects;
+    unlock();
+    return count;
+}
+
+void shelf_end(void)
+{
+    CHECK_INT(0, shelf_objects());
+    for (int i = 0; i < PLACES; i++) free(places[i].text);
+    memset(places, 0, sizeof places);
+}
