@@ -41,7 +41,7 @@ static const cli_command commands[] = {
      "  avout cas /app/leader nil '\"host-7\"'\n"
      "  avout cas -q /app/state :idle :running && run-the-job\n",
      CLI_QUIET, 3, 3, cli_cas, 0},
-    {"watch", "NAME [--exec COMMAND [ARGUMENT...]]", "print a value whenever it changes",
+    {"watch", "NAME [--exec COMMAND]", "print a value whenever it changes",
      "Prints the new value after every change, a line each, at once. Changes that follow each "
      "other\n"
      "faster than they can be read may be shown as one; the last one always is. When the name is\n"
@@ -49,15 +49,12 @@ static const cli_command commands[] = {
      "--count\n"
      "changes, when it is interrupted or told to end, and when nobody reads its output any more.\n"
      "\n"
-     "With --exec nothing is printed: the shell's COMMAND is run for each change, one run after "
-     "the\n"
-     "other. The new value is its standard input and, like the name and the value before, in its\n"
-     "environment: AVOUT_VALUE, AVOUT_NAME, AVOUT_OLD; values of more than 100 KiB are not. The\n"
-     "arguments are its $1, $2 ... If it fails that is told on standard error and watching goes "
-     "on;\n"
-     "the status at the end is 1 then. A signal that ends avout goes to the command, too; what is "
-     "left\n"
-     "of it after --kill-after gets KILL.\n"
+     "With --exec nothing is printed: the shell's COMMAND is run for each change, one run\n"
+     "after the other. The new value is its standard input and, like the name and the value\n"
+     "before, in its environment: AVOUT_VALUE, AVOUT_NAME, AVOUT_OLD; values of more than\n"
+     "100 KiB are not. What stands behind NAME are its arguments $1, $2 ... When it fails that\n"
+     "is told on standard error and watching goes on; the status at the end is 1 then. A signal\n"
+     "that ends avout goes to the command, too; what is left of it after --kill-after gets KILL.\n"
      "\n"
      "  avout watch --initial /app/config\n"
      "  avout watch --count 1 /app/ready && ./start\n"

@@ -39,7 +39,7 @@ typedef struct screen {
 } screen;
 
 /* What the connection's thread and signal handlers tell; `wake` is read by this thread's poll. */
-static int wake = -1;
+static _Atomic int wake = -1;
 static _Atomic int last_event = AVOUT_EVENT_CONNECTED;
 static _Atomic int64_t event_time; /* seconds */
 static volatile sig_atomic_t signalled;

@@ -166,6 +166,14 @@ once_with_locks()
         is '.names[-1] | .name == "/t/only" and .value == null and .version == null and
             .lock == {holders: 1, waiting: 0, shared: true}'
 }
+# ZooKeeper: who may not read a value is told so, in its place.
+once_with_secrets()
+{
+    set_to /t/ann 1 && AVOUT_PASSWORD=x "$avout" -u ann --acl owner reset /t/secret 1 && json /t &&
+        is '.names | map(select(.name == "/t/secret")) | .[0].value == null and (.[0].error | length) > 5' &&
+        is '.names[0] | .value == 1 and .error == null' && "$avout" top --once --interval 10ms /t >"$scratch/out" &&
+        grep -q '^/t/secret .* ? ' "$scratch/out"
+}
 nothing() { json && is '.names == []' && [ "$("$avout" top --once --interval 10ms | wc -l)" = 1 ]; }
 # More than are asked for at a time, in several directories.
 many_at_once()
@@ -224,6 +232,11 @@ comes_back()
     return $result
 }
 if [ -n "${AVOUT_TEST_ZOOKEEPER:-}" ]; then live comes_back; fi
+
+if [ -n "${AVOUT_TEST_ZOOKEEPER:-}" ]; then
+    AVOUT_STORE=zk://$AVOUT_TEST_ZOOKEEPER/cli-secrets-$$
+    check once_with_secrets once_with_secrets
+fi
 
 # Only what is on the screen is watched: the server says how many watches there are.
 if [ -n "${AVOUT_TEST_ZOOKEEPER:-}" ]; then
