@@ -170,3 +170,59 @@ TEST(a_machine_that_slept_has_lost_it)
     close_side(&a);
     suite_check_memory();
 }
+
+/* ---- permits and terms end by the same clock --------------------------------------------------------------- */
+
+static _Atomic int terms, depositions;
+
+static void on_term(const char *name, bool elected, avout_token token, void *payload)
+{
+    (void)name, (void)token, (void)payload;
+    if (elected) terms++;
+    else depositions++;
+}
+
+/* Cut off for as long as a session lasts: nothing is held any more, whatever becomes of the session, and the
+ * candidate is one again. */
+TEST(permits_and_terms_end_while_the_connection_is_lost)
+{
+    enum { SESSION_MS = 300 };
+    side a = open_side(0, SESSION_MS);
+    avout_semaphore *semaphore;
+    avout_election *election;
+    avout_lease *lease;
+    avout_token first, second;
+    losses = 0;
+    CHECK_OK(avout_semaphore_open(&semaphore, a.client, "/s", 1));
+    CHECK_OK(avout_election_open(&election, a.client, "/e"));
+    CHECK_OK(avout_semaphore_on_lost(semaphore, count, NULL));
+    CHECK_OK(avout_election_on_term(election, on_term, NULL));
+    CHECK_OK(avout_semaphore_acquire(&lease, semaphore, 1, NULL));
+    CHECK_OK(avout_election_enrol(election, "x", 1));
+    CHECK_OK(avout_election_await_term(&first, election, NULL));
+    crowd_sleep_ms(2 * SESSION_MS); /* heartbeats keep both */
+    CHECK(avout_lease_is_held(lease) && avout_election_leads(election));
+    avout__mem_reconnect_after(a.store, AVOUT_FOREVER);
+    CHECK_OK(avout__mem_suspend(a.store));
+    CHECK(avout_lease_is_held(lease) && avout_election_leads(election));
+    int64_t begun = avout__now_ns();
+    while (avout_lease_is_held(lease) || avout_election_leads(election)) {
+        CHECK(avout__now_ns() - begun < (int64_t)5 * SESSION_MS * 1000000);
+        crowd_sleep_ms(1);
+    }
+    while (!losses || !depositions) crowd_sleep_ms(1);
+    CHECK_INT(1, terms);
+    CHECK_STATUS(AVOUT_ENOTHELD, avout_election_token(&second, election));
+    CHECK_STATUS(AVOUT_ELOST, avout_lease_release(lease));
+    CHECK_OK(avout__mem_reconnect(a.store));
+    CHECK_OK(avout_election_await_term(&second, election, NULL));
+    CHECK(avout_token_compare(first, second) < 0);
+    CHECK_OK(avout_semaphore_acquire(&lease, semaphore, 1, NULL)); /* the lost one was given back */
+    CHECK_OK(avout_lease_release(lease));
+    CHECK_INT(1, losses);
+    CHECK_INT(1, depositions);
+    avout_election_close(election);
+    avout_semaphore_close(semaphore);
+    close_side(&a);
+    suite_check_memory();
+}
