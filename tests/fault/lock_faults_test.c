@@ -123,49 +123,62 @@ static void read_and_write(trial *t)
         EXPLAINED(avout_rwlock_release_write(t->rw));
 }
 
-/* A signal reaches its waiter whatever happens, or the wait ends without one: it never sleeps on. */
-typedef struct sleeper {
+/* A signal reaches one of those who wait, whatever happens, or a wait ends without one: nobody sleeps on.
+ * One of two sleepers is a thread of the signaller's own client. */
+typedef struct beds {
     trial *t;
+    _Atomic int given, taken, waiting;
+} beds;
+
+typedef struct sleeper {
+    beds *beds;
+    avout_lock *lock;
     avout_condition *condition;
-    _Atomic bool waits, flag;
-    avout_status status;
+    pthread_t thread;
 } sleeper;
 
-static void *sleep_for_flag(void *payload)
+static void *sleep_for_ticket(void *payload)
 {
     sleeper *s = payload;
-    trial *t = s->t;
+    beds *b = s->beds;
+    trial *t = b->t;
     avout_wait_options patient = patience(t);
-    s->status = EXPLAINED(avout_lock_acquire(NULL, t->mine, &patient));
-    s->waits = true;
-    while (!s->status && !s->flag)
-        s->status = EXPLAINED(avout_condition_wait(s->condition, &patient));
-    release(t, t->mine);
+    avout_status status = EXPLAINED(avout_lock_acquire(NULL, s->lock, &patient));
+    b->waiting++;
+    while (!status && b->taken >= b->given)
+        status = EXPLAINED(avout_condition_wait(s->condition, &patient));
+    if (!status) b->taken++;
+    release(t, s->lock);
     return NULL;
+}
+
+/* What failed has woken nobody: somebody has to try again. */
+static void give_ticket(beds *b, int number, avout_condition *condition)
+{
+    trial *t = b->t;
+    avout_wait_options patient = patience(t);
+    avout_status status;
+    do {
+        status = EXPLAINED(avout_lock_acquire(NULL, t->theirs, &patient));
+        b->given = number;
+        if (status) continue;
+        status = EXPLAINED(avout_condition_signal(condition));
+        release(t, t->theirs);
+    } while (status && !t->may_time_out);
 }
 
 static void sleep_and_wake(trial *t)
 {
-    sleeper s = {.t = t};
-    avout_condition *theirs;
-    pthread_t thread;
-    avout_wait_options patient = patience(t);
-    CHECK_OK(avout_condition_open(&s.condition, t->mine, "flag"));
-    CHECK_OK(avout_condition_open(&theirs, t->theirs, "flag"));
-    CHECK(!pthread_create(&thread, NULL, sleep_for_flag, &s));
-    while (!s.waits) nanosleep(&(struct timespec){0, 10000}, NULL);
-    /* What failed has woken nobody: somebody has to try again. */
-    avout_status status;
-    do {
-        status = EXPLAINED(avout_lock_acquire(NULL, t->theirs, &patient));
-        s.flag = true;
-        if (status) continue;
-        status = EXPLAINED(avout_condition_signal(theirs));
-        release(t, t->theirs);
-    } while (status && !t->may_time_out);
-    pthread_join(thread, NULL);
-    avout_condition_close(s.condition);
-    avout_condition_close(theirs);
+    beds b = {.t = t};
+    sleeper s[2] = {{.beds = &b, .lock = t->mine}, {.beds = &b, .lock = t->theirs}};
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(avout_condition_open(&s[i].condition, s[i].lock, "ticket"));
+        CHECK(!pthread_create(&s[i].thread, NULL, sleep_for_ticket, &s[i]));
+    }
+    while (b.waiting < 2) nanosleep(&(struct timespec){0, 10000}, NULL);
+    for (int i = 0; i < 2; i++) give_ticket(&b, i + 1, s[1].condition);
+    for (int i = 0; i < 2; i++) pthread_join(s[i].thread, NULL);
+    for (int i = 0; i < 2; i++) avout_condition_close(s[i].condition);
 }
 
 static avout_status open_client(trial *t, avout_client **client)
