@@ -11,6 +11,8 @@ static void print_exits(FILE *out)
 #undef PRINT
 }
 
+enum { LEFT_COLUMN = 30 };
+
 void cli_print_overview(FILE *out)
 {
     fputs(
@@ -22,9 +24,14 @@ void cli_print_overview(FILE *out)
         out);
     const cli_command *command;
     for (size_t i = 0; (command = cli_command_at(i)); i++) {
-        char left[40];
+        char left[80];
         snprintf(left, sizeof left, "%s %s", command->name, command->usage);
-        fprintf(out, "  %-30s %s\n", left, command->summary);
+        /* A usage that reaches into the next column has a line of its own. */
+        if (strlen(left) > LEFT_COLUMN) {
+            fprintf(out, "  %s\n", left);
+            *left = '\0';
+        }
+        fprintf(out, "  %-*s %s\n", LEFT_COLUMN, left, command->summary);
     }
     fputs("\nOptions of every command:\n", out);
     cli_print_options(out, CLI_GLOBAL);

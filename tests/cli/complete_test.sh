@@ -63,7 +63,7 @@ AVOUT_STORE=lmdb:$scratch/lmdb
 all_commands()
 {
     "$avout" complete -- '' | cut -f 1 >"$scratch/offered"
-    "$avout" help | sed -nE 's/^  ([a-z]+) .*/\1/p' | diff - "$scratch/offered" && [ "$(wc -l <"$scratch/offered")" -ge 15 ]
+    "$avout" help | sed -nE 's/^  ([a-z]+)( .*)?$/\1/p' | diff - "$scratch/offered" && [ "$(wc -l <"$scratch/offered")" -ge 15 ]
 }
 check all_commands all_commands
 

@@ -8,7 +8,8 @@ export AVOUT_STORE
 
 # ---- help -------------------------------------------------------------------------------------
 
-commands='get reset swap cas watch ls tree top rm eval dosync lock locks complete help'
+commands=$("$avout" help | sed -nE 's/^  ([a-z]+)( .*)?$/\1/p')
+check there_are_commands [ "$(echo "$commands" | wc -l)" -ge 16 ]
 prints() # TEXT ARGUMENT...
 {
     wanted=$1
