@@ -268,7 +268,8 @@ avout_status avout__lock_handle_release(avout__lock_handle *handle, bool shared)
     uint32_t *count = !hold ? NULL : shared ? &hold->reads : &hold->writes;
     if (!count || !*count) {
         avout__locks_unlock(room);
-        return not_held(lock, shared);
+        status = avout__locks_usable(room); /* closing has taken what was held */
+        return status ? status : not_held(lock, shared);
     }
     bool valid = is_valid(hold);
     --*count;

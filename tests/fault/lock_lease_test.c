@@ -66,7 +66,7 @@ static void count(const char *name, avout_token token, void *payload)
 
 typedef struct waiter {
     side *side;
-    uint64_t multis; /* sent when it had the lock */
+    _Atomic uint64_t multis; /* sent when it had the lock */
     pthread_t thread;
 } waiter;
 
