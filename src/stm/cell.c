@@ -237,8 +237,11 @@ void avout__cell_unref(avout__cell *cell)
     if (extra) avout__link_remove(&extra->notify);
     avout__stm_unlock(stm);
     if (extra) { avout__extra_free(cell); }
-    avout__foreign_unref(avout__foreign_of(cell->container));
-    avout__held_unref(avout__held_of(cell->container));
+    /* Of one container, which is one or the other: it is looked at before it may be gone. */
+    avout__foreign *foreign = avout__foreign_of(cell->container);
+    avout__held *held = avout__held_of(cell->container);
+    avout__foreign_unref(foreign);
+    avout__held_unref(held);
     avout__foreign_unref(atomic_load_explicit(&cell->chunks, memory_order_relaxed));
     avout__free(cell);
     avout__stm_unref(stm);
