@@ -272,6 +272,37 @@ TEST(what_a_dead_writer_left_is_listed_and_deleted)
     c->ops->close(c);
 }
 
+static avout_status count_one(const char *version, void *payload)
+{
+    CHECK(strncmp(version, "many-", 5) == 0);
+    ++*(int *)payload;
+    return AVOUT_OK;
+}
+
+/* Pages that end in the middle of a version's parts, and with what is none of ours. */
+TEST(listings_have_many_pages)
+{
+    test_server *server = test_mongo_start();
+    avout_versioned_container *c = open_at(test_mongo_place(server, "pages"));
+    tools t = use_tools(server, "pages");
+    for (int i = 0; i < 60; i++) {
+        char version[32], json[64];
+        snprintf(version, sizeof version, "many-%d", i);
+        avout__mongo_limit.document = avout__mongo_limit.part = i % 9 == 0 ? 4 : 1000;
+        set(c, version, "\"0123456789abcdef\"");
+        snprintf(json, sizeof json, "{\"_id\": \"many-%d.\"}", i * 7);
+        put(&t, json);
+    }
+    for (int page = 1; page < 90; page += page < 10 ? 1 : 23) {
+        int found = 0;
+        avout__mongo_limit.page = page;
+        CHECK_OK(c->ops->list_versions(c, count_one, &found, TIMEOUT_MS));
+        CHECK_INT(60, found);
+    }
+    end_tools(&t);
+    c->ops->close(c);
+}
+
 TEST(foreign_documents_are_reported)
 {
     test_server *server = test_mongo_start();
