@@ -265,7 +265,7 @@ $(RUNNER): $(RUNNER_SOURCES:%.c=$(BUILD)/release/%.o)
 # The one ZooKeeper server for all test programs that do not need one of their own.
 $(SERVICE): $(SERVICE_SOURCE:%.c=$(BUILD)/release/%.o) \
             $(SUPPORT_SOURCES:%.c=$(BUILD)/release/%.o) $(BUILD)/release/libavout.a
-	$(call link,release)
+	$(call link,release,$(PLUGIN_LIBS))
 
 SHELL_RUN := $(call chosen,$(SHELL_TESTS))
 RUN := $(foreach variant,$(VARIANTS),$(TESTS_$(variant):%=$(variant):%)) $(SHELL_RUN:%=release:%)
