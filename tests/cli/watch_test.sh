@@ -162,7 +162,7 @@ runs_one_at_a_time()
         n=$((n + 1))
     done
     touch "$scratch/go"
-    eventually grep -qx 12 "$scratch/ran" && kill -TERM "$watcher" && ended 0 && sort -nc "$scratch/ran" &&
+    eventually grep -qx 12 "$scratch/ran" && eventually [ ! -d "$scratch/one" ] && kill -TERM "$watcher" && ended 0 && sort -nc "$scratch/ran" &&
         grep -qx 0 "$scratch/ran" && ! grep -q two "$scratch/ran" && [ ! -s "$scratch/watched.err" ]
 }
 failures_do_not_end_it()
