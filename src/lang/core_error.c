@@ -21,7 +21,8 @@ static avout_value made_error(lang_run *run, const char *class_name, avout_value
         avout_release(cause);
         return AVOUT_NONE;
     }
-    return avout__lang_made(run, avout__lang_error_new(class_name, text, length, data, cause));
+    avout_value error = avout__lang_error_new(class_name, text, length, data, cause);
+    return error.bits ? error : avout__lang_failed(run, AVOUT_ENOMEM);
 }
 
 /* (ex-info message map cause?) */

@@ -170,7 +170,10 @@ static avout_value throw_again(lang_run *run, const lang_future *future, avout_v
     if (!around) return avout__lang_failed(run, AVOUT_ENOMEM);
     around->status = error->status;
     around->place = error->place;
-    around->form = error->form ? avout__strdup(error->form) : NULL;
+    if (error->form && !(around->form = avout__strdup(error->form))) {
+        avout_release(box);
+        return avout__lang_failed(run, AVOUT_ENOMEM);
+    }
     avout__lang_throw(run, box);
     run->fatal = future->fatal;
     run->ended = future->ended;

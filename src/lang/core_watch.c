@@ -26,15 +26,22 @@ static avout_value or_nil(avout_value value)
     return value.bits ? value : avout_nil();
 }
 
-/* An avout_watch_fn. Nobody waits for what it answers: an error is told on standard error. */
+/* An avout_watch_fn. Nobody waits for what it answers: an error is told on standard error. What may interrupt
+ * it is named before the environment's closing is looked at: either is seen. */
 static void on_change(const char *key, avout_value old_value, avout_value new_value, void *payload)
 {
     const watch *w = payload;
     const avout_value arguments[] = {w->key, w->cell, or_nil(old_value), or_nil(new_value)};
     avout_value answer;
-    avout_status status = avout_lang_call(&answer, w->lang, w->function, 4, arguments, NULL);
-    if (!status) avout_release(answer);
-    else fprintf(stderr, "avout: watch %s: %s\n", key, avout_error_detail());
+    avout__interruptible outside =
+        avout__interrupt_use(avout__interruptible_by(&w->lang->interrupts));
+    if (!atomic_load(&w->lang->closing)) {
+        avout_status status = avout_lang_call(&answer, w->lang, w->function, 4, arguments, NULL);
+        if (!status) avout_release(answer);
+        else if (!atomic_load(&w->lang->closing))
+            fprintf(stderr, "avout: watch %s: %s\n", key, avout_error_detail());
+    }
+    avout__interrupt_use(outside);
 }
 
 bool avout__lang_remember(lang_run *run, avout_value cell, avout_value key)

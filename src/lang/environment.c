@@ -367,6 +367,9 @@ void avout_lang_close(avout_lang *lang)
     if (!lang) return;
     /* They use all the rest. */
     avout__lang_crew_end(&lang->crew);
+    /* Watches that run end where they wait: the clients' closing waits for them. */
+    atomic_store(&lang->closing, true);
+    avout__interrupt(&lang->interrupts);
     avout__lang_end_state(lang);
     avout__lang_empty_later(lang);
     avout__lang_unref(lang);

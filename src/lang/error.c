@@ -181,6 +181,7 @@ avout_value avout__lang_made(lang_run *run, avout_value made)
 avout_value avout__lang_throw(lang_run *run, avout_value value)
 {
     const lang_error *error = avout__lang_object_of(value, LANG_ERROR);
+    if (!value.bits) return avout__lang_failed(run, AVOUT_ENOMEM);
     if (!error) {
         avout__lang_wrong(run, "throw", "an error, as (ex-info \"why\" {})", value);
         avout_release(value);

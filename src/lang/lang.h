@@ -273,7 +273,7 @@ avout_value avout__lang_wrong(lang_run *run, const char *name, const char *expec
                               avout_value got);
 /* The value of a maker, or its failure as the run's. */
 avout_value avout__lang_made(lang_run *run, avout_value made);
-/* Throws the error in `value` (consumed). */
+/* Throws the error in `value` (consumed; AVOUT_NONE: there was no memory for one). */
 avout_value avout__lang_throw(lang_run *run, avout_value value);
 avout_value avout__lang_error_new(const char *class_name, const char *message, size_t length,
                                   avout_value data, avout_value cause);
@@ -421,6 +421,7 @@ struct avout_lang {
     lang_crew crew;
     avout__link later; /* promises, futures, delays; see future.h */
     avout__interrupts interrupts;
+    atomic_bool closing; /* what others call of the program's is not called any more */
     pthread_mutex_t lock;
     avout_lang_options options;
     avout_value vars;         /* under the lock: a map from symbols to boxes of lang_var */

@@ -330,7 +330,12 @@ static avout_status evaluate_all(void *payload)
         " (loop [i 0 v []] (if (< i 40) (recur (inc i) (conj v i)) (count v)))\n"
         " (case 3 1 :a (2 3) :b) (clojure.string/join \",\" [1 2]) (pr-str 'a \"b\")\n"
         " (update-in {:a {:b 1}} [:a :b] inc) (clojure.string/replace \"a1b2\" "
-        "#\"([a-z]|x)+(\\d)\" \"$2\")]";
+        "#\"([a-z]|x)+(\\d)\" \"$2\")]\n"
+        "(ns a (:use [clojure.set :only [union]]) (:require [clojure.string :as s]))\n"
+        "(letfn [(f [n] (if (= n 0) 0 (g (dec n)))) (g [n] (f n))] (f 2))\n"
+        "[@(future (inc 1)) (let [p (promise)] (deliver p {:a 1}) @p) @(delay [1])\n"
+        " (try @(future (throw (ex-info \"y\" {}))) (catch Exception e (ex-message e)))\n"
+        " (into [] (comp (map inc) (take 2) (partition-all 2)) [1 2 3]) (union #{1} #{2})]";
     avout_lang *own;
     avout_value value;
     (void)payload;

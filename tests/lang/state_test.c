@@ -182,6 +182,18 @@ TEST(a_transaction_waits_for_what_it_needs)
     close_all();
 }
 
+/* What a watch waits for ends with the environment; what comes behind is not begun. */
+TEST(a_watch_that_waits_does_not_hold_up_the_end)
+{
+    for (int i = 0; i < 5; i++) {
+        open_all();
+        answers("#atom[/w]", "(def a (atom \"/w\" 1)) (def started (promise)) (def more (promise))"
+                             "(add-watch a :k (fn [k x old new] (deliver started 1) @(promise)))");
+        answers("4", "(swap!! a inc) @started (swap!! a inc) (reset!! a 4)");
+        close_all();
+    }
+}
+
 /* ---- interruption ------------------------------------------------------------------------------------ */
 
 TEST(an_interruption_reaches_who_sleeps_or_waits_in_a_transaction)
