@@ -150,8 +150,8 @@ avout_status avout__coded_new(avout__coded **coded, const avout_codec *codec)
         return avout_fail(AVOUT_EINVAL, "codec %s: a function is NULL", name);
     *coded = avout__calloc(1, sizeof **coded);
     if (!*coded) return AVOUT_ENOMEM;
-    (*coded)->is = (avout__container){
-        .name = name, .in_store = true, .encode = encode, .decode = decode};
+    (*coded)->is =
+        (avout__container){.name = name, .in_store = true, .encode = encode, .decode = decode};
     (*coded)->codec = *codec;
     return AVOUT_OK;
 }

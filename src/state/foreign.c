@@ -59,7 +59,8 @@ avout_status avout__foreign_new(avout__foreign **out, avout_versioned_container 
         container->ops->close(container);
         return AVOUT_ENOMEM;
     }
-    foreign->is = (avout__container){.name = container->ops->kind, .in_store = true, .foreign = true};
+    foreign->is =
+        (avout__container){.name = container->ops->kind, .in_store = true, .foreign = true};
     atomic_init(&foreign->refs, 1);
     foreign->container = container;
     memcpy(foreign->name, name, size);
@@ -170,7 +171,8 @@ bool avout__pointer_version(char version[AVOUT__VERSION_SIZE], const avout__fore
     if (!quote || quote - at > AVOUT_VERSION_MAX) return false;
     memcpy(version, at, (size_t)(quote - at));
     version[quote - at] = '\0';
-    return avout__answer_is_word(version, AVOUT_VERSION_MAX) && skip(&quote, end, END) && quote == end;
+    return avout__answer_is_word(version, AVOUT_VERSION_MAX) && skip(&quote, end, END) &&
+           quote == end;
 }
 
 avout_status avout__pointer_check(const avout__foreign *foreign, const void *bytes, size_t length)

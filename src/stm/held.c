@@ -383,8 +383,7 @@ static avout_status write_value(bool *refused, round_of *round)
 {
     avout__held *held = avout__held_of(round->cell->container);
     for (*refused = true;; avout__pause_ms(PAUSE_MS, round->deadline_ns)) {
-        avout_status status =
-            avout__held_set(held, round->value, round->token, round->deadline_ns);
+        avout_status status = avout__held_set(held, round->value, round->token, round->deadline_ns);
         if (!status) return AVOUT_OK;
         if (status == AVOUT_UNKNOWN) *refused = false;
         if (*refused || avout__deadline_passed(round->deadline_ns)) return status;
