@@ -1,41 +1,22 @@
 #include "conformance.h"
 
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <avout/edn.h>
+#include "checks.h"
 
-enum { TIMEOUT_MS = 30000, CROWD = 8, ROUNDS = 8, LARGE = 1 << 20, DEEP = 200 };
+enum { CROWD = 8, ROUNDS = 8 };
 
 typedef struct suite {
     conformance_open_fn open;
     const char *place;
     avout_versioned_container *container;
-    int number, failures;
-    char why[512];
+    checks checks;
 } suite;
 
 typedef bool (*check_fn)(suite *s);
-
-/* Says why, for the line that tells of the failure. */
-static bool no(suite *s, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(s->why, sizeof s->why, format, arguments);
-    va_end(arguments);
-    return false;
-}
-
-static bool answers(suite *s, avout_status expected, avout_status got, const char *call)
-{
-    if (got == expected) return true;
-    return no(s, "%s answers %s (%s), not %s", call, avout_status_name(got),
-              got ? avout_error_detail() : "", avout_status_name(expected));
-}
 
 /* ---- the calls --------------------------------------------------------------------------------- */
 
@@ -74,7 +55,8 @@ static bool is_gone(suite *s, const char *version)
     avout_status status =
         s->container->ops->get_state_at(&value, s->container, version, TIMEOUT_MS);
     if (!status) avout_release(value);
-    return answers(s, AVOUT_ENOTFOUND, status, "get_state_at of a version that is not there");
+    return checks_answers(&s->checks, AVOUT_ENOTFOUND, status,
+                          "get_state_at of a version that is not there");
 }
 
 /* ---- the table ----------------------------------------------------------------------------------- */
@@ -83,115 +65,50 @@ static bool the_table_is_complete(suite *s)
 {
     const avout_versioned_container_ops *ops = s->container->ops;
     if (ops->version != AVOUT_VERSIONED_CONTAINER_OPS_VERSION || ops->size != sizeof *ops)
-        return no(s, "version %u, size %u", (unsigned)ops->version, (unsigned)ops->size);
+        return checks_no(&s->checks, "version %u, size %u", (unsigned)ops->version,
+                         (unsigned)ops->size);
     if (!ops->kind || !*ops->kind || strlen(ops->kind) > 31 ||
         ops->kind[strspn(ops->kind, "abcdefghijklmnopqrstuvwxyz0123456789-")])
-        return no(s, "kind is not 1 to 31 characters of [a-z0-9-]");
-    if (!s->container->place) return no(s, "place is NULL");
+        return checks_no(&s->checks, "kind is not 1 to 31 characters of [a-z0-9-]");
+    if (!s->container->place) return checks_no(&s->checks, "place is NULL");
     return (ops->init && ops->destroy && ops->get_state_at && ops->set_state_at &&
             ops->delete_state_at && ops->close) ||
-           no(s, "a slot that must be there is NULL");
+           checks_no(&s->checks, "a slot that must be there is NULL");
 }
 
 static bool init_may_be_repeated(suite *s)
 {
     avout_versioned_container *c = s->container;
     for (int i = 0; i < 3; i++)
-        if (!answers(s, AVOUT_OK, c->ops->init(c, TIMEOUT_MS), "init")) return false;
+        if (!checks_answers(&s->checks, AVOUT_OK, c->ops->init(c, TIMEOUT_MS), "init"))
+            return false;
     return true;
 }
 
 /* ---- values ---------------------------------------------------------------------------------------- */
 
-static bool comes_back(suite *s, const char *version, avout_value value)
+static bool comes_back(void *payload, avout_value value)
 {
-    char *before = NULL, *after = NULL;
+    suite *s = payload;
+    const char *version = "value-1";
     avout_value read = AVOUT_NONE;
     avout_versioned_container *c = s->container;
-    bool ok =
-        answers(s, AVOUT_OK, set(c, version, value), "set_state_at") &&
-        answers(s, AVOUT_OK, c->ops->get_state_at(&read, c, version, TIMEOUT_MS), "get_state_at") &&
-        answers(s, AVOUT_OK, avout_edn_text(&before, NULL, value), "printing") &&
-        answers(s, AVOUT_OK, avout_edn_text(&after, NULL, read), "printing");
-    if (ok && strcmp(before, after)) ok = no(s, "%.60s is %.60s when it is read", before, after);
-    avout_edn_free(before);
-    avout_edn_free(after);
+    bool ok = checks_answers(&s->checks, AVOUT_OK, set(c, version, value), "set_state_at") &&
+              checks_answers(&s->checks, AVOUT_OK,
+                             c->ops->get_state_at(&read, c, version, TIMEOUT_MS), "get_state_at") &&
+              checks_same(&s->checks, value, read);
     avout_release(read);
-    return answers(s, AVOUT_OK, drop(c, version), "delete_state_at") && ok;
+    return checks_answers(&s->checks, AVOUT_OK, drop(c, version), "delete_state_at") && ok;
 }
 
 static bool values_of_all_kinds_come_back_exactly(suite *s)
 {
-    static const char *const texts[] = {"nil",
-                                        "true",
-                                        "false",
-                                        "0",
-                                        "-1",
-                                        "9223372036854775807",
-                                        "-9223372036854775808",
-                                        "5N",
-                                        "123456789012345678901234567890",
-                                        "-123456789012345678901234567890N",
-                                        "2/3",
-                                        "1.0",
-                                        "-0.0",
-                                        "1.0E300",
-                                        "4.9E-324",
-                                        "0.1",
-                                        "##Inf",
-                                        "##-Inf",
-                                        "1.0M",
-                                        "1.00M",
-                                        "1E+10M",
-                                        "-0.001M",
-                                        "\\a",
-                                        "\\newline",
-                                        "\\u03bb",
-                                        "\"\"",
-                                        "\"a \\\"quoted\\\" text\\n\"",
-                                        "\"\\u0000 nul\"",
-                                        "\"\xe2\x82\xac \xf0\x9f\x98\x80\"",
-                                        "sym",
-                                        "name.space/sym",
-                                        ":key",
-                                        ":name.space/key",
-                                        "()",
-                                        "[]",
-                                        "{}",
-                                        "#{}",
-                                        "(1 2 3)",
-                                        "[1 2 3]",
-                                        "#{1 :a \"b\"}",
-                                        "{:a 1, \"b\" [2 3], 4 #{}, nil nil, [1] {2 3}}",
-                                        "{\"$set\" 1, \"a.b\" 2, \"\" 3, \"_id\" 4}",
-                                        "#inst \"2020-01-02T03:04:05.678-00:00\"",
-                                        "#uuid \"f81d4fae-7dec-11d0-a765-00a0c91e6bf6\"",
-                                        "#some/tag [1 2]",
-                                        "#avout/bytes \"AAH/\"",
-                                        "#avout/state {:kind \"x\", :version \"y\"}"};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        avout_value value;
-        if (avout_edn_read(&value, texts[i], strlen(texts[i]), NULL, NULL))
-            return no(s, "the suite's own %s: %s", texts[i], avout_error_detail());
-        bool ok = comes_back(s, "value-1", value);
-        avout_release(value);
-        if (!ok) return false;
-    }
-    return true;
+    return checks_values(&s->checks, comes_back, s);
 }
 
 static bool large_and_deep_values_come_back(suite *s)
 {
-    char *text = malloc(LARGE);
-    if (!text) return no(s, "no memory");
-    for (size_t i = 0; i < LARGE; i++) text[i] = (char)('a' + i % 26);
-    avout_value large = avout_string_n(text, LARGE), deep = avout_vector(0, NULL);
-    free(text);
-    for (int i = 0; i < DEEP; i++) deep = avout_vector(1, &deep);
-    bool ok = comes_back(s, "large-1", large) && comes_back(s, "deep-1", deep);
-    avout_release(large);
-    avout_release(deep);
-    return ok;
+    return checks_large_values(&s->checks, comes_back, s);
 }
 
 /* ---- versions ---------------------------------------------------------------------------------------- */
@@ -204,23 +121,26 @@ static bool a_version_that_was_never_set_is_not_found(suite *s)
 static bool a_version_is_set_once(suite *s)
 {
     avout_versioned_container *c = s->container;
-    bool ok = answers(s, AVOUT_OK, set_int(c, "once-1", 1), "set_state_at") &&
-              answers(s, AVOUT_EEXISTS, set_int(c, "once-1", 2), "set_state_at of what is there") &&
-              answers(s, AVOUT_EEXISTS, set_int(c, "once-1", 1), "set_state_at of what is there");
-    if (ok && get_int(c, "once-1") != 1) ok = no(s, "it is not what was set first");
-    return answers(s, AVOUT_OK, drop(c, "once-1"), "delete_state_at") && ok;
+    bool ok = checks_answers(&s->checks, AVOUT_OK, set_int(c, "once-1", 1), "set_state_at") &&
+              checks_answers(&s->checks, AVOUT_EEXISTS, set_int(c, "once-1", 2),
+                             "set_state_at of what is there") &&
+              checks_answers(&s->checks, AVOUT_EEXISTS, set_int(c, "once-1", 1),
+                             "set_state_at of what is there");
+    if (ok && get_int(c, "once-1") != 1) ok = checks_no(&s->checks, "it is not what was set first");
+    return checks_answers(&s->checks, AVOUT_OK, drop(c, "once-1"), "delete_state_at") && ok;
 }
 
 static bool deleting_takes_one_version_and_may_be_repeated(suite *s)
 {
     avout_versioned_container *c = s->container;
-    bool ok = answers(s, AVOUT_OK, set_int(c, "gone-1", 1), "set_state_at") &&
-              answers(s, AVOUT_OK, set_int(c, "gone-10", 2), "set_state_at");
+    bool ok = checks_answers(&s->checks, AVOUT_OK, set_int(c, "gone-1", 1), "set_state_at") &&
+              checks_answers(&s->checks, AVOUT_OK, set_int(c, "gone-10", 2), "set_state_at");
     for (int i = 0; ok && i < 2; i++)
-        ok = answers(s, AVOUT_OK, drop(c, "gone-1"), "delete_state_at");
+        ok = checks_answers(&s->checks, AVOUT_OK, drop(c, "gone-1"), "delete_state_at");
     ok = ok && is_gone(s, "gone-1");
-    if (ok && get_int(c, "gone-10") != 2) ok = no(s, "deleting gone-1 touched gone-10");
-    return answers(s, AVOUT_OK, drop(c, "gone-10"), "delete_state_at") && ok;
+    if (ok && get_int(c, "gone-10") != 2)
+        ok = checks_no(&s->checks, "deleting gone-1 touched gone-10");
+    return checks_answers(&s->checks, AVOUT_OK, drop(c, "gone-10"), "delete_state_at") && ok;
 }
 
 static bool names_have_79_characters(suite *s)
@@ -230,21 +150,25 @@ static bool names_have_79_characters(suite *s)
     memcpy(longest, "-az9-", 5);
     longest[AVOUT_VERSION_MAX] = '\0';
     avout_versioned_container *c = s->container;
-    bool ok = answers(s, AVOUT_OK, set_int(c, longest, 7), "set_state_at");
-    if (ok && get_int(c, longest) != 7) ok = no(s, "it is not read back");
-    return answers(s, AVOUT_OK, drop(c, longest), "delete_state_at") && ok;
+    bool ok = checks_answers(&s->checks, AVOUT_OK, set_int(c, longest, 7), "set_state_at");
+    if (ok && get_int(c, longest) != 7) ok = checks_no(&s->checks, "it is not read back");
+    return checks_answers(&s->checks, AVOUT_OK, drop(c, longest), "delete_state_at") && ok;
 }
 
 static bool objects_of_one_place_see_the_same(suite *s)
 {
     avout_versioned_container *c = s->container, *other;
-    if (!answers(s, AVOUT_OK, s->open(&other, s->place), "opening again")) return false;
-    bool ok = answers(s, AVOUT_OK, other->ops->init(other, TIMEOUT_MS), "init") &&
-              answers(s, AVOUT_OK, set_int(c, "both-1", 1), "set_state_at");
-    if (ok && get_int(other, "both-1") != 1) ok = no(s, "the other one does not see it");
+    if (!checks_answers(&s->checks, AVOUT_OK, s->open(&other, s->place), "opening again"))
+        return false;
+    bool ok = checks_answers(&s->checks, AVOUT_OK, other->ops->init(other, TIMEOUT_MS), "init") &&
+              checks_answers(&s->checks, AVOUT_OK, set_int(c, "both-1", 1), "set_state_at");
+    if (ok && get_int(other, "both-1") != 1)
+        ok = checks_no(&s->checks, "the other one does not see it");
     ok = ok &&
-         answers(s, AVOUT_EEXISTS, set_int(other, "both-1", 2), "set_state_at of the other") &&
-         answers(s, AVOUT_OK, drop(other, "both-1"), "delete_state_at") && is_gone(s, "both-1");
+         checks_answers(&s->checks, AVOUT_EEXISTS, set_int(other, "both-1", 2),
+                        "set_state_at of the other") &&
+         checks_answers(&s->checks, AVOUT_OK, drop(other, "both-1"), "delete_state_at") &&
+         is_gone(s, "both-1");
     other->ops->close(other);
     return ok;
 }
@@ -252,36 +176,40 @@ static bool objects_of_one_place_see_the_same(suite *s)
 static bool values_outlive_the_object(suite *s)
 {
     avout_versioned_container *c = s->container;
-    if (!answers(s, AVOUT_OK, set_int(c, "stays-1", 5), "set_state_at")) return false;
+    if (!checks_answers(&s->checks, AVOUT_OK, set_int(c, "stays-1", 5), "set_state_at"))
+        return false;
     c->ops->close(c);
     if (s->open(&s->container, s->place)) {
         printf("Bail out! the place cannot be opened again\n");
         exit(1);
     }
     c = s->container;
-    bool ok = answers(s, AVOUT_OK, c->ops->init(c, TIMEOUT_MS), "init");
-    if (ok && get_int(c, "stays-1") != 5) ok = no(s, "it is gone");
-    return answers(s, AVOUT_OK, drop(c, "stays-1"), "delete_state_at") && ok;
+    bool ok = checks_answers(&s->checks, AVOUT_OK, c->ops->init(c, TIMEOUT_MS), "init");
+    if (ok && get_int(c, "stays-1") != 5) ok = checks_no(&s->checks, "it is gone");
+    return checks_answers(&s->checks, AVOUT_OK, drop(c, "stays-1"), "delete_state_at") && ok;
 }
 
 static bool destroying_takes_no_version_along(suite *s)
 {
     avout_versioned_container *c = s->container;
-    bool ok = answers(s, AVOUT_OK, set_int(c, "kept-1", 5), "set_state_at");
+    bool ok = checks_answers(&s->checks, AVOUT_OK, set_int(c, "kept-1", 5), "set_state_at");
     c->ops->destroy(c, TIMEOUT_MS);
-    if (ok && get_int(c, "kept-1") != 5) ok = no(s, "it took what somebody had just set");
-    return answers(s, AVOUT_OK, drop(c, "kept-1"), "delete_state_at") && ok;
+    if (ok && get_int(c, "kept-1") != 5)
+        ok = checks_no(&s->checks, "it took what somebody had just set");
+    return checks_answers(&s->checks, AVOUT_OK, drop(c, "kept-1"), "delete_state_at") && ok;
 }
 
 static bool after_destroying_all_goes_on(suite *s)
 {
     avout_versioned_container *c = s->container;
-    if (!answers(s, AVOUT_OK, c->ops->destroy(c, TIMEOUT_MS), "destroy") || !is_gone(s, "new-1") ||
-        !answers(s, AVOUT_OK, drop(c, "new-1"), "delete_state_at"))
+    if (!checks_answers(&s->checks, AVOUT_OK, c->ops->destroy(c, TIMEOUT_MS), "destroy") ||
+        !is_gone(s, "new-1") ||
+        !checks_answers(&s->checks, AVOUT_OK, drop(c, "new-1"), "delete_state_at"))
         return false;
-    bool ok = answers(s, AVOUT_OK, set_int(c, "new-1", 5), "set_state_at after destroy");
-    if (ok && get_int(c, "new-1") != 5) ok = no(s, "it is not read back");
-    return answers(s, AVOUT_OK, drop(c, "new-1"), "delete_state_at") && ok;
+    bool ok =
+        checks_answers(&s->checks, AVOUT_OK, set_int(c, "new-1", 5), "set_state_at after destroy");
+    if (ok && get_int(c, "new-1") != 5) ok = checks_no(&s->checks, "it is not read back");
+    return checks_answers(&s->checks, AVOUT_OK, drop(c, "new-1"), "delete_state_at") && ok;
 }
 
 /* ---- listing ------------------------------------------------------------------------------------------- */
@@ -315,18 +243,21 @@ static bool listing_names_what_is_there(suite *s)
     if (!c->ops->list_versions) return true;
     for (int i = 0; ok && i < 20; i++) {
         snprintf(version, sizeof version, "list-%d", i);
-        ok = answers(s, AVOUT_OK, set_int(c, version, i), "set_state_at");
+        ok = checks_answers(&s->checks, AVOUT_OK, set_int(c, version, i), "set_state_at");
     }
-    ok = ok && answers(s, AVOUT_OK, drop(c, "list-7"), "delete_state_at") &&
-         answers(s, AVOUT_OK, c->ops->list_versions(c, look, &so_far, TIMEOUT_MS), "list_versions");
+    ok = ok && checks_answers(&s->checks, AVOUT_OK, drop(c, "list-7"), "delete_state_at") &&
+         checks_answers(&s->checks, AVOUT_OK, c->ops->list_versions(c, look, &so_far, TIMEOUT_MS),
+                        "list_versions");
     if (ok && (so_far.ours != 19 || so_far.others))
-        ok = no(s, "19 are there; it names %d, and %d others", so_far.ours, so_far.others);
-    ok = ok && answers(s, AVOUT_ELIMIT, c->ops->list_versions(c, stop, &calls, TIMEOUT_MS),
-                       "list_versions whose function answers AVOUT_ELIMIT");
-    if (ok && calls != 1) ok = no(s, "it goes on after that");
+        ok = checks_no(&s->checks, "19 are there; it names %d, and %d others", so_far.ours,
+                       so_far.others);
+    ok = ok && checks_answers(&s->checks, AVOUT_ELIMIT,
+                              c->ops->list_versions(c, stop, &calls, TIMEOUT_MS),
+                              "list_versions whose function answers AVOUT_ELIMIT");
+    if (ok && calls != 1) ok = checks_no(&s->checks, "it goes on after that");
     for (int i = 0; i < 20; i++) {
         snprintf(version, sizeof version, "list-%d", i);
-        ok = answers(s, AVOUT_OK, drop(c, version), "delete_state_at") && ok;
+        ok = checks_answers(&s->checks, AVOUT_OK, drop(c, version), "delete_state_at") && ok;
     }
     return ok;
 }
@@ -369,7 +300,7 @@ static bool gather(suite *s, member members[CROWD], int round, void *(*live)(voi
     for (int i = 0; i < CROWD; i++) {
         members[i] = (member){.container = s->container, .number = i, .round = round};
         if (pthread_create(&members[i].thread, NULL, live, &members[i]))
-            return no(s, "no thread could be started");
+            return checks_no(&s->checks, "no thread could be started");
     }
     for (int i = 0; i < CROWD; i++) pthread_join(members[i].thread, NULL);
     return true;
@@ -381,7 +312,8 @@ static bool many_threads_use_one_object(suite *s)
     int failures = 0;
     if (!gather(s, members, 0, live_alone)) return false;
     for (int i = 0; i < CROWD; i++) failures += members[i].failures;
-    return !failures || no(s, "%d calls of %d failed", failures, CROWD * ROUNDS * 4);
+    return !failures ||
+           checks_no(&s->checks, "%d calls of %d failed", failures, CROWD * ROUNDS * 4);
 }
 
 static bool of_many_who_set_one_version_one_wins(suite *s)
@@ -399,9 +331,12 @@ static bool of_many_who_set_one_version_one_wins(suite *s)
         snprintf(version, sizeof version, "race-%d", round);
         int64_t there = get_int(s->container, version);
         drop(s->container, version);
-        if (failures) return no(s, "%d answered neither AVOUT_OK nor AVOUT_EEXISTS", failures);
-        if (wins != 1) return no(s, "%d of %d were told that they did", wins, CROWD);
-        if (there != winner) return no(s, "what is there is not the winner's");
+        if (failures)
+            return checks_no(&s->checks, "%d answered neither AVOUT_OK nor AVOUT_EEXISTS",
+                             failures);
+        if (wins != 1)
+            return checks_no(&s->checks, "%d of %d were told that they did", wins, CROWD);
+        if (there != winner) return checks_no(&s->checks, "what is there is not the winner's");
     }
     return true;
 }
@@ -412,20 +347,16 @@ static bool nothing_is_left(suite *s)
     seen so_far = {0};
     if (!c->ops->list_versions) return true;
     c->ops->list_versions(c, look, &so_far, TIMEOUT_MS);
-    return !(so_far.ours + so_far.others) || no(s, "%d versions", so_far.ours + so_far.others);
+    return !(so_far.ours + so_far.others) ||
+           checks_no(&s->checks, "%d versions", so_far.ours + so_far.others);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------- */
 
 static void run(suite *s, const char *name, check_fn check)
 {
-    s->number++;
-    s->why[0] = '\0';
-    bool ok = check(s);
-    if (!ok) s->failures++;
-    printf("%sok %d %s%s%s\n", ok ? "" : "not ", s->number, name, *s->why && !ok ? " # " : "",
-           ok ? "" : s->why);
-    fflush(stdout);
+    checks_begin(&s->checks);
+    checks_end(&s->checks, name, check(s));
 }
 
 int conformance_run(conformance_open_fn open, const char *place)
@@ -438,11 +369,11 @@ int conformance_run(conformance_open_fn open, const char *place)
     }
 #define RUN(check) run(&s, #check, check)
     RUN(the_table_is_complete);
-    if (!s.failures) RUN(init_may_be_repeated);
-    if (s.failures) {
+    if (!s.checks.failures) RUN(init_may_be_repeated);
+    if (s.checks.failures) {
         printf("Bail out! nothing else can be tried\n");
         if (s.container->ops->close) s.container->ops->close(s.container);
-        return s.failures;
+        return s.checks.failures;
     }
     RUN(a_version_that_was_never_set_is_not_found);
     RUN(values_of_all_kinds_come_back_exactly);
@@ -460,6 +391,6 @@ int conformance_run(conformance_open_fn open, const char *place)
     RUN(nothing_is_left);
 #undef RUN
     s.container->ops->close(s.container);
-    printf("1..%d\n", s.number);
-    return s.failures;
+    printf("1..%d\n", s.checks.number);
+    return s.checks.failures;
 }

@@ -1,4 +1,4 @@
-/* The conformance suite of versioned containers: what avout/sys/container.h asks of every author. */
+/* The conformance suites of containers, versioned and unversioned: what avout/sys/container.h asks of every author. */
 #ifndef AVOUT_CONTAINER_CONFORMANCE_H
 #define AVOUT_CONTAINER_CONFORMANCE_H
 
@@ -11,5 +11,10 @@ typedef avout_status (*conformance_open_fn)(avout_versioned_container **containe
 /* Runs all checks on a place that is empty, printing one TAP line each on the standard output; how many
  * failed. What it writes there it deletes again. */
 int conformance_run(conformance_open_fn open, const char *place);
+
+/* The same for unversioned containers. */
+typedef avout_status (*conformance_open_unversioned_fn)(avout_container **container,
+                                                        const char *place);
+int conformance_run_unversioned(conformance_open_unversioned_fn open, const char *place);
 
 #endif

@@ -19,14 +19,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "avout/edn.h"
 #include "avout/file.h"
 #include "avout/sys/container.h"
+#include "common/deadline.h"
+#include "disk.h"
 
 #define NEW ".new"
 
 typedef struct file_container {
     avout_versioned_container is;
+    avout_codec codec;
     char directory[];
 } file_container;
 
@@ -44,91 +46,12 @@ static path path_of(const file_container *at, const char *version, const char *s
     return made;
 }
 
-static avout_status no_memory(void)
-{
-    return avout_fail(AVOUT_ENOMEM, "out of memory");
-}
-
-/* What the system's error is among ours. */
-static avout_status failed(int number, const char *doing)
-{
-    avout_status status = AVOUT_EIO;
-    switch (number) {
-    case ENOSPC:
-    case EDQUOT: status = AVOUT_ENOSPACE; break;
-    case EACCES:
-    case EPERM:
-    case EROFS: status = AVOUT_EPERM; break;
-    case ENOMEM: status = AVOUT_ENOMEM; break;
-    case EFBIG: status = AVOUT_ELIMIT; break;
-    case EMFILE:
-    case ENFILE: status = AVOUT_ESYSTEM; break;
-    case ETIMEDOUT: status = AVOUT_ETIMEOUT; break;
-    default: break;
-    }
-    char text[128];
-    return avout_fail(status, "%s: %s", doing, strerror_r(number, text, sizeof text));
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int64_t deadline_of(int64_t timeout_ms)
-{
-    return timeout_ms == AVOUT_FOREVER ? INT64_MAX : now_ms() + timeout_ms;
-}
-
-/* ---- the directory ----------------------------------------------------------------------------- */
-
-static avout_status sync_directory(const char *directory)
-{
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return failed(errno, "opening the directory");
-    avout_status status = fsync(fd) ? failed(errno, "syncing the directory") : AVOUT_OK;
-    close(fd);
-    return status;
-}
-
-/* Makes the directory whose path is text[0..length), and syncs the one above it. */
-static avout_status make_one(char *text, size_t length)
-{
-    char after = text[length];
-    text[length] = '\0';
-    avout_status status = AVOUT_OK;
-    if (!mkdir(text, 0777)) {
-        char *slash = strrchr(text, '/');
-        if (slash && slash != text) *slash = '\0';
-        status = sync_directory(!slash ? "." : slash == text ? "/" : text);
-        if (slash && slash != text) *slash = '/';
-    } else if (errno != EEXIST) {
-        status = failed(errno, "making the directory");
-    }
-    text[length] = after;
-    return status;
-}
-
-static avout_status make_directory(const file_container *at)
-{
-    char *text = strdup(at->directory);
-    if (!text) return no_memory();
-    size_t length = strlen(text);
-    avout_status status = AVOUT_OK;
-    for (size_t i = 1; !status && i <= length; i++)
-        if ((text[i] == '/' && text[i - 1] != '/') || i == length) status = make_one(text, i);
-    free(text);
-    return status;
-}
-
 static avout_status init(avout_versioned_container *container, int64_t timeout_ms)
 {
     const file_container *at = (file_container *)container;
     (void)timeout_ms;
     struct stat found;
-    if (stat(at->directory, &found)) return make_directory(at);
+    if (stat(at->directory, &found)) return avout__disk_make_directory(at->directory);
     if (S_ISDIR(found.st_mode)) return AVOUT_OK;
     return avout_fail(AVOUT_EIO, "there is something that is no directory");
 }
@@ -140,34 +63,16 @@ static avout_status destroy(avout_versioned_container *container, int64_t timeou
     (void)timeout_ms;
     if (!rmdir(at->directory) || errno == ENOTEMPTY || errno == EEXIST || errno == ENOENT)
         return AVOUT_OK;
-    return failed(errno, "removing the directory");
+    return avout__disk_failed(errno, "removing the directory");
+}
+
+/* A line, for who looks at it; other codecs' bytes are as they are. */
+static bool is_text(const file_container *at)
+{
+    return at->codec.encode == avout_codec_edn()->encode;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------ */
-
-static int write_all(int fd, const char *bytes, size_t length)
-{
-    while (length) {
-        ssize_t written = write(fd, bytes, length);
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return errno;
-        bytes += written;
-        length -= (size_t)written;
-    }
-    return 0;
-}
-
-/* 0 or the error's number. Some file systems tell of a full disk only when the file is closed. */
-static int write_file(const char *name, const char *text, size_t length)
-{
-    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) return errno;
-    int number = write_all(fd, text, length);
-    if (!number) number = write_all(fd, "\n", 1);
-    if (!number && fsync(fd)) number = errno;
-    if (close(fd) && !number) number = errno;
-    return number;
-}
 
 /* A link whose answer was lost on the way (NFS sends it again) says EEXIST though it was made. */
 static bool is_linked(const char *name)
@@ -177,11 +82,11 @@ static bool is_linked(const char *name)
 }
 
 /* One try: 0, or the error's number; V.new is then gone, unless it is another's. */
-static int put(const char *name, const char *fresh, const char *text, size_t length)
+static int put(const char *name, const char *fresh, const char *text, size_t length, bool line)
 {
     struct stat found;
     if (!stat(name, &found)) return EEXIST;
-    int number = write_file(fresh, text, length);
+    int number = avout__disk_write(fresh, text, length, line);
     if (number == EEXIST) return number;
     if (!number && link(fresh, name)) {
         number = errno;
@@ -194,17 +99,18 @@ static int put(const char *name, const char *fresh, const char *text, size_t len
 static avout_status set_text(const file_container *at, const char *name, const char *fresh,
                              const char *text, size_t length, int64_t timeout_ms)
 {
-    int64_t deadline_ms = deadline_of(timeout_ms);
+    int64_t deadline_ms = avout__plugin_deadline(timeout_ms);
     for (;;) {
-        int number = put(name, fresh, text, length);
+        int number = put(name, fresh, text, length, is_text(at));
         if (!number) break;
         if (number == EEXIST) return avout_fail(AVOUT_EEXISTS, "there is a version of that name");
-        avout_status status = failed(number, "writing a file");
+        avout_status status = avout__disk_failed(number, "writing a file");
         /* The directory or V.new was deleted under our hands. */
-        if (number == ENOENT && now_ms() < deadline_ms) status = make_directory(at);
+        if (number == ENOENT && !avout__plugin_passed(deadline_ms))
+            status = avout__disk_make_directory(at->directory);
         if (status) return status;
     }
-    avout_status status = sync_directory(at->directory);
+    avout_status status = avout__disk_sync_directory(at->directory);
     unlink(fresh);
     return status;
 }
@@ -215,67 +121,36 @@ static avout_status set_state_at(avout_versioned_container *container, const cha
     const file_container *at = (file_container *)container;
     char *text = NULL;
     size_t length;
-    avout_status status = avout_edn_text(&text, &length, value);
+    avout_status status = avout__disk_encode(&text, &length, value, &at->codec);
     if (status) return status;
     path name = path_of(at, version, ""), fresh = path_of(at, version, NEW);
     status = name.text && fresh.text ? set_text(at, name.text, fresh.text, text, length, timeout_ms)
-                                     : no_memory();
+                                     : avout__disk_no_memory();
     free(name.text);
     free(fresh.text);
-    avout_edn_free(text);
+    free(text);
     return status;
 }
 
 /* ---- reading -------------------------------------------------------------------------------------- */
-
-static int read_all(char **bytes, size_t *length, int fd)
-{
-    struct stat found;
-    if (fstat(fd, &found)) return errno;
-    size_t size = (size_t)found.st_size;
-    char *to = malloc(size ? size : 1);
-    if (!to) return ENOMEM;
-    size_t filled = 0;
-    while (filled < size) {
-        ssize_t got = read(fd, to + filled, size - filled);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) {
-            int number = got ? errno : EIO;
-            free(to);
-            return number;
-        }
-        filled += (size_t)got;
-    }
-    *bytes = to;
-    *length = filled;
-    return 0;
-}
 
 static avout_status get_state_at(avout_value *value, avout_versioned_container *container,
                                  const char *version, int64_t timeout_ms)
 {
     const file_container *at = (file_container *)container;
     path name = path_of(at, version, "");
-    if (!name.text) return no_memory();
-    int64_t deadline_ms = deadline_of(timeout_ms);
+    if (!name.text) return avout__disk_no_memory();
+    int64_t deadline_ms = avout__plugin_deadline(timeout_ms);
     char *bytes = NULL;
     size_t length = 0;
-    int number;
-    do { /* a handle that the server has forgotten is asked for again */
-        int fd = open(name.text, O_RDONLY | O_CLOEXEC);
-        number = fd < 0 ? errno : read_all(&bytes, &length, fd);
-        if (fd >= 0) close(fd);
-    } while (number == ESTALE && now_ms() < deadline_ms);
+    int number = avout__disk_read(&bytes, &length, name.text, deadline_ms);
     free(name.text);
     if (number == ENOENT || number == ENOTDIR)
         return avout_fail(AVOUT_ENOTFOUND, "there is no file of that name");
-    if (number) return failed(number, "reading a file");
-    avout_edn_error error;
-    avout_status status = avout_edn_read(value, bytes, length, NULL, &error);
+    if (number) return avout__disk_failed(number, "reading a file");
+    avout_status status = at->codec.decode(value, bytes, length, at->codec.payload);
     free(bytes);
-    if (!status || status == AVOUT_ENOMEM) return status;
-    return avout_fail(AVOUT_EDATA, "%s is not EDN: line %zu, column %zu: %s", version, error.line,
-                      error.column, error.message);
+    return status;
 }
 
 /* ---- deleting, listing ------------------------------------------------------------------------------ */
@@ -283,10 +158,10 @@ static avout_status get_state_at(avout_value *value, avout_versioned_container *
 static avout_status remove_file(const file_container *at, const char *version, const char *suffix)
 {
     path name = path_of(at, version, suffix);
-    if (!name.text) return no_memory();
+    if (!name.text) return avout__disk_no_memory();
     int number = unlink(name.text) ? errno : 0;
     free(name.text);
-    return !number || number == ENOENT ? AVOUT_OK : failed(number, "deleting a file");
+    return !number || number == ENOENT ? AVOUT_OK : avout__disk_failed(number, "deleting a file");
 }
 
 /* V.new first: while there is one, V may still get there. */
@@ -314,19 +189,20 @@ static avout_status list_versions(avout_versioned_container *container, avout_ve
                                   void *payload, int64_t timeout_ms)
 {
     const file_container *at = (file_container *)container;
-    int64_t deadline_ms = deadline_of(timeout_ms);
+    int64_t deadline_ms = avout__plugin_deadline(timeout_ms);
     DIR *directory = opendir(at->directory);
-    if (!directory) return errno == ENOENT ? AVOUT_OK : failed(errno, "listing the directory");
+    if (!directory)
+        return errno == ENOENT ? AVOUT_OK : avout__disk_failed(errno, "listing the directory");
     avout_status status = AVOUT_OK;
     while (!status) {
         errno = 0;
         const struct dirent *entry = readdir(directory);
         if (!entry) {
-            if (errno) status = failed(errno, "listing the directory");
+            if (errno) status = avout__disk_failed(errno, "listing the directory");
             break;
         }
         status = tell(entry->d_name, found, payload);
-        if (!status && now_ms() > deadline_ms)
+        if (!status && avout__plugin_passed(deadline_ms))
             status = avout_fail(AVOUT_ETIMEOUT, "the directory is too long to be listed in time");
     }
     closedir(directory);
@@ -353,16 +229,23 @@ static const avout_versioned_container_ops file_ops = {
     .close = close_container,
 };
 
-avout_status avout_file_container(avout_versioned_container **container, const char *directory)
+avout_status avout_file_container_coded(avout_versioned_container **container,
+                                        const char *directory, const avout_codec *codec)
 {
     if (!directory || !*directory) return avout_fail(AVOUT_EINVAL, "directory: none is given");
     size_t length = strlen(directory);
     file_container *made = malloc(sizeof *made + length + 1);
-    if (!made) return no_memory();
+    if (!made) return avout__disk_no_memory();
     memcpy(made->directory, directory, length + 1);
     while (length > 1 && made->directory[length - 1] == '/') made->directory[--length] = '\0';
+    made->codec = codec ? *codec : *avout_codec_edn();
     made->is.ops = &file_ops;
     made->is.place = made->directory;
     *container = &made->is;
     return AVOUT_OK;
+}
+
+avout_status avout_file_container(avout_versioned_container **container, const char *directory)
+{
+    return avout_file_container_coded(container, directory, NULL);
 }

@@ -13,6 +13,7 @@ enum { PLACES = 4, NAME = 32 };
 typedef struct place {
     char name[NAME];
     char *text;
+    size_t length;
     bool checks_tokens;
     avout_token greatest;
     bool broken;
@@ -48,6 +49,16 @@ static place *locked(const char *name)
 static void unlock(void)
 {
     pthread_mutex_unlock(&lock);
+}
+
+static void keep(place *at, const char *text, size_t length)
+{
+    free(at->text);
+    at->text = NULL;
+    at->length = length;
+    if (!text) return;
+    at->text = malloc(length + 1);
+    memcpy(at->text, text, length + 1);
 }
 
 /* Lock held; whether the call fails, and whether it has its effect. */
@@ -112,7 +123,7 @@ static avout_status get_state(avout_value *value, avout_container *container, in
         unlock();
         return avout_fail(AVOUT_ENOTFOUND, "the shelf is empty");
     }
-    status = avout_edn_read(value, at->text, strlen(at->text), NULL, NULL);
+    status = avout_edn_read(value, at->text, at->length, NULL, NULL);
     unlock();
     return status;
 }
@@ -123,8 +134,9 @@ static avout_status set_state(avout_container *container, avout_value value, avo
     (void)timeout_ms;
     place *at = ((shelf *)container)->at;
     char *text;
+    size_t length;
     bool effect;
-    avout_status status = avout_edn_text(&text, NULL, value);
+    avout_status status = avout_edn_text(&text, &length, value);
     if (status) return status;
     pthread_mutex_lock(&lock);
     fails(&effect, &status, at, SHELF_SET);
@@ -134,8 +146,7 @@ static avout_status set_state(avout_container *container, avout_value value, avo
     }
     if (effect) {
         at->greatest = token;
-        free(at->text);
-        at->text = strdup(text);
+        keep(at, text, length);
     }
     avout_edn_free(text);
     return answer(status);
@@ -193,8 +204,7 @@ void shelf_mend(const char *name)
 void shelf_put(const char *name, const char *text)
 {
     place *at = locked(name);
-    free(at->text);
-    at->text = text ? strdup(text) : NULL;
+    keep(at, text, text ? strlen(text) : 0);
     unlock();
 }
 

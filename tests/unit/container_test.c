@@ -1,26 +1,44 @@
 /* The containers there are keep the contract, and the conformance suite finds those that do not. */
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../../plugins/container-test/conformance.h"
 #include "avout/file.h"
+#include "support/shelf.h"
 #include "support/test.h"
 #include "support/vault.h"
 
 /* Its lines are for people; here the number of failures counts. */
-static int run_on(conformance_open_fn open_container, const char *place)
+static int silenced(void)
 {
     fflush(stdout);
     int out = dup(1), nowhere = open("/dev/null", O_WRONLY);
     CHECK(out >= 0 && nowhere >= 0);
     if (!getenv("CONFORMANCE_SHOWN")) dup2(nowhere, 1);
-    int failures = conformance_run(open_container, place);
+    close(nowhere);
+    return out;
+}
+
+static int shown_again(int out, int failures)
+{
     fflush(stdout);
     dup2(out, 1);
     close(out);
-    close(nowhere);
     return failures;
+}
+
+static int run_on(conformance_open_fn open_container, const char *place)
+{
+    int out = silenced();
+    return shown_again(out, conformance_run(open_container, place));
+}
+
+static int run_unversioned_on(conformance_open_unversioned_fn open_container, const char *place)
+{
+    int out = silenced();
+    return shown_again(out, conformance_run_unversioned(open_container, place));
 }
 
 static const char *place_in(const char *name)
@@ -143,4 +161,98 @@ TEST(bytes_that_are_no_value_are_reported_with_their_place)
     CHECK_STATUS(AVOUT_EDATA, container->ops->get_state_at(&value, container, "1-2-3", 1000));
     CHECK_CONTAINS("line 2", avout_error_detail());
     container->ops->close(container);
+}
+
+static avout_status open_value(avout_container **container, const char *path)
+{
+    return avout_file_value_container(container, path, NULL);
+}
+
+TEST(files_of_one_value_conform)
+{
+    const char *path = place_in("deep/one");
+    CHECK_INT(0, run_unversioned_on(open_value, path));
+    CHECK_INT(0, run_unversioned_on(shelf_open, "shelf"));
+    shelf_end();
+}
+
+TEST(files_are_what_the_codec_writes)
+{
+    avout_versioned_container *values;
+    avout_container *value;
+    avout_value map, read;
+    char path[256], bytes[64];
+    snprintf(path, sizeof path, "%s/coded", test_directory());
+    CHECK_OK(avout_edn_read(&map, "{\"a\" 1}", 7, NULL, NULL));
+    CHECK_OK(avout_file_container_coded(&values, path, avout_codec_json()));
+    CHECK_OK(values->ops->init(values, 1000));
+    CHECK_OK(values->ops->set_state_at(values, "v-1", map, 1000));
+    CHECK_OK(values->ops->get_state_at(&read, values, "v-1", 1000));
+    CHECK(avout_value_equal(map, read));
+    avout_release(read);
+    values->ops->close(values);
+    snprintf(path, sizeof path, "%s/coded/one.json", test_directory());
+    CHECK_OK(avout_file_value_container(&value, path, avout_codec_json()));
+    CHECK_OK(value->ops->init(value, 1000));
+    CHECK_OK(value->ops->set_state(value, map, (avout_token){1, 1}, 1000));
+    FILE *file = fopen(path, "r");
+    CHECK(file);
+    size_t length = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    CHECK_INT(7, (int64_t)length);
+    CHECK(!memcmp(bytes, "{\"a\":1}", 7));
+    value->ops->close(value);
+    avout_release(map);
+    CHECK_STATUS(AVOUT_EINVAL, avout_file_value_container(&value, "", NULL));
+    CHECK_STATUS(AVOUT_EINVAL, avout_file_value_container(&value, "/dir/", NULL));
+    CHECK_INT(0, avout_memory_blocks());
+}
+
+/* The suite finds those that are wrong. */
+static const avout_container_ops *good_shelf;
+
+static avout_status forget_value(avout_container *c, avout_value value, avout_token token,
+                                 int64_t timeout_ms)
+{
+    (void)value;
+    avout_value other = avout_int(0);
+    avout_status status = good_shelf->set_state(c, other, token, timeout_ms);
+    avout_release(other);
+    return status;
+}
+
+static avout_status keep_on(avout_container *c, int64_t timeout_ms)
+{
+    (void)c, (void)timeout_ms;
+    return AVOUT_OK;
+}
+
+static avout_status open_forgetful(avout_container **container, const char *place)
+{
+    static avout_container_ops ops;
+    avout_status status = shelf_open(container, place);
+    if (status) return status;
+    good_shelf = (*container)->ops;
+    ops = *good_shelf;
+    ops.set_state = forget_value;
+    (*container)->ops = &ops;
+    return AVOUT_OK;
+}
+
+static avout_status open_undying(avout_container **container, const char *place)
+{
+    static avout_container_ops ops;
+    avout_status status = shelf_open(container, place);
+    if (status) return status;
+    ops = *(*container)->ops;
+    ops.destroy = keep_on;
+    (*container)->ops = &ops;
+    return AVOUT_OK;
+}
+
+TEST(containers_of_one_value_that_do_not_keep_the_contract_are_found)
+{
+    CHECK(run_unversioned_on(open_forgetful, "shelf") >= 4);
+    CHECK_INT(1, run_unversioned_on(open_undying, "other"));
+    shelf_end();
 }

@@ -6,6 +6,7 @@
 #ifndef AVOUT_FILE_H
 #define AVOUT_FILE_H
 
+#include <avout/codec.h>
 #include <avout/distributed.h>
 
 AVOUT_BEGIN
@@ -19,6 +20,18 @@ AVOUT_BEGIN
  * interrupted: deadlines are looked at between the steps. AVOUT_EINVAL, AVOUT_ENOMEM. */
 AVOUT_API avout_status avout_file_container(avout_versioned_container **container,
                                             const char *directory);
+
+/* The same with another codec than EDN (copied; its name and payload must stay as long as the container):
+ * everybody who opens the identity uses the same. NULL: EDN. */
+AVOUT_API avout_status avout_file_container_coded(avout_versioned_container **container,
+                                                  const char *directory, const avout_codec *codec);
+
+/* A container without versions: one file, which other programs may read at any time, and find whole. To be
+ * handed to avout_unversioned_atom. `codec` as above: with avout_codec_json() it is a JSON file. The path is
+ * copied; the directory is created when it is not there. Others must not write the file. It does not refuse
+ * old fencing tokens. AVOUT_EINVAL, AVOUT_ENOMEM. */
+AVOUT_API avout_status avout_file_value_container(avout_container **container, const char *file,
+                                                  const avout_codec *codec);
 
 AVOUT_END
 

@@ -1,0 +1,175 @@
+#include "disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/deadline.h"
+
+/* ---- failures ------------------------------------------------------------------------------------ */
+
+avout_status avout__disk_no_memory(void)
+{
+    return avout_fail(AVOUT_ENOMEM, "out of memory");
+}
+
+avout_status avout__disk_failed(int number, const char *doing)
+{
+    avout_status status = AVOUT_EIO;
+    switch (number) {
+    case ENOSPC:
+    case EDQUOT: status = AVOUT_ENOSPACE; break;
+    case EACCES:
+    case EPERM:
+    case EROFS: status = AVOUT_EPERM; break;
+    case ENOMEM: status = AVOUT_ENOMEM; break;
+    case EFBIG: status = AVOUT_ELIMIT; break;
+    case EMFILE:
+    case ENFILE: status = AVOUT_ESYSTEM; break;
+    case ETIMEDOUT: status = AVOUT_ETIMEOUT; break;
+    default: break;
+    }
+    char text[128];
+    return avout_fail(status, "%s: %s", doing, strerror_r(number, text, sizeof text));
+}
+
+avout_status avout__disk_sync_directory(const char *directory)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return avout__disk_failed(errno, "opening the directory");
+    avout_status status = fsync(fd) ? avout__disk_failed(errno, "syncing the directory") : AVOUT_OK;
+    close(fd);
+    return status;
+}
+
+/* Makes the directory whose path is text[0..length), and syncs the one above it. */
+static avout_status make_one(char *text, size_t length)
+{
+    char after = text[length];
+    text[length] = '\0';
+    avout_status status = AVOUT_OK;
+    if (!mkdir(text, 0777)) {
+        char *slash = strrchr(text, '/');
+        if (slash && slash != text) *slash = '\0';
+        status = avout__disk_sync_directory(!slash ? "." : slash == text ? "/" : text);
+        if (slash && slash != text) *slash = '/';
+    } else if (errno != EEXIST) {
+        status = avout__disk_failed(errno, "making the directory");
+    }
+    text[length] = after;
+    return status;
+}
+
+avout_status avout__disk_make_directory(const char *directory)
+{
+    char *text = strdup(directory);
+    if (!text) return avout__disk_no_memory();
+    size_t length = strlen(text);
+    avout_status status = AVOUT_OK;
+    for (size_t i = 1; !status && i <= length; i++)
+        if ((text[i] == '/' && text[i - 1] != '/') || i == length) status = make_one(text, i);
+    free(text);
+    return status;
+}
+
+static int write_all(int fd, const char *bytes, size_t length)
+{
+    while (length) {
+        ssize_t written = write(fd, bytes, length);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return errno;
+        bytes += written;
+        length -= (size_t)written;
+    }
+    return 0;
+}
+
+/* Some file systems tell of a full disk only when the file is closed. */
+int avout__disk_write(const char *name, const char *text, size_t length, bool line)
+{
+    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0) return errno;
+    int number = write_all(fd, text, length);
+    if (!number && line) number = write_all(fd, "\n", 1);
+    if (!number && fsync(fd)) number = errno;
+    if (close(fd) && !number) number = errno;
+    return number;
+}
+
+static int read_all(char **bytes, size_t *length, int fd)
+{
+    struct stat found;
+    if (fstat(fd, &found)) return errno;
+    size_t size = (size_t)found.st_size;
+    char *to = malloc(size ? size : 1);
+    if (!to) return ENOMEM;
+    size_t filled = 0;
+    while (filled < size) {
+        ssize_t got = read(fd, to + filled, size - filled);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) {
+            int number = got ? errno : EIO;
+            free(to);
+            return number;
+        }
+        filled += (size_t)got;
+    }
+    *bytes = to;
+    *length = filled;
+    return 0;
+}
+
+int avout__disk_read(char **bytes, size_t *length, const char *name, int64_t deadline_ms)
+{
+    int number;
+    do { /* a handle that the server has forgotten is asked for again */
+        int fd = open(name, O_RDONLY | O_CLOEXEC);
+        number = fd < 0 ? errno : read_all(bytes, length, fd);
+        if (fd >= 0) close(fd);
+    } while (number == ESTALE && !avout__plugin_passed(deadline_ms));
+    return number;
+}
+
+/* ---- codecs --------------------------------------------------------------------------------------- */
+
+typedef struct growing {
+    char *bytes;
+    size_t length, capacity;
+} growing;
+
+static avout_status add(const char *text, size_t length, void *payload)
+{
+    growing *to = payload;
+    if (to->capacity - to->length < length) {
+        size_t capacity = to->capacity ? to->capacity : 256;
+        while (capacity - to->length < length) {
+            if (__builtin_mul_overflow(capacity, (size_t)2, &capacity))
+                return avout__disk_no_memory();
+        }
+        char *more = realloc(to->bytes, capacity);
+        if (!more) return avout__disk_no_memory();
+        to->bytes = more;
+        to->capacity = capacity;
+    }
+    if (length) memcpy(to->bytes + to->length, text, length);
+    to->length += length;
+    return AVOUT_OK;
+}
+
+avout_status avout__disk_encode(char **bytes, size_t *length, avout_value value,
+                                const avout_codec *codec)
+{
+    growing to = {0};
+    avout_status status = codec->encode(value, add, &to, codec->payload);
+    if (status) {
+        free(to.bytes);
+        return status;
+    }
+    *bytes = to.bytes;
+    *length = to.length;
+    return AVOUT_OK;
+}

@@ -1,0 +1,27 @@
+/* What both containers of files do with the disk. */
+#ifndef AVOUT_PLUGINS_FILE_DISK_H
+#define AVOUT_PLUGINS_FILE_DISK_H
+
+#include <stddef.h>
+
+#include <avout/codec.h>
+
+avout_status avout__disk_no_memory(void);
+/* What the system's error is among ours. */
+avout_status avout__disk_failed(int number, const char *doing);
+
+avout_status avout__disk_sync_directory(const char *directory);
+/* Makes the directory, with those above it, and syncs what changed. */
+avout_status avout__disk_make_directory(const char *directory);
+
+/* Writes a new file and syncs it; its name is not. With a newline behind it where `line`. 0 or the error's
+ * number: EEXIST when there is one. */
+int avout__disk_write(const char *name, const char *text, size_t length, bool line);
+/* The whole of a file, to be freed. 0 or the error's number. */
+int avout__disk_read(char **bytes, size_t *length, const char *name, int64_t deadline_ms);
+
+/* A value as the codec writes it, to be freed. */
+avout_status avout__disk_encode(char **bytes, size_t *length, avout_value value,
+                                const avout_codec *codec);
+
+#endif

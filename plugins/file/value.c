@@ -1,0 +1,176 @@
+/* The file container without versions: one file, replaced as a whole.
+ *
+ *   set    write FILE.new-TOKEN, which nobody else writes (tokens are used once; what a try of the same has
+ *          left is deleted first) -> fsync -> rename to FILE -> fsync of the directory
+ *
+ * A file named FILE is whole, whenever the process dies. What dies before the rename leaves FILE.new-TOKEN,
+ * which is deleted when the next process opens it. Old tokens are not refused: a file system cannot look
+ * and rename in one step. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "avout/file.h"
+#include "avout/sys/container.h"
+#include "common/deadline.h"
+#include "disk.h"
+
+typedef struct value_container {
+    avout_container is;
+    avout_codec codec;
+    char *directory; /* of the file */
+    char file[];
+} value_container;
+
+#define NEW ".new-"
+
+static const char *name_in_directory(const value_container *at)
+{
+    const char *slash = strrchr(at->file, '/');
+    return slash ? slash + 1 : at->file;
+}
+
+/* Whoever is writing now has the lock, and another's name: only what is not FILE.new-TOKEN stays. */
+static void sweep(const value_container *at)
+{
+    DIR *directory = opendir(at->directory);
+    if (!directory) return;
+    const char *name = name_in_directory(at);
+    size_t length = strlen(name);
+    for (const struct dirent *entry; (entry = readdir(directory));) {
+        const char *found = entry->d_name;
+        if (strncmp(found, name, length) || strncmp(found + length, NEW, strlen(NEW))) continue;
+        avout_token token;
+        if (!avout_token_parse(&token, found + length + strlen(NEW)))
+            (void)unlinkat(dirfd(directory), found, 0);
+    }
+    closedir(directory);
+}
+
+static avout_status init(avout_container *container, int64_t timeout_ms)
+{
+    const value_container *at = (value_container *)container;
+    (void)timeout_ms;
+    return avout__disk_make_directory(at->directory);
+}
+
+static avout_status destroy(avout_container *container, int64_t timeout_ms)
+{
+    const value_container *at = (value_container *)container;
+    (void)timeout_ms;
+    sweep(at);
+    if (!unlink(at->file) || errno == ENOENT) return AVOUT_OK;
+    return avout__disk_failed(errno, "deleting the file");
+}
+
+static avout_status get_state(avout_value *value, avout_container *container, int64_t timeout_ms)
+{
+    const value_container *at = (value_container *)container;
+    char *bytes = NULL;
+    size_t length = 0;
+    int number = avout__disk_read(&bytes, &length, at->file, avout__plugin_deadline(timeout_ms));
+    if (number == ENOENT || number == ENOTDIR)
+        return avout_fail(AVOUT_ENOTFOUND, "there is no file of that name");
+    if (number) return avout__disk_failed(number, "reading the file");
+    avout_status status = at->codec.decode(value, bytes, length, at->codec.payload);
+    free(bytes);
+    return status;
+}
+
+/* After the rename it may not be durable yet: who tries again makes it so. */
+static avout_status replace(const value_container *at, const char *fresh)
+{
+    if (rename(fresh, at->file)) {
+        int number = errno;
+        (void)unlink(fresh);
+        return avout__disk_failed(number, "replacing the file");
+    }
+    avout_status status = avout__disk_sync_directory(at->directory);
+    return status ? avout_fail(AVOUT_UNKNOWN, "%s", avout_error_detail()) : AVOUT_OK;
+}
+
+static avout_status set_bytes(const value_container *at, const char *fresh, const char *bytes,
+                              size_t length)
+{
+    bool line = at->codec.encode == avout_codec_edn()->encode;
+    (void)unlink(fresh);
+    int number = avout__disk_write(fresh, bytes, length, line);
+    if (number == ENOENT) { /* somebody took the directory away */
+        avout_status status = avout__disk_make_directory(at->directory);
+        if (status) return status;
+        number = avout__disk_write(fresh, bytes, length, line);
+    }
+    if (!number) return replace(at, fresh);
+    (void)unlink(fresh);
+    return avout__disk_failed(number, "writing a file");
+}
+
+static avout_status set_state(avout_container *container, avout_value value, avout_token token,
+                              int64_t timeout_ms)
+{
+    const value_container *at = (value_container *)container;
+    char *bytes = NULL, text[AVOUT_TOKEN_SIZE];
+    size_t length, size = strlen(at->file) + sizeof NEW + sizeof text;
+    (void)timeout_ms;
+    avout_status status = avout__disk_encode(&bytes, &length, value, &at->codec);
+    if (status) return status;
+    char *fresh = malloc(size);
+    if (fresh) {
+        snprintf(fresh, size, "%s" NEW "%s", at->file, avout_token_text(text, token));
+        status = set_bytes(at, fresh, bytes, length);
+    } else {
+        status = avout__disk_no_memory();
+    }
+    free(fresh);
+    free(bytes);
+    return status;
+}
+
+static void close_container(avout_container *container)
+{
+    free(((value_container *)container)->directory);
+    free(container);
+}
+
+static const avout_container_ops value_ops = {
+    .version = AVOUT_CONTAINER_OPS_VERSION,
+    .size = sizeof(avout_container_ops),
+    .kind = "file",
+    .init = init,
+    .destroy = destroy,
+    .get_state = get_state,
+    .set_state = set_state,
+    .close = close_container,
+};
+
+static char *directory_of(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    if (!slash) return strdup(".");
+    return slash == file ? strdup("/") : strndup(file, (size_t)(slash - file));
+}
+
+avout_status avout_file_value_container(avout_container **container, const char *file,
+                                        const avout_codec *codec)
+{
+    size_t length = file ? strlen(file) : 0;
+    if (!length || file[length - 1] == '/')
+        return avout_fail(AVOUT_EINVAL, "file: none is given, or a directory");
+    value_container *made = malloc(sizeof *made + length + 1);
+    char *directory = directory_of(file);
+    if (!made || !directory) {
+        free(made);
+        free(directory);
+        return avout__disk_no_memory();
+    }
+    memcpy(made->file, file, length + 1);
+    made->directory = directory;
+    made->codec = codec ? *codec : *avout_codec_edn();
+    made->is.ops = &value_ops;
+    made->is.place = made->file;
+    *container = &made->is;
+    return AVOUT_OK;
+}
