@@ -261,7 +261,9 @@ static void bind_keys(EditLine *line)
         {"\\e[3~", "ed-delete-next-char"}, {"\\e[1;5C", "em-next-word"},
         {"\\e[1;5D", "ed-prev-word"},
     };
-    el_set(line, EL_ADDFN, "avout-complete", "Complete the name before the cursor", complete_word);
+    /* Wide, as libedit makes wide copies of others and never frees them. */
+    el_wset(line, EL_ADDFN, L"avout-complete", L"Complete the name before the cursor",
+            complete_word);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         el_set(line, EL_BIND, keys[i][0], keys[i][1], NULL);
 }

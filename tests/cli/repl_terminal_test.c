@@ -1,4 +1,4 @@
-/* avout repl in a real terminal. Test-tags: single */
+/* avout repl in a real terminal. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 #include "support/pty.h"
 #include "support/test.h"
+#include "support/zookeeper.h"
 
 /* A place of its own, also for the history. */
 static void prepare(void)
@@ -307,6 +308,8 @@ TEST(ctrl_c_ends_what_runs_or_waits)
         "(do (println :begun) (Thread/sleep 100000000))",
         "(do (println :begun) (dosync!! (connect) (when (zero? @r) (retry!!))))",
         "(do (println :begun) (reduce + (range)))",
+        "(do (println :begun) @(promise))",
+        "(do (println :begun) @(future (loop [] (recur))))",
         "(do (println :begun) (swap!! (atom \"/a\" 0) (fn [n] (Thread/sleep 100000000) (inc n))))",
     };
     prepare();
@@ -324,6 +327,56 @@ TEST(ctrl_c_ends_what_runs_or_waits)
     answers(shell, "1", "(swap!! (atom \"/a\" 0) inc)");
     answers(shell, "[1 5]", "(dosync!! (connect) [(alter!! r inc) 5])");
     leave(shell);
+}
+
+/* Interrupts what one of them waits for, or holds. */
+TEST(ctrl_c_and_locks)
+{
+    prepare();
+    pty *one = start(), *two = start();
+    answers(one, "#'user/l", "(def l (distributed-lock (connect) \"/l\"))");
+    answers(two, "#'user/l", "(def l (distributed-lock (connect) \"/l\"))");
+    answers(two, "true", "(do (.lock l) (.hasLock l))");
+    pty_keys(one, "(do (println :begun) (.lock l))\r");
+    pty_row(one, ":begun");
+    pty_keys(one, "\003");
+    pty_row(one, "interrupted");
+    answers(one, "false", "(.tryLock l)");
+    answers(two, "false", "(do (.unlock l) (.hasLock l))");
+    pty_clear(one);
+    pty_keys(one, "(with-lock l (println :held) (Thread/sleep 100000000))\r");
+    pty_row(one, ":held");
+    answers(two, "false", "(.tryLock l)");
+    pty_keys(one, "\003");
+    pty_row(one, "interrupted");
+    pty_cursor(one, "user=> ");
+    answers(two, "true", "(.tryLock l)");
+    leave(one);
+    leave(two);
+}
+
+TEST_WITHIN(a_store_that_is_lost_and_comes_back, 120)
+{
+    prepare();
+    test_zk *zk = test_zk_start(1);
+    setenv("AVOUT_STORE", test_zk_url(zk), 1);
+    pty *shell = start();
+    answers(shell, "#'user/a", "(def a (atom \"/a\" 0))");
+    answers(shell, "1", "(swap!! a inc)");
+    test_zk_kill(zk, 0);
+    pty_clear(shell);
+    pty_keys(shell, "(do (println :begun) (swap!! a + 10))\r");
+    pty_row(shell, ":begun");
+    pty_keys(shell, "\003");
+    /* What was on its way may be unknown; nothing was there to take it. */
+    pty_cursor(shell, "user=> ");
+    answers(shell, ":alive", ":alive");
+    test_zk_restart(zk, 0);
+    test_zk_wait(zk, 0);
+    answers(shell, "101", "(reset!! a 101)");
+    answers(shell, "102", "(swap!! a inc)");
+    leave(shell);
+    test_zk_end(zk);
 }
 
 /* ---- the end, and the terminal's state --------------------------------------------------------------------- */
