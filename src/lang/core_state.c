@@ -98,6 +98,48 @@ CORE(init_stm)
     return avout__lang_client(run, "init-stm", args[0]) ? avout_nil() : AVOUT_NONE;
 }
 
+static bool destroy_below(lang_run *run, avout_client *client, const char *directory);
+
+/* `name` as listed in the directory: with a slash behind it a directory itself. */
+static bool destroy_listed(lang_run *run, avout_client *client, const char *directory,
+                           avout_value name)
+{
+    const char *text;
+    size_t length;
+    if (avout_value_to_text(&text, &length, name) || !length) return true;
+    bool below = text[length - 1] == '/';
+    char *full = avout__format("%s/%.*s", strcmp(directory, "/") ? directory : "",
+                               (int)(length - below), text);
+    if (!full) return avout__lang_failed(run, AVOUT_ENOMEM).bits;
+    bool fine = !below || destroy_below(run, client, full);
+    avout_status status = fine && !below ? avout_destroy(client, full) : AVOUT_OK;
+    avout__free(full);
+    if (status && status != AVOUT_ENOTFOUND) return avout__lang_failed(run, status).bits;
+    return fine;
+}
+
+static bool destroy_below(lang_run *run, avout_client *client, const char *directory)
+{
+    avout_value names;
+    if (lang_deep(run)) return false;
+    avout_status status = avout_ls(&names, client, directory);
+    if (status == AVOUT_ENOTFOUND) return true;
+    if (status) return avout__lang_failed(run, status).bits;
+    avout_iterator at = avout_value_iterate(names);
+    bool fine = true;
+    while (fine && avout_iterator_next(&at))
+        fine = lang_step(run, 1) && destroy_listed(run, client, directory, at.item);
+    avout_release(names);
+    return fine;
+}
+
+/* All that the store has, as in the original. */
+CORE(reset_stm)
+{
+    avout_client *client = avout__lang_client(run, "reset-stm", args[0]);
+    return client && destroy_below(run, client, "/") ? avout_nil() : AVOUT_NONE;
+}
+
 CORE(list_names)
 {
     bool given = count && avout__lang_is_client(args[0]);
@@ -183,7 +225,8 @@ const lang_core avout__lang_state[] = {
      0, 1, connect, NULL},
     {"client-url", "client", "the address of its store", 1, 1, client_url, NULL},
     {"init-stm", "client", "nil; there is nothing to set up", 1, 1, init_stm, NULL},
-    {"reset-stm", "client", "nil; there is nothing to set up again", 1, 1, init_stm, NULL},
+    {"reset-stm", "client", "destroys all atoms and refs of the store, for everybody", 1, 1,
+     reset_stm, NULL},
     {"ls", "client? directory?", "the names in a directory of the store", 0, 2, list_names, NULL},
     {"deref", "x milliseconds? otherwise?",
      "the value now, also @x; of promises and futures when it is there, or otherwise after a time",

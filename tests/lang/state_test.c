@@ -64,7 +64,6 @@ TEST(the_tutorial)
     answers("[nil 8]", "[(dosync!! client (commute!! r0 + 3)) @r0]");
     answers("[9 9]", "(let [l (local-ref client \"/l\" 8)] [(dosync!! client (alter!! r0 inc) "
                      "(ref-set!! l @r0)) @l])");
-    answers("nil", "(reset-stm client)");
     answers("[\"a0\" \"r0\" \"r1\"]", "(ls client \"/\")");
     close_all();
     CHECK_INT(1, opened);
