@@ -247,10 +247,13 @@ CORE(try_lock)
 static avout_value call_and_release(lang_run *run, const lang_lock *lock, avout_value function)
 {
     avout_value value = avout__lang_call(run, function, 0, NULL);
-    avout_status status = release(lock);
-    /* The error that ended the body tells more than one that follows from it. */
-    if (!value.bits) return AVOUT_NONE;
-    return lang_done(run, status, value);
+    if (value.bits) return lang_done(run, release(lock), value);
+    /* What interrupted the body does not keep the store from being told; the error that ended it tells more
+     * than one that follows from it. */
+    lang_aside aside = avout__lang_put_aside(run);
+    (void)release(lock);
+    avout__lang_put_back(run, &aside);
+    return AVOUT_NONE;
 }
 
 /* (with-lock* lock f) */

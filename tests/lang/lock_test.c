@@ -49,8 +49,8 @@ TEST(forms_that_hold_a_lock_give_it_back_whatever_happens)
     test_answers(lang, "1", open_lock);
     test_answers(lang, "[nil 7 7 nil 7 :got 7 nil]",
                  "[(with-lock lock) (with-lock lock 1 7) (when-lock lock 1 7) (when-lock lock) "
-                 "(when-lock-with-timeout lock 10 TimeUnit/MILLISECONDS 1 7) (if-lock lock :got) "
-                 "(if-lock-with-timeout lock 10 (TimeUnit/NANOSECONDS) 7 8) "
+                 "(when-lock-with-timeout lock 60 TimeUnit/SECONDS 1 7) (if-lock lock :got) "
+                 "(if-lock-with-timeout lock 60000000000 (TimeUnit/NANOSECONDS) 7 8) "
                  "(when-lock-with-timeout lock 0 TimeUnit/SECONDS)]");
     test_answers(lang, "[nil 8 nil 8 nil]",
                  "(with-lock lock @(future [(when-lock lock 1) (if-lock lock 7 8) "
