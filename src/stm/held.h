@@ -41,6 +41,25 @@ avout_status avout__held_read(avout_value *value, avout__cell *cell, int64_t dea
 /* Not older than anything confirmed to anybody before; owned. */
 avout_status avout__held_strict(avout_value *value, avout__cell *cell, int64_t timeout_ms);
 
+/* Whether there is a value, for all that is known; a dirty mark may be of a creation that was not
+ * finished. AVOUT_EDATA. */
+avout_status avout__held_look(bool *there, avout__cell *cell);
+
+/* What a move of the mark needs, and what it finds. */
+typedef struct avout__marking {
+    avout__cell *cell;
+    avout__node_check *check;
+    avout_token token;
+    bool dirty;
+    bool creates;        /* where nothing is */
+    avout_value value;   /* clean: borrowed */
+    avout__record *base; /* what was there; counted */
+} avout__marking;
+/* A transaction. AVOUT_ELOST: the lock is. */
+avout_status avout__held_mark(avout__marking *wanted, int64_t deadline_ns);
+
+/* ---- held_change.c */
+
 /* As avout_swap. AVOUT_EDEADLOCK: in a function of a change of the same atom. */
 avout_status avout__held_swap(avout__cell *cell, avout_change_fn change, void *payload,
                               avout_value *old_value, avout_value *new_value, int64_t timeout_ms);

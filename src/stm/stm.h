@@ -6,7 +6,7 @@
  *   commit.c  commutes, validates, joins `pending`    outcome.c replies of multis: settle or refuse
  *   batch.c   sends what is ready                     slot.c    fences: settles unclear outcomes
  *   foreign.c stages and reads values elsewhere       sweep.c   (a thread) deletes old versions
- *   chunks.c  elsewhere in the store: what is large
+ *   chunks.c  elsewhere in the store: what is large      held*.c   in containers that overwrite
  *   blocks on the transaction's latch                 opens the latches
  *
  * What a cell shows, and to whom:
