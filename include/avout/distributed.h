@@ -65,6 +65,37 @@ AVOUT_API avout_status avout_container_open(avout_versioned_container **containe
 AVOUT_API avout_status avout_distributed_collect(size_t *orphans, avout_client *client,
                                                  const char *name, bool remove, int64_t timeout_ms);
 
+/* The same in a container that this client has not opened the name with: as avout_container_open made it, for
+ * programs that look after containers. Takes it over, whatever the outcome; it is initialised, used and closed
+ * again. Nothing is created or changed in the store. A name that was destroyed has versions of which none
+ * counts; of one that never was nothing is looked for.
+ * AVOUT_EDATA (its value is not in a container of this kind), AVOUT_EIO (the version that counts is not there:
+ * this is not the name's place, and nothing was deleted), AVOUT_ENOTSUP, what the container answers. */
+AVOUT_API avout_status avout_distributed_collect_in(size_t *orphans, avout_client *client,
+                                                    const char *name,
+                                                    avout_versioned_container *container,
+                                                    bool remove, int64_t timeout_ms);
+
+/* The pieces of large values whose names are in the store no more, not even as destroyed ones (somebody has
+ * removed their nodes by other means): *orphans (may be NULL) is how many values that were. Counted, and with
+ * `remove` deleted, are those that were written more than `older_ms` ago (0: a week; by the store's own clock
+ * where they are deleted): a younger one may be of a name that is being created. Nobody creates names for
+ * longer; who has to do it at once makes sure that no other client is at work. Reads the names of the whole
+ * store. AVOUT_EINVAL (older_ms < 0). */
+AVOUT_API avout_status avout_distributed_collect_gone(size_t *orphans, avout_client *client,
+                                                      int64_t older_ms, bool remove,
+                                                      int64_t timeout_ms);
+
+enum { AVOUT_KIND_SIZE = 32 };
+
+/* Where the value of the atom or ref of that name lies, as the store says: in its own node (""), in pieces
+ * in the store ("chunks"), or in a container ("file", "mongo"); *versioned (may be NULL): in versions, and not
+ * overwritten in its place. Asks the store. AVOUT_ENAME; AVOUT_ENOTFOUND: there is none of that name, or no
+ * more. */
+AVOUT_API avout_status avout_distributed_kind(char kind[AVOUT_KIND_SIZE], bool *versioned,
+                                              avout_client *client, const char *name,
+                                              int64_t timeout_ms);
+
 /* ---- what is overwritten in its place ------------------------------------------------------------
  * An atom over an unversioned container, which knows one value and no versions: a configuration file, a row, a
  * device. It changes under a lock (the lock "/avout-atoms" and the atom's name, which shows in `avout

@@ -57,6 +57,13 @@ enum {
 
 /* ---- options.c ------------------------------------------------------------------------------ */
 
+/* What is said of an option that may be given several times. */
+enum { CLI_TEXTS_MOST = 64 };
+typedef struct cli_texts {
+    size_t count;
+    const char *at[CLI_TEXTS_MOST];
+} cli_texts;
+
 typedef struct cli_settings {
     const char *store;
     const char *user;
@@ -99,6 +106,10 @@ typedef struct cli_settings {
     int64_t rows; /* 0: all */
 
     const char *exec;
+
+    cli_texts containers;
+    bool remove;
+    int64_t older_ms; /* 0: the library's default */
 } cli_settings;
 
 /* One bit an option; a command says which it takes beside the global ones. */
@@ -128,6 +139,7 @@ typedef enum cli_option_bits {
     CLI_TOP = 1 << 24, /* all that only `top` has */
     CLI_EXEC = 1 << 25,
     CLI_KILL_AFTER = 1 << 26,
+    CLI_GC = 1 << 27, /* all that only `gc` has */
 } cli_option_bits;
 
 /* What is left of the command line: the arguments that are no options, in their order. */
@@ -193,6 +205,7 @@ cli_exit cli_ls(cli_session *session);
 cli_exit cli_tree(cli_session *session);
 cli_exit cli_top(cli_session *session);
 cli_exit cli_rm(cli_session *session);
+cli_exit cli_gc(cli_session *session);
 cli_exit cli_eval(cli_session *session);
 cli_exit cli_dosync(cli_session *session);
 cli_exit cli_repl(cli_session *session);

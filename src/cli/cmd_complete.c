@@ -138,10 +138,11 @@ static void offer_argument(const completing *c)
 {
     static const struct {
         const char *option, *choice;
-    } choices[] = {{"acl", "open"},      {"acl", "owner"},    {"acl", "owner-writes"},
-                   {"sort", "name"},     {"sort", "changes"}, {"sort", "time"},
-                   {"sort", "watchers"}, {"sort", "queue"},   {"sort", "lock"},
-                   {"exec", NULL},       {"store", "lmdb:"},  {"store", "zk://"}};
+    } choices[] = {{"acl", "open"},        {"acl", "owner"},        {"acl", "owner-writes"},
+                   {"sort", "name"},       {"sort", "changes"},     {"sort", "time"},
+                   {"sort", "watchers"},   {"sort", "queue"},       {"sort", "lock"},
+                   {"container", "file:"}, {"container", "mongo:"}, {"exec", NULL},
+                   {"store", "lmdb:"},     {"store", "zk://"}};
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
         if (strcmp(choices[i].option, c->option.name) != 0) continue;
         if (choices[i].choice) offer(c, choices[i].choice, NULL);

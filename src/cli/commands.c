@@ -119,6 +119,27 @@ static const cli_command commands[] = {
      "  avout rm -rn /app/jobs\n"
      "  avout rm -r /app/jobs\n",
      CLI_RECURSIVE | CLI_DRY_RUN | CLI_FORCE, 1, -1, cli_rm, 0},
+    {"gc", "[NAME [NAME...]]", "find what dead writers have left behind, and delete it",
+     "Looks at the names and below them, at all when there is none, for values that nothing leads "
+     "to:\n"
+     "in the containers of those whose values are in one, and among the pieces of large values in "
+     "the\n"
+     "store. Prints a line for each name that has some, or has its values in a container: how "
+     "many, in\n"
+     "which kind of container (chunks: in the store), the name; last how many in all. Nothing is "
+     "deleted\n"
+     "without --delete. Safe while others work: at most a transaction runs again. Clients do the "
+     "same by\n"
+     "themselves now and then for what they have open.\n"
+     "\n"
+     "The store does not know where containers are; --container says it, for the names whose "
+     "values it\n"
+     "has. Those with none that fits are listed with what is missing.\n"
+     "\n"
+     "  avout gc\n"
+     "  avout gc --container file:/srv/plans --container mongo:mongodb://db/app.members\n"
+     "  avout gc --delete --json /app\n",
+     CLI_JSON | CLI_GC, 0, -1, cli_gc, 0},
     {"eval", "FORMS | -f FILE [ARGUMENT...]", "run a program in Clojure's syntax",
      "Evaluates FORMS and prints the value of the last one, unless it is nil. With -f the program "
      "is\n"

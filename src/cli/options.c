@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum option_kind { FLAG, TEXT, NUMBER, STATUS, DURATION } option_kind;
+typedef enum option_kind { FLAG, TEXT, TEXTS, NUMBER, STATUS, DURATION } option_kind;
 
 typedef struct option {
     unsigned bit;
@@ -71,6 +71,13 @@ static const option options[] = {
     {CLI_TOP, 0, "filter", "TEXT", "only names in which TEXT is found, in whatever case", TEXT,
      IN(filter)},
     {CLI_TOP, 0, "rows", "N", "with --once: the first N rows", NUMBER, IN(rows)},
+
+    {CLI_GC, 0, "container", "KIND:PLACE",
+     "where values are, as its library takes it; may be given several times", TEXTS,
+     IN(containers)},
+    {CLI_GC, 0, "delete", NULL, "delete what was found", FLAG, IN(remove)},
+    {CLI_GC, 0, "older", "TIME", "of names that are gone: pieces of at least that age (168h)",
+     DURATION, IN(older_ms)},
 
     {CLI_GLOBAL, 's', "store", "URL", "lmdb:PATH, a path with a slash, zk://HOST:PORT[,...][/DIR]",
      TEXT, IN(store)},
@@ -147,6 +154,14 @@ static bool milliseconds_of(int64_t *ms, const char *text)
     return false;
 }
 
+static bool texts_add(cli_texts *texts, const option *o, const char *argument)
+{
+    if (texts->count == CLI_TEXTS_MOST)
+        return !cli_error(CLI_USAGE, NULL, "--%s: at most %d of them", o->name, CLI_TEXTS_MOST);
+    texts->at[texts->count++] = argument;
+    return true;
+}
+
 static bool option_set(cli_settings *settings, const option *o, const char *argument)
 {
     char *field = (char *)settings + o->offset;
@@ -154,6 +169,7 @@ static bool option_set(cli_settings *settings, const option *o, const char *argu
     switch (o->kind) {
     case FLAG: memcpy(field, &(bool){true}, sizeof(bool)); break;
     case TEXT: memcpy(field, &argument, sizeof argument); break;
+    case TEXTS: return texts_add((cli_texts *)(void *)field, o, argument);
     case NUMBER: {
         int64_t number = 0;
         fine = number_of(&number, argument);

@@ -3,9 +3,9 @@
 #ifndef AVOUT_STATE_ANSWER_H
 #define AVOUT_STATE_ANSWER_H
 
-#include "avout/status.h"
+#include "avout/distributed.h"
 
-enum { AVOUT__KIND_MAX = 31 };
+enum { AVOUT__KIND_MAX = AVOUT_KIND_SIZE - 1 };
 
 /* 1 to `max` of [a-z0-9-]. */
 bool avout__answer_is_word(const char *text, size_t max);

@@ -137,27 +137,37 @@ bool avout__pointer_is_of(const char *bytes, size_t length, const char *kind)
            !memcmp(bytes + begin, kind, size) && bytes[begin + size] == '"';
 }
 
-avout_status avout__pointer_refused(const char *bytes, size_t length)
-{
-    const char *kind = bytes + strlen(BEGIN), *end = memchr(kind, '"', length - strlen(BEGIN));
-    int shown = end && end - kind <= AVOUT__KIND_MAX ? (int)(end - kind) : 0;
-    return avout_fail(AVOUT_EDATA,
-                      "its value is in a state container (%.*s), with which it has to be opened",
-                      shown, kind);
-}
-
-static avout_status add_pointer(avout__buffer *bytes, const avout__foreign *foreign,
-                                const char *version)
-{
-    return avout__buffer_add_format(bytes, BEGIN "%s" MIDDLE "%s" END, foreign->is.name, version);
-}
-
 static bool skip(const char **at, const char *end, const char *text)
 {
     size_t length = strlen(text);
     if ((size_t)(end - *at) < length || memcmp(*at, text, length)) return false;
     *at += length;
     return true;
+}
+
+bool avout__pointer_kind(char kind[AVOUT_KIND_SIZE], const char *bytes, size_t length)
+{
+    kind[0] = '\0';
+    if (!avout__pointer_is(bytes, length)) return false;
+    const char *at = bytes + strlen(BEGIN), *end = memchr(at, '"', length - strlen(BEGIN));
+    if (!end || end - at > AVOUT__KIND_MAX) return false;
+    snprintf(kind, AVOUT_KIND_SIZE, "%.*s", (int)(end - at), at);
+    return skip(&end, bytes + length, MIDDLE);
+}
+
+avout_status avout__pointer_refused(const char *bytes, size_t length)
+{
+    char kind[AVOUT_KIND_SIZE];
+    (void)avout__pointer_kind(kind, bytes, length);
+    return avout_fail(AVOUT_EDATA,
+                      "its value is in a state container (%s), with which it has to be opened",
+                      kind);
+}
+
+static avout_status add_pointer(avout__buffer *bytes, const avout__foreign *foreign,
+                                const char *version)
+{
+    return avout__buffer_add_format(bytes, BEGIN "%s" MIDDLE "%s" END, foreign->is.name, version);
 }
 
 bool avout__pointer_version(char version[AVOUT__VERSION_SIZE], const avout__foreign *foreign,

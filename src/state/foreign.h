@@ -71,6 +71,8 @@ avout_status avout__foreign_destroy(avout__foreign *foreign, int64_t deadline_ns
 /* Whether the bytes are a pointer at all; and one of a certain kind. Any thread, locks. */
 bool avout__pointer_is(const char *bytes, size_t length);
 bool avout__pointer_is_of(const char *bytes, size_t length, const char *kind);
+/* The kind of container that the bytes name; "": they name none. Whether it has versions. Any thread, locks. */
+bool avout__pointer_kind(char kind[AVOUT_KIND_SIZE], const char *bytes, size_t length);
 /* AVOUT_EDATA, for whom is not to read or replace it. */
 avout_status avout__pointer_refused(const char *bytes, size_t length);
 /* The version that the bytes name, if they are a pointer of this container's kind. Any thread, locks. */

@@ -273,12 +273,16 @@ typedef struct collection {
     avout__buffer names; /* NUL-terminated, one behind the other */
     size_t count;
     const char *named; /* what the pointer names: not among them */
+    bool seen;         /* it was found, too */
 } collection;
 
 static avout_status collect_version(const char *version, void *payload)
 {
     collection *found = payload;
-    if (!strcmp(version, found->named)) return AVOUT_OK;
+    if (!strcmp(version, found->named)) {
+        found->seen = true;
+        return AVOUT_OK;
+    }
     found->count++;
     return avout__buffer_add(&found->names, version, strlen(version) + 1);
 }
@@ -301,6 +305,20 @@ static avout_status bump(avout__stm *stm, const char *path, const avout__reply *
     if (status != AVOUT_UNKNOWN) return status;
     return avout_fail(AVOUT_ETIMEOUT, "the store did not answer before the deadline; nothing was "
                                       "deleted");
+}
+
+/* The version that counts was there all the time, unless the pointer was moved meanwhile. */
+static avout_status not_its_place(avout__stm *stm, const avout__foreign *foreign, const char *path,
+                                  const avout__reply *pointer, int64_t deadline_ns)
+{
+    avout_op op = {.kind = AVOUT_OP_CHECK, .path = path, .version = pointer->is.stat.version};
+    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
+    avout_status status = avout__store_call(NULL, &stm->door, &request, deadline_ns);
+    if (status) return status;
+    return avout_fail(AVOUT_EIO,
+                      "%s: container %s at %s: the version that counts is not there: this is not "
+                      "its place, or it was deleted by other means",
+                      foreign->name, foreign->is.name, foreign->container->place);
 }
 
 static avout_status delete_all(avout__foreign *foreign, const collection *found,
@@ -332,6 +350,8 @@ static avout_status collect(size_t *orphans, avout__stm *stm, avout__foreign *fo
          avout__pointer_is(pointer.is.bytes, pointer.is.length)))
         status = avout__pointer_check(foreign, pointer.is.bytes, pointer.is.length);
     if (!status) status = avout__foreign_list(foreign, collect_version, &found, deadline_ns);
+    if (!status && *named && !found.seen)
+        status = not_its_place(stm, foreign, path, &pointer, deadline_ns);
     *orphans = found.count;
     if (!status && remove && found.count) {
         status = bump(stm, path, &pointer, deadline_ns);

@@ -47,6 +47,7 @@ offers options_of_every_command '--strict --store' get --st
 offers options_before_the_command '--verbose --version' --ver
 offers letters_take_arguments '/c/config' -s "lmdb:$scratch/lmdb" get -q /c/conf
 offers orders 'watchers' top --sort w
+offers containers 'file:' gc --container f
 offers acls 'owner owner-writes' --acl ow
 offers topics 'swap' help sw
 offers another_command ':commands' lock /k/one --

@@ -38,13 +38,19 @@ static void no_session(avout_event event, void *payload)
     (void)event, (void)payload;
 }
 
+static avout_store *open_store(void)
+{
+    avout_store *store;
+    avout_listener listener = {.on_node = no_node, .on_session = no_session};
+    CHECK_OK(avout__store_open(&store, suite_url(), NULL, &listener));
+    return store;
+}
+
 /* Nodes below /avout/chunks; *most: what a request may have. */
 static size_t chunk_nodes(size_t *most)
 {
-    avout_store *store;
     avout_store_info info;
-    avout_listener listener = {.on_node = no_node, .on_session = no_session};
-    CHECK_OK(avout__store_open(&store, suite_url(), NULL, &listener));
+    avout_store *store = open_store();
     store->ops->info(store, &info);
     if (most) *most = info.max_request;
     size_t count = names_below(store, "/avout/chunks", true);
@@ -150,6 +156,105 @@ TEST_WITHIN(values_that_fit_alone_but_not_together_change_together, 120)
     /* Their directories stay until the refs are destroyed. */
     CHECK((int64_t)chunk_nodes(NULL) <= 3);
     suite_close(witness);
+}
+
+/* ---- what is left behind -------------------------------------------------------------------------------- */
+
+static void make_node(avout_store *store, const char *path, const char *bytes)
+{
+    avout_op op = {.kind = AVOUT_OP_CREATE, .path = path, .bytes = bytes, .length = strlen(bytes)};
+    avout_request multi = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
+    avout_status status = avout__store_call(NULL, store, &multi, avout__deadline_in_ms(10000));
+    if (status != AVOUT_EEXISTS) CHECK_OK(status);
+}
+
+/* As a client leaves it that dies while it writes, or is done: two pieces and perhaps the node that counts. */
+static void leave_pieces(avout_store *store, const char *name, int number, bool whole)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
+    char home[60], path[120];
+    make_node(store, "/avout/chunks", "");
+    snprintf(home, sizeof home, "/avout/chunks/%016llx", (unsigned long long)hash);
+    make_node(store, home, "");
+    for (int i = 0; i < 2 + whole; i++) {
+        snprintf(path, sizeof path, "%s/feed-%d%s", home, number,
+                 i == 0   ? ".0"
+                 : i == 1 ? ".1"
+                          : "");
+        make_node(store, path, i == 2 ? "{:chunks 2, :bytes 4}" : "ab");
+    }
+}
+
+static size_t gone(avout_client *client, int64_t older_ms, bool remove)
+{
+    size_t orphans = 77;
+    CHECK_OK(avout_distributed_collect_gone(&orphans, client, older_ms, remove, 20000));
+    return orphans;
+}
+
+TEST_WITHIN(pieces_of_names_that_are_gone_are_collected_when_they_are_old, 60)
+{
+    avout_client *client = suite_connect(), *other = suite_connect();
+    CHECK_INT(0, (int64_t)gone(client, 0, true)); /* there is not even a place for them */
+    avout_store *store = open_store();
+    avout_atom *here;
+    CHECK_OK(avout_atom_create(&here, client, "/a/b/here", avout_int(0), NULL));
+    avout_atom_close(here);
+    CHECK_OK(avout_atom_create(&here, client, "/a/dead", avout_int(0), NULL));
+    CHECK_OK(avout_atom_destroy(here));
+    avout_atom_close(here);
+    leave_pieces(store, "/a/b/here", 1, true);
+    leave_pieces(store, "/a/dead", 1, true);
+    leave_pieces(store, "/a/b/gone", 1, true);
+    leave_pieces(store, "/a/b/gone", 10, false);
+    leave_pieces(store, "/a", 1, false); /* a directory is no name */
+    CHECK_INT(17, (int64_t)chunk_nodes(NULL));
+    /* They may be of names that are just being created. */
+    CHECK_INT(0, (int64_t)gone(client, 0, true));
+    CHECK_INT(0, (int64_t)gone(client, 3600000, true));
+    while (gone(client, 1, false) != 3) sched_yield();
+    CHECK_INT(17, (int64_t)chunk_nodes(NULL));
+    CHECK_INT(3, (int64_t)gone(client, 1, true));
+    CHECK_INT(0, (int64_t)gone(client, 1, true));
+    CHECK_INT(8, (int64_t)chunk_nodes(NULL));
+    /* The names that are known are each one's own matter, the destroyed one included. */
+    size_t orphans;
+    CHECK_OK(avout_distributed_collect(&orphans, client, "/a/b/here", true, 20000));
+    CHECK_INT(1, (int64_t)orphans);
+    CHECK_OK(avout_distributed_collect(&orphans, client, "/a/dead", true, 20000));
+    CHECK_INT(1, (int64_t)orphans);
+    CHECK_INT(2, (int64_t)chunk_nodes(NULL));
+    CHECK_STATUS(AVOUT_EINVAL, avout_distributed_collect_gone(&orphans, client, -1, true, 20000));
+    avout__store_close(store);
+    avout_close(other);
+    suite_close(client);
+}
+
+TEST(what_kind_of_container_a_name_has)
+{
+    avout_client *client = suite_connect();
+    char kind[AVOUT_KIND_SIZE];
+    bool versioned;
+    avout_atom *atom;
+    CHECK_STATUS(AVOUT_ENOTFOUND, avout_distributed_kind(kind, &versioned, client, "/atom", 0));
+    CHECK_STATUS(AVOUT_ENAME, avout_distributed_kind(kind, &versioned, client, "atom", 0));
+    CHECK_OK(avout_atom_create(&atom, client, "/atom", avout_int(1), NULL));
+    CHECK_OK(avout_distributed_kind(kind, &versioned, client, "/atom", 0));
+    CHECK_TEXT("", kind);
+    CHECK(!versioned);
+    /* One that looks like a pointer is kept in pieces whatever its size. */
+    avout_value odd;
+    const char *text = "#avout/state {:kind \"file\", :version \"v\"}";
+    CHECK_OK(avout_edn_read(&odd, text, strlen(text), NULL, NULL));
+    CHECK_OK(avout_reset(atom, odd, NULL));
+    CHECK_OK(avout_distributed_kind(kind, &versioned, client, "/atom", 0));
+    CHECK_TEXT("chunks", kind);
+    CHECK(versioned);
+    CHECK_OK(avout_atom_destroy(atom));
+    CHECK_STATUS(AVOUT_ENOTFOUND, avout_distributed_kind(kind, &versioned, client, "/atom", 0));
+    avout_atom_close(atom);
+    suite_close(client);
 }
 
 /* ---- what would be taken for something else ----------------------------------------------------------- */

@@ -1,0 +1,128 @@
+# avout gc: what dead writers have left in containers and in the store is found, and deleted when asked.
+. tests/support/tap.sh
+. tests/cli/cli.sh
+
+gc() { "$avout" gc "$@" >"$scratch/out" 2>"$scratch/err"; }
+# told LINE...: these lines, in order, and nothing on standard error.
+told()
+{
+    cat "$scratch/out" "$scratch/err"
+    [ ! -s "$scratch/err" ] || return 1
+    printf '%s\n' "$@" | diff - "$scratch/out"
+}
+in_files() # NAME VALUE: a ref with its values in $files
+{
+    "$avout" eval "(reset!! (distributed-atom (connect) \"$1\" (file-container \"$files\") 0) $2)" >"$scratch/eval"
+}
+files_with() { find "$files" -name "*$1*" | wc -l; }
+
+says_what_is_missing()
+{
+    files=$scratch/$where/files
+    mkdir -p "$scratch/$where"
+    in_files /in/files 7 && "$avout" reset /plain 1 || return 1
+    gc && told "-  file  /in/files  (to look there: --container file:PLACE)" '0 in all'
+}
+counts_and_deletes()
+{
+    version=$(basename "$files"/*)
+    cp "$files/$version" "$files/${version%-*}-feed1" && cp "$files/$version" "$files/${version%-*}-feed2.new" || return 1
+    gc --container "file:$files" && told '2  file  /in/files' '2 in all' && [ "$(files_with feed)" = 2 ] &&
+        gc --container "file:$files" --delete /in && told '2  file  /in/files' '2 in all, deleted' &&
+        [ "$(files_with feed)" = 0 ] && gc --container "file:$files" /in/files &&
+        told '0  file  /in/files' '0 in all' &&
+        said 0 7 eval '@(distributed-atom (connect) "/in/files" (file-container "'"$files"'"))'
+}
+# In one that is not the name's everything would look like an orphan.
+another_place_is_refused()
+{
+    mkdir -p "$scratch/$where/wrong"
+    version=$(basename "$files"/*)
+    cp "$files/$version" "$scratch/$where/wrong/${version%-*}-feed1"
+    gc --delete --container "file:$scratch/$where/wrong" /in
+    [ $? = 5 ] && grep -qF 'this is not its place' "$scratch/err" && grep -qx -e '-  file  /in/files' "$scratch/out" &&
+        [ -e "$scratch/$where/wrong/${version%-*}-feed1" ] || { cat "$scratch/out" "$scratch/err"; return 1; }
+    # Of several it is the one that has the version that counts.
+    gc --container "file:$scratch/$where/wrong" --container "file:$files" /in && told '0  file  /in/files' '0 in all'
+}
+# Who removes a name without its container leaves its value there.
+destroyed_names()
+{
+    "$avout" rm /in/files && gc --container "file:$files" /in/files && told '1  file  /in/files' '1 in all' &&
+        gc --container "file:$files" --delete && told '1  file  /in/files' '1 in all, deleted' &&
+        [ "$(find "$files" -type f | wc -l)" = 0 ]
+}
+as_json()
+{
+    in_files /in/files 8 && version=$(basename "$files"/*) && cp "$files/$version" "$files/${version%-*}-feed1" &&
+        gc --json --container "file:$files" && jq -e '.names == [{name: "/in/files", kind: "file", orphans: 1,
+            missing: false, error: null}] and .gone == 0 and .orphans == 1 and .deleted == false' "$scratch/out" &&
+        gc --json /in && jq -e '.names == [{name: "/in/files", kind: "file", orphans: null, missing: true,
+            error: null}] and .gone == null' "$scratch/out" &&
+        gc --json /plain && jq -e '.names == []' "$scratch/out" &&
+        gc --json --delete --container "file:$files" && jq -e '.deleted and .orphans == 1' "$scratch/out"
+}
+# Writers whose values are staged when the collector comes stage them again.
+beside_writers()
+{
+    "$avout" eval '(reset!! (distributed-atom (connect) "/in/files" (file-container "'"$files"'")) 0)' || return 1
+    pids=
+    for writer in 1 2; do
+        "$avout" eval "(let [a (distributed-atom (connect) \"/in/files\" (file-container \"$files\"))]
+            (dotimes [i 60] (swap!! a inc)))" >"$scratch/writer$writer" 2>&1 &
+        pids="$pids $!"
+    done
+    rounds=0
+    # shellcheck disable=SC2086 # several numbers
+    while kill -0 $pids; do
+        rounds=$((rounds + 1))
+        gc --delete --container "file:$files" /in || { cat "$scratch/err"; wait; return 1; }
+    done
+    wait
+    cat "$scratch"/writer?
+    [ $rounds -gt 1 ] && said 0 120 eval '@(distributed-atom (connect) "/in/files" (file-container "'"$files"'"))'
+}
+# A writer that is killed while the pieces of its value are on their way.
+pieces()
+{
+    "$avout" reset /large 0 || return 1
+    { printf '"' && head -c 20000000 /dev/zero | tr '\0' x && printf '"'; } >"$scratch/large"
+    tries=0
+    until gc --json /large && jq -e '.orphans == 1' "$scratch/out"; do
+        tries=$((tries + 1))
+        [ $tries -lt 20 ] || return 1
+        "$avout" reset /large - <"$scratch/large" &
+        writer=$!
+        until gc --json /large && jq -e '.orphans > 0' "$scratch/out" || ! kill -0 $writer; do :; done
+        kill -9 $writer
+        wait $writer
+    done
+    gc --delete && grep -qx '1  chunks  /large' "$scratch/out" && gc /large && told '0 in all'
+}
+collects()
+{
+    check "${where}says_what_is_missing" says_what_is_missing
+    check "${where}counts_and_deletes" counts_and_deletes
+    check "${where}another_place_is_refused" another_place_is_refused
+    check "${where}destroyed_names" destroyed_names
+    check "${where}as_json" as_json
+    check "${where}beside_writers" beside_writers
+    # On the embedded store it would be a great one.
+    [ "$where" = lmdb_ ] || check "${where}pieces_of_a_killed_writer" pieces
+    fails no_such_name 3 'no such name' gc /nowhere
+}
+on_each_store collects "${AVOUT_TEST_ZOOKEEPER:-}"
+
+AVOUT_STORE=lmdb:$scratch/lmdb
+fails a_container_without_a_place 2 'file:/srv/plans' gc --container file
+not_told() { ! "$avout" gc --container :mongodb://ann:secret@h 2>&1 | grep secret; }
+check its_place_is_not_repeated not_told
+fails no_number 2 'a time' gc --older soon
+not_installed()
+{
+    gc --container none:x --container file:"$scratch/other" /gone
+    [ $? = 5 ] && grep -qF libavout-none.so "$scratch/err" && grep -qx -e '-  none  /gone' "$scratch/out"
+}
+"$avout" reset /gone 1 && "$avout" rm /gone
+check a_container_that_is_not_installed not_installed
+finish
