@@ -305,5 +305,6 @@ static avout_status status_of(const avout__mongo_step *step, const bson_error_t 
 
 avout_status avout__mongo_failed(const avout__mongo_step *step, const bson_error_t *error)
 {
-    return say(status_of(step, error), error->message, step->server->password);
+    const char *message = *error->message ? error->message : "libmongoc does not say why";
+    return say(status_of(step, error), message, step->server->password);
 }

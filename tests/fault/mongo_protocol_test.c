@@ -333,10 +333,30 @@ TEST(answers_that_are_none_are_failures)
         if (!got || got == AVOUT_ENOTFOUND || !set || set == AVOUT_EEXISTS)
             test_failed(__FILE__, __LINE__, "%s: get %s, set %s", nonsense[i],
                         avout_status_name(got), avout_status_name(set));
-        c->ops->list_versions(c, never, NULL, TIMEOUT_MS);
+        CHECK(*avout_error_detail());
+        avout_fail(AVOUT_EIO, "%s", "");
+        if (c->ops->list_versions(c, never, NULL, TIMEOUT_MS)) CHECK(*avout_error_detail());
         c->ops->delete_state_at(c, "v-1", TIMEOUT_MS);
         c->ops->close(c);
         mongo_script_end(script);
     }
     CHECK_INT(0, avout_memory_blocks());
+}
+
+TEST(servers_that_say_nonsense_of_themselves_are_reported)
+{
+    static const char *const hellos[] = {
+        "{\"hosts\": 5, \"maxWireVersion\": 13}", "{\"ok\": \"x\"}", "{\"maxWireVersion\": \"x\"}",
+        "{\"setName\": \"x\", \"tags\": 5}",
+        "{\"maxBsonObjectSize\": -5, \"maxMessageSizeBytes\": -5}"};
+    for (size_t i = 0; i < sizeof hellos / sizeof *hellos; i++) {
+        mongo_script *script = mongo_script_start(is_well, false);
+        mongo_script_hello(script, hellos[i]);
+        avout_versioned_container *c = open_at(script, "serverSelectionTimeoutMS=200");
+        avout_status status = c->ops->init(c, 1000);
+        CHECK(status == AVOUT_EIO || status == AVOUT_ECONNECTION || status == AVOUT_ETIMEOUT);
+        CHECK(*avout_error_detail());
+        c->ops->close(c);
+        mongo_script_end(script);
+    }
 }

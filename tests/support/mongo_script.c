@@ -15,6 +15,7 @@ enum { OP_REPLY = 1, OP_QUERY = 2004, OP_MSG = 2013 };
 struct mongo_script {
     mongo_script_fn answer;
     bool replica_set;
+    const char *hello; /* NULL: as a server does */
     int listener, port, connections, fds[CONNECTIONS_MAX];
     pthread_t acceptor, threads[CONNECTIONS_MAX];
     pthread_mutex_t lock; /* of the commands */
@@ -72,6 +73,15 @@ const char *mongo_script_command(mongo_script *script, const char *name, int n)
 
 /* ---- what is answered ----------------------------------------------------------------------------------- */
 
+static void say_given_hello(bson_t *reply, const char *json)
+{
+    bson_error_t error;
+    bson_t *given = bson_new_from_json((const uint8_t *)json, -1, &error);
+    CHECK(given);
+    bson_concat(reply, given);
+    bson_destroy(given);
+}
+
 static void say_hello(bson_t *reply, const mongo_script *s)
 {
     char address[32];
@@ -101,7 +111,9 @@ static bool answer(bson_t *reply, mongo_script *s, const bson_t *command)
     bool goes_on = true;
     CHECK(bson_iter_init(&at, command) && bson_iter_next(&at));
     const char *name = bson_iter_key(&at);
-    if (!strcasecmp(name, "ismaster") || !strcmp(name, "hello")) say_hello(reply, s);
+    bool greets = !strcasecmp(name, "ismaster") || !strcmp(name, "hello");
+    if (greets && s->hello) say_given_hello(reply, s->hello);
+    else if (greets) say_hello(reply, s);
     else if (strcmp(name, "endSessions") && strcmp(name, "ping"))
         goes_on = s->answer(reply, name, note(s, name, command), command);
     if (!bson_has_field(reply, "ok")) BSON_APPEND_DOUBLE(reply, "ok", 1);
@@ -250,6 +262,11 @@ void mongo_script_end(mongo_script *s)
     }
     pthread_mutex_destroy(&s->lock);
     free(s);
+}
+
+void mongo_script_hello(mongo_script *script, const char *json)
+{
+    script->hello = json;
 }
 
 int mongo_script_port(const mongo_script *script)

@@ -15,6 +15,8 @@ typedef bool (*mongo_script_fn)(bson_t *reply, const char *name, int number, con
 
 /* As a replica set's primary, or as a server by itself. */
 mongo_script *mongo_script_start(mongo_script_fn answer, bool replica_set);
+/* What it says of itself from now on, instead; kept by the caller. Before anybody is connected. */
+void mongo_script_hello(mongo_script *script, const char *json);
 /* Frees. What libmongoc asks about the server and its sessions is not told to `answer`. */
 void mongo_script_end(mongo_script *script);
 int mongo_script_port(const mongo_script *script);

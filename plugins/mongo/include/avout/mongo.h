@@ -11,6 +11,9 @@
  *
  *     cc program.c $(pkg-config --cflags --libs avout-mongo)
  *
+ * While there is a container libmongoc keeps a thread for each server, to watch it. What a server says when a
+ * connection begins libmongoc takes on trust: a malicious one can crash the program.
+ *
  * libmongoc is initialised when the first container is made, and never cleaned up: the program may use it
  * for itself. Its log is turned off then, as it would go to the standard output; a program that wants it
  * sets its own handler afterwards. */
