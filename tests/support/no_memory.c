@@ -5,6 +5,7 @@
 
 #include "avout.h"
 #include "base/clock.h"
+#include "support/crowd.h"
 #include "support/test.h"
 
 static _Atomic int64_t until_failure, failures_left, happened, memory_back_ns;
@@ -60,15 +61,33 @@ int64_t no_memory_end(void)
     return atomic_load(&happened);
 }
 
+/* Lives mostly wait, for what is tried again after a moment: several at a time, each in a process of its own. */
+enum { STRANDS = 8, COUNTS = 3 };
+
+static const int64_t counts[COUNTS] = {1, 3, INT64_MAX};
+
+static struct {
+    no_memory_play play;
+    void *payload;
+    int64_t least;
+} strands;
+
+static void strand(int number)
+{
+    int64_t count = counts[number / STRANDS], step = count < INT64_MAX ? STRANDS : 5 * STRANDS;
+    int64_t n = number % STRANDS * (step / STRANDS);
+    no_memory_use(true);
+    while (strands.play(n, count, strands.payload)) n += step;
+    CHECK(n >= strands.least);
+    no_memory_use(false);
+}
+
 void no_memory_sweep(no_memory_play play, void *payload, int64_t least)
 {
-    static const int64_t counts[] = {1, 3, INT64_MAX};
-    no_memory_use(true);
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        int64_t n = 0, step = counts[i] < INT64_MAX ? 1 : 5;
-        while (play(n, counts[i], payload)) n += step;
-        fprintf(stderr, "# %d allocations\n", (int)n);
-        CHECK(n >= least);
-    }
-    no_memory_use(false);
+    crowd_process processes[COUNTS * STRANDS];
+    strands.play = play;
+    strands.payload = payload;
+    strands.least = least;
+    for (int i = 0; i < COUNTS * STRANDS; i++) crowd_start(&processes[i], strand, i);
+    crowd_finish(processes, COUNTS * STRANDS, 300); /* the test has its own limit */
 }

@@ -15,7 +15,8 @@ int64_t no_memory_end(void);
 
 /* Plays with one failure, with a few (so that what is done about one fails as well), and with nothing but
  * failures, at each allocation in turn, until `play` answers that there were not as many. The allocator is
- * used for that time. Fails with less than `least` allocations. */
+ * used for that time. Fails with less than `least` allocations. Before the test's process opens a client: the
+ * plays are shared out to processes of their own, which run side by side. */
 typedef bool (*no_memory_play)(int64_t succeed, int64_t fail, void *payload);
 void no_memory_sweep(no_memory_play play, void *payload, int64_t least);
 
