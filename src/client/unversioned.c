@@ -91,7 +91,8 @@ static avout_status held_new(avout__held **held, avout_client *client, const cha
     if (!status) status = avout__name_check(name);
     if (!status) status = guard_new(&guard, client, name);
     if (!status) status = avout__held_guarded(*held, guard);
-    if (!status) status = avout__sweeper_start(client->stm); /* reads for watches */
+    if (!status)
+        status = avout__sweeper_start(client->stm, avout__held_kind(*held)); /* reads for watches */
     if (!status) status = avout__held_init(*held, avout__deadline_in_ms(client->stm->timeout_ms));
     return status;
 }

@@ -98,6 +98,11 @@ avout__foreign *avout__foreign_of(const avout__container *container)
     return (avout__foreign *)(uintptr_t)container;
 }
 
+const void *avout__foreign_kind(const avout__foreign *foreign)
+{
+    return foreign->container->ops;
+}
+
 bool avout__foreign_same(const avout__foreign *one, const avout__foreign *other)
 {
     const avout_versioned_container *a = one->container, *b = other->container;

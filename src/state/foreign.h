@@ -50,6 +50,8 @@ avout__foreign *avout__foreign_ref(avout__foreign *foreign);
 void avout__foreign_unref(avout__foreign *foreign); /* the last one closes the container */
 /* Of a cell's container; NULL: it is not foreign. Any thread, locks. */
 avout__foreign *avout__foreign_of(const avout__container *container);
+/* The same for all containers of one kind. Any thread, locks. */
+const void *avout__foreign_kind(const avout__foreign *foreign);
 /* Whether two objects are of the same kind and place. Any thread, locks. */
 bool avout__foreign_same(const avout__foreign *one, const avout__foreign *other);
 

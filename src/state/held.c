@@ -75,6 +75,11 @@ avout__held *avout__held_of(const avout__container *container)
     return (avout__held *)(uintptr_t)container;
 }
 
+const void *avout__held_kind(const avout__held *held)
+{
+    return held->container->ops;
+}
+
 bool avout__held_same(const avout__held *one, const avout__held *other)
 {
     const avout_container *a = one->container, *b = other->container;

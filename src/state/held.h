@@ -40,6 +40,7 @@ avout__held *avout__held_ref(avout__held *held);
 void avout__held_unref(avout__held *held); /* the last one closes container and guard; NULL */
 /* Of a cell's container; NULL: it is not held. Any thread, locks. */
 avout__held *avout__held_of(const avout__container *container);
+const void *avout__held_kind(const avout__held *held); /* as avout__foreign_kind */
 bool avout__held_same(const avout__held *one, const avout__held *other);
 
 avout_status avout__held_init(avout__held *held, int64_t deadline_ns);

@@ -308,7 +308,7 @@ avout_status avout__cell_chunks(avout__foreign **foreign, avout__cell *cell)
     avout__foreign *none = NULL;
     *foreign = atomic_load_explicit(&cell->chunks, memory_order_acquire);
     if (*foreign) return AVOUT_OK;
-    avout_status status = avout__sweeper_start(cell->stm);
+    avout_status status = avout__sweeper_start(cell->stm, &ops);
     if (!status) status = chunks_new(foreign, cell);
     if (status) return status;
     if (atomic_compare_exchange_strong(&cell->chunks, &none, *foreign)) {

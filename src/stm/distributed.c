@@ -22,7 +22,7 @@ static avout_status new_foreign(avout__foreign **foreign, avout__stm *stm, const
     if (!status && !strcmp((*foreign)->is.name, AVOUT__CHUNKS_KIND))
         status = avout_fail(AVOUT_EINVAL,
                             "container: the kind " AVOUT__CHUNKS_KIND " is the store's own");
-    if (!status) status = avout__sweeper_start(stm);
+    if (!status) status = avout__sweeper_start(stm, avout__foreign_kind(*foreign));
     if (!status) status = avout__foreign_init(*foreign, deadline_ns);
     return status;
 }

@@ -104,11 +104,21 @@ static bool value_is_here(const avout__record *record)
            atomic_load_explicit(&record->value, memory_order_acquire);
 }
 
-/* AVOUT_ENOMEM: the watch is still behind. AVOUT_BLOCK: it is told when the value has been read. */
+/* Lock held; it is given back where the first large value of the cell is met. AVOUT_ENOMEM: the watch is still
+ * behind. AVOUT_BLOCK: it is told when the value has been read. */
 static avout_status may_call(avout__cell *cell)
 {
+    avout__foreign *chunks;
     avout__record *live = atomic_load_explicit(&cell->live, memory_order_relaxed);
     if (value_is_here(live)) return AVOUT_OK;
+    if (!cell->container->held && !avout__cell_foreign(cell)) {
+        avout__stm_unlock(cell->stm);
+        avout_status status = avout__cell_chunks(&chunks, cell);
+        avout__stm_lock(cell->stm);
+        if (status) return AVOUT_ENOMEM;
+        live = atomic_load_explicit(&cell->live, memory_order_relaxed);
+        if (live && value_is_here(live)) return AVOUT_RETRY;
+    }
     return avout__sweep_load(cell, AVOUT__AT_ONCE) ? AVOUT_BLOCK : AVOUT_ENOMEM;
 }
 
@@ -153,6 +163,7 @@ static void tell_cell(avout__notifier *notifier, avout__cell_extra *extra)
     avout__cell_ref(cell);
     avout__watch *watch = behind(cell);
     avout_status status = watch ? may_call(cell) : AVOUT_OK;
+    if (status == AVOUT_RETRY) status = AVOUT_OK, watch = NULL; /* it may be another one's turn */
     if (watch && !status) status = call_watch(notifier, cell, watch);
     if (status == AVOUT_BLOCK) {
         /* nothing: the sweeper does */

@@ -317,8 +317,8 @@ struct avout__stm {
     struct avout__executor *executor; /* asynchronous transactions (async.c); NULL until used */
     struct avout__executor *porter;   /* those that wait for containers */
     struct avout__coded *coded;       /* codecs in use (coded.c); they stay */
-    struct avout__sweeper *_Atomic sweeper; /* sweep.c; NULL until a foreign cell is opened */
-    _Atomic uint64_t versions;              /* counts those that this client has made */
+    struct avout__sweeper *_Atomic sweepers; /* sweep.c; one for each kind of container in use */
+    _Atomic uint64_t versions;               /* counts those that this client has made */
 
     avout_options options;       /* callbacks only */
     avout_statistics statistics; /* under lock, but for: */
@@ -556,7 +556,8 @@ void avout__coded_free(avout__stm *stm);
 
 /* ---- sweep.c: a thread that waits for containers, for what nobody waits for ----------------------- */
 
-avout_status avout__sweeper_start(avout__stm *stm);
+/* `kind`: the container's table, as avout__foreign_kind and avout__held_kind say it. */
+avout_status avout__sweeper_start(avout__stm *stm, const void *kind);
 /* Ends the thread and deletes what there still is to delete, for a bounded time: while the store is
  * open, for what is in the store, and once more for what came after that; then nothing is taken. */
 void avout__sweeper_end(avout__stm *stm);

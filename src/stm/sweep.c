@@ -1,7 +1,7 @@
 /* What waits for containers though nobody waits for it: deleting versions, collecting orphans, reading
- * values that only watches want. One thread per client, started with the first foreign cell. A container
- * that is slow delays the others here, so each call has a short time; what fails is tried again a few
- * times and then left to the collector.
+ * values that only watches want. One thread for each kind of container that a client uses, so that a
+ * database that does not answer holds up nobody else; what fails is tried again a few times and then left to
+ * the collector.
  *
  * Jobs lie in one list for each delay, which are constant: so each list is in the order in which its jobs
  * are due. Locks: the engine's may be held when a job is added; the thread holds its own alone, and none
@@ -42,7 +42,9 @@ typedef struct sweep_job {
 } sweep_job;
 
 typedef struct avout__sweeper {
+    struct avout__sweeper *next; /* of the client's */
     avout__stm *stm;
+    const void *kind;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -96,10 +98,26 @@ static void job_cancel(sweep_job *job)
     avout__free(job);
 }
 
+/* They only become more, until the client is freed. */
+static avout__sweeper *sweeper_of(avout__stm *stm, const void *kind)
+{
+    avout__sweeper *sweeper = atomic_load(&stm->sweepers);
+    while (sweeper && sweeper->kind != kind) sweeper = sweeper->next;
+    return sweeper;
+}
+
+static const void *kind_of(const avout__cell *cell)
+{
+    const avout__held *held = avout__held_of(cell->container);
+    const avout__foreign *foreign = avout__cell_foreign(cell);
+    return held ? avout__held_kind(held) : foreign ? avout__foreign_kind(foreign) : NULL;
+}
+
 static bool submit(avout__stm *stm, job_kind kind, avout__foreign *foreign, avout__cell *cell,
                    const char *version, bool destroyed, avout__delay delay)
 {
-    avout__sweeper *sweeper = atomic_load(&stm->sweeper);
+    avout__sweeper *sweeper =
+        sweeper_of(stm, foreign ? avout__foreign_kind(foreign) : kind_of(cell));
     sweep_job *job = sweeper ? job_new(kind, foreign, cell, version) : NULL;
     if (!job) return false;
     job->destroyed = destroyed;
@@ -232,11 +250,12 @@ static void *sweeper_main(void *payload)
 
 /* ---- life ----------------------------------------------------------------------------------------------- */
 
-static avout__sweeper *sweeper_new(avout__stm *stm)
+static avout__sweeper *sweeper_new(avout__stm *stm, const void *kind)
 {
     avout__sweeper *sweeper = avout__calloc(1, sizeof *sweeper);
     if (!sweeper) return NULL;
     sweeper->stm = stm;
+    sweeper->kind = kind;
     pthread_mutex_init(&sweeper->lock, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -260,18 +279,22 @@ static void sweeper_destroy(avout__sweeper *sweeper)
     avout__free(sweeper);
 }
 
-avout_status avout__sweeper_start(avout__stm *stm)
+avout_status avout__sweeper_start(avout__stm *stm, const void *kind)
 {
     avout_status status = AVOUT_OK;
     avout__stm_lock(stm);
     if (atomic_load(&stm->closed)) {
         status = avout_fail(AVOUT_ECLOSED, "the client is closed");
-    } else if (!atomic_load(&stm->sweeper)) {
-        avout__sweeper *sweeper = sweeper_new(stm);
+    } else if (!sweeper_of(stm, kind)) {
+        avout__sweeper *sweeper = sweeper_new(stm, kind);
         status =
             sweeper ? avout__thread_start(&sweeper->thread, sweeper_main, sweeper) : AVOUT_ENOMEM;
-        if (!status) atomic_store(&stm->sweeper, sweeper);
-        else if (sweeper) sweeper_destroy(sweeper);
+        if (!status) {
+            sweeper->next = atomic_load(&stm->sweepers);
+            atomic_store(&stm->sweepers, sweeper);
+        } else if (sweeper) {
+            sweeper_destroy(sweeper);
+        }
     }
     avout__stm_unlock(stm);
     return status;
@@ -293,9 +316,8 @@ static void take_jobs(avout__link *taken, avout__sweeper *sweeper, bool destroyi
 
 /* Readers do not depend on the grace (F3), and nobody knows when this client's next life begins. The
  * places of what was destroyed come last, when they are empty. */
-static void finish(avout__sweeper *sweeper)
+static void finish(avout__sweeper *sweeper, int64_t deadline_ns)
 {
-    int64_t deadline_ns = avout__deadline_in_ms(CLOSE_MS);
     for (int pass = 0; pass < 2; pass++) {
         avout__link jobs;
         avout__list_init(&jobs);
@@ -313,29 +335,39 @@ static void finish(avout__sweeper *sweeper)
 
 void avout__sweeper_end(avout__stm *stm)
 {
-    avout__sweeper *sweeper = atomic_load(&stm->sweeper);
-    if (!sweeper) return;
-    pthread_mutex_lock(&sweeper->lock);
-    sweeper->stop = true;
-    pthread_cond_signal(&sweeper->wake);
-    pthread_mutex_unlock(&sweeper->lock);
-    pthread_join(sweeper->thread, NULL);
-    finish(sweeper);
+    avout__sweeper *first = atomic_load(&stm->sweepers);
+    for (avout__sweeper *sweeper = first; sweeper; sweeper = sweeper->next) {
+        pthread_mutex_lock(&sweeper->lock);
+        sweeper->stop = true;
+        pthread_cond_signal(&sweeper->wake);
+        pthread_mutex_unlock(&sweeper->lock);
+    }
+    for (avout__sweeper *sweeper = first; sweeper; sweeper = sweeper->next)
+        pthread_join(sweeper->thread, NULL);
+    int64_t deadline_ns = avout__deadline_in_ms(CLOSE_MS);
+    for (avout__sweeper *sweeper = first; sweeper; sweeper = sweeper->next)
+        finish(sweeper, deadline_ns);
 }
 
 void avout__sweeper_stop(avout__stm *stm)
 {
-    avout__sweeper *sweeper = atomic_load(&stm->sweeper);
-    if (!sweeper) return;
-    pthread_mutex_lock(&sweeper->lock);
-    sweeper->stopped = true;
-    pthread_mutex_unlock(&sweeper->lock);
-    finish(sweeper);
+    int64_t deadline_ns = avout__deadline_in_ms(CLOSE_MS);
+    for (avout__sweeper *sweeper = atomic_load(&stm->sweepers); sweeper; sweeper = sweeper->next) {
+        pthread_mutex_lock(&sweeper->lock);
+        sweeper->stopped = true;
+        pthread_mutex_unlock(&sweeper->lock);
+        finish(sweeper, deadline_ns);
+    }
 }
 
 void avout__sweeper_free(avout__stm *stm)
 {
-    avout__sweeper *sweeper = atomic_load(&stm->sweeper);
+    avout__sweeper *sweeper = atomic_load(&stm->sweepers);
     /* In a forked child the thread that is waiting here is the parent's: destroying would wait for it. */
-    if (sweeper && !avout__stm_forked(stm)) sweeper_destroy(sweeper);
+    if (avout__stm_forked(stm)) return;
+    while (sweeper) {
+        avout__sweeper *next = sweeper->next;
+        sweeper_destroy(sweeper);
+        sweeper = next;
+    }
 }

@@ -192,6 +192,47 @@ TEST(a_slow_container_holds_up_nobody_else)
     finish();
 }
 
+static void count_told(const char *key, avout_value old_value, avout_value new_value, void *payload)
+{
+    (void)key, (void)old_value, (void)new_value;
+    atomic_fetch_add((_Atomic int *)payload, 1);
+}
+
+/* What nobody waits for waits for one kind of container only. */
+TEST(a_container_that_hangs_keeps_no_news_of_others_back)
+{
+    bank b;
+    bank_open(&b);
+    avout_client *client = suite_connect();
+    avout_versioned_container *container;
+    avout_ref *hanging = open_ref(client, "/dir/left", "left", 0), *news, *own;
+    _Atomic int told = 0, told_late = 0;
+    CHECK_OK(vault_open_other(&container, "other"));
+    CHECK_OK(avout_distributed_ref(&own, b.client, "/other", container, avout_int(0), NULL));
+    CHECK_OK(vault_open_other(&container, "other"));
+    CHECK_OK(avout_distributed_ref(&news, client, "/other", container, avout_int(0), NULL));
+    CHECK_OK(avout_ref_add_watch(hanging, "key", count_told, &told_late, NULL));
+    CHECK_OK(avout_ref_add_watch(news, "key", count_told, &told, NULL));
+    int asked = vault_called("left", VAULT_GET);
+    vault_break("left",
+                (vault_fault){.call = VAULT_GET, .lasting = true, .delay_ms = AVOUT_FOREVER});
+    CHECK_OK(avout_dosync(b.client, plus_one, b.left, NULL));
+    ENGINE_AWAIT(vault_called("left", VAULT_GET) > asked);
+    int64_t began = avout__now_ns();
+    CHECK_OK(avout_dosync(b.client, plus_one, own, NULL));
+    ENGINE_AWAIT(atomic_load(&told) == 1);
+    CHECK(avout__now_ns() - began < (int64_t)2000 * 1000000); /* a call that hangs takes 3 s */
+    CHECK_INT(0, atomic_load(&told_late));
+    vault_mend("left");
+    ENGINE_AWAIT(atomic_load(&told_late) == 1);
+    avout_ref_close(hanging);
+    avout_ref_close(news);
+    avout_ref_close(own);
+    avout_close(client);
+    bank_close(&b);
+    finish();
+}
+
 /* ---- versions that are not there ------------------------------------------------------------------------ */
 
 TEST(a_version_that_is_lost_is_reported_and_can_be_replaced)

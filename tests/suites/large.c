@@ -323,6 +323,16 @@ TEST_WITHIN(a_watch_is_shown_what_does_not_fit, 120)
     CHECK_OK(avout_reset(atom, avout_string("small"), NULL));
     while (atomic_load(&t.to) != 5) sched_yield();
     CHECK_INT((int64_t)size + 1, (int64_t)atomic_load(&t.from));
+    /* Who has never seen a large one of it is told as well. */
+    avout_client *third = suite_connect();
+    avout_atom *fresh;
+    told u = {0};
+    CHECK_OK(avout_atom_open(&fresh, third, "/atom"));
+    CHECK_OK(avout_atom_add_watch(fresh, "key", tell, &u, NULL));
+    CHECK_OK(avout_reset(atom, text_of('c', size), NULL));
+    while (atomic_load(&u.to) != size) sched_yield();
+    avout_atom_close(fresh);
+    avout_close(third);
     avout_atom_close(watched);
     avout_atom_close(atom);
     avout_close(other);
