@@ -71,20 +71,28 @@ static void write_uuid(char text[UUID_SIZE], const uint8_t bytes[UUID_BYTES])
     }
 }
 
+/* -1: it is none, or not a small letter. */
+static int digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *found = c ? strchr(digits, c) : NULL;
+    return found ? (int)(found - digits) : -1;
+}
+
+/* Only in the form that it would be read back in. */
 static bool read_uuid(uint8_t bytes[UUID_BYTES], const char *text)
 {
     char again[UUID_SIZE];
-    int at = 0;
+    const char *whole = text;
     for (int i = 0; i < UUID_BYTES; i++) {
-        unsigned byte;
-        int taken = 0;
-        if (text[at] == '-') at++;
-        if (sscanf(text + at, "%2x%n", &byte, &taken) != 1 || taken != 2) return false;
-        bytes[i] = (uint8_t)byte;
-        at += taken;
+        if (*text == '-') text++;
+        int high = digit(text[0]), low = high < 0 ? -1 : digit(text[1]);
+        if (low < 0) return false;
+        bytes[i] = (uint8_t)(high * 16 + low);
+        text += 2;
     }
     write_uuid(again, bytes);
-    return !strcmp(again, text);
+    return !strcmp(again, whole);
 }
 
 static void append_tagged(writer *w, place at, avout_value value)

@@ -90,7 +90,7 @@ static avout_status move(avout_txn *txn, void *payload)
 {
     groups *g = payload;
     avout_value here = AVOUT_NONE, there = AVOUT_NONE;
-    bool is_here;
+    bool is_here = false;
     avout_status status = avout_txn_deref(&here, txn, g->here);
     if (!status) status = avout_txn_deref(&there, txn, g->there);
     if (!status) {
