@@ -158,12 +158,16 @@ bool avout__lang_refuel(lang_run *run)
 /* An interruption is over once it has ended something. */
 lang_aside avout__lang_put_aside(lang_run *run)
 {
-    lang_aside aside = {lang_take(&run->thrown), run->status, run->fatal};
+    lang_aside aside = {lang_take(&run->thrown), run->status, run->fatal, run->spent};
     if (aside.status) {
         avout__interruptible before = avout__interrupt_again();
         if (avout__lang_leaving(run->lang)) avout__interrupt_use(before);
     }
-    if (run->spent) run->fuel = run->grace;
+    /* What is inside of finally has no other allowance than what is left of this one. */
+    if (run->spent) {
+        run->fuel = run->grace;
+        run->grace = 0;
+    }
     run->status = AVOUT_OK;
     run->fatal = false;
     return aside;
@@ -171,7 +175,7 @@ lang_aside avout__lang_put_aside(lang_run *run)
 
 void avout__lang_put_back(lang_run *run, lang_aside *aside)
 {
-    if (run->spent) {
+    if (aside->spent) {
         run->grace = run->fuel > 0 ? run->fuel : 0;
         run->fuel = 0;
     }

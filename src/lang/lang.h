@@ -231,7 +231,7 @@ void avout__lang_pool_unref(lang_pool *pool);
 typedef struct lang_aside {
     avout_value thrown;
     avout_status status;
-    bool fatal;
+    bool fatal, spent;
 } lang_aside;
 lang_aside avout__lang_put_aside(lang_run *run);
 void avout__lang_put_back(lang_run *run, lang_aside *aside);

@@ -94,7 +94,9 @@ static const char script[] =
     "(doseq [line (line-seq (java.io.BufferedReader. *in*))]"
     "  (println (try (.replace (pr-str (binding [*ns* (the-ns 'user)] (eval (read-string line))))"
     "                          \"\\n\" \"\\\\n\")"
-    "                (catch Throwable e \"!\"))))\n";
+    "                (catch Throwable e \"!\"))))\n"
+    /* Or Java waits a minute for the threads of futures. */
+    "(shutdown-agents)\n";
 
 TEST_WITHIN(clojure_answers_as_the_file_says, 120)
 {
