@@ -136,6 +136,14 @@ static avout_lease *lease_of(avout__bidder *bidder)
     return AVOUT__LINK_OF(bidder, avout_lease, bidder);
 }
 
+static void placed(avout__bidder *bidder)
+{
+    avout_lease *lease = lease_of(bidder);
+    if (!lease->pins) return;
+    lease->granted = true;
+    avout__latch_open(&lease->latch);
+}
+
 static void granted(avout__bidder *bidder)
 {
     avout_lease *lease = lease_of(bidder);
@@ -161,23 +169,33 @@ static void lost(avout__bidder *bidder)
     lease->loss = NULL;
 }
 
-static const avout__bidder_ops lease_ops = {.granted = granted, .failed = failed, .lost = lost};
+static const avout__bidder_ops lease_ops = {
+    .placed = placed, .granted = granted, .failed = failed, .lost = lost};
 
 /* ---- acquiring ------------------------------------------------------------------------------------------ */
 
-static avout_lease *lease_new(avout_semaphore *semaphore, uint32_t permits, bool only_now)
+typedef enum purpose {
+    FOR_USER,
+    FOR_USER_NOW, /* or not at all */
+    TO_SHRINK,    /* the number of permits: by those of the lease */
+    TO_PIN, /* the semaphore: nobody else's node is made in its place while the lease is in its queue */
+} purpose;
+
+static avout_lease *lease_new(avout_semaphore *semaphore, uint32_t permits, purpose why)
 {
     avout_lease *lease = avout__calloc(1, sizeof *lease);
-    if (!lease || avout__loss_new(&lease->loss, semaphore->pool->name)) {
+    bool told = why == FOR_USER || why == FOR_USER_NOW;
+    if (!lease || (told && avout__loss_new(&lease->loss, semaphore->pool->name))) {
         avout__free(lease);
         return NULL;
     }
     avout__locks *room = semaphore->pool->room;
     lease->semaphore = semaphore;
+    lease->pins = why == TO_PIN;
     lease->bidder = (avout__bidder){.ops = &lease_ops,
                                     .pool = semaphore->pool,
                                     .permits = permits,
-                                    .only_now = only_now,
+                                    .only_now = why == FOR_USER_NOW,
                                     .bytes = room->self,
                                     .length = strlen(room->self)};
     return lease;
@@ -204,14 +222,14 @@ static avout_status why_not(const avout_lease *lease, const avout_cancel *cancel
 }
 
 static avout_status acquire(avout_lease **out, avout_semaphore *semaphore, uint32_t permits,
-                            bool only_now, avout_cancel *cancel, int64_t deadline_ns)
+                            purpose why, avout_cancel *cancel, int64_t deadline_ns)
 {
     avout__locks *room = semaphore->pool->room;
     AVOUT__ASSERT(!avout__store_delivering);
     if (!permits || permits > AVOUT_PERMITS_MAX)
         return avout_fail(AVOUT_EINVAL, "%s: %" PRIu32 " permits: 1 to %d can be had",
                           semaphore->pool->name, permits, AVOUT_PERMITS_MAX);
-    avout_lease *lease = lease_new(semaphore, permits, only_now);
+    avout_lease *lease = lease_new(semaphore, permits, why);
     if (!lease) return AVOUT_ENOMEM;
     avout__cancel_entry entry;
     avout__locks_lock(room);
@@ -244,7 +262,8 @@ avout_status avout_semaphore_acquire(avout_lease **lease, avout_semaphore *semap
     avout_status status = avout__locks_usable(room);
     if (!status) status = avout__wait_deadline(&deadline_ns, options, room->timeout_ms);
     if (status) return status;
-    return acquire(lease, semaphore, permits, false, options ? options->cancel : NULL, deadline_ns);
+    return acquire(lease, semaphore, permits, FOR_USER, options ? options->cancel : NULL,
+                   deadline_ns);
 }
 
 avout_status avout_semaphore_try(avout_lease **lease, avout_semaphore *semaphore, uint32_t permits)
@@ -252,7 +271,8 @@ avout_status avout_semaphore_try(avout_lease **lease, avout_semaphore *semaphore
     avout__locks *room = semaphore->pool->room;
     avout_status status = avout__locks_usable(room);
     if (status) return status;
-    return acquire(lease, semaphore, permits, true, NULL, avout__deadline_in_ms(room->timeout_ms));
+    return acquire(lease, semaphore, permits, FOR_USER_NOW, NULL,
+                   avout__deadline_in_ms(room->timeout_ms));
 }
 
 /* ---- leases ----------------------------------------------------------------------------------------------- */
@@ -275,7 +295,7 @@ avout_status avout_lease_release(avout_lease *lease)
     if (status == AVOUT_EFORK) return status;
     atomic_fetch_add(&room->refs, 1);
     avout__locks_lock(room);
-    bool held = !status && avout__bidder_holds(&lease->bidder);
+    bool held = !status && (lease->pins || avout__bidder_holds(&lease->bidder));
     bool wait = avout__bidder_leave(&lease->bidder, &returner);
     avout__link_remove(&lease->link);
     avout__bids_unlock(room);
@@ -337,49 +357,67 @@ static int64_t soon(const avout__pool *pool, int64_t deadline_ns)
     return patience_ns < deadline_ns ? patience_ns : deadline_ns;
 }
 
-/* At that version; for `less`, a lease of those that are taken away, its bid goes with them. */
+/* At that version; the bid of that name goes with it. */
 static avout_status write_permits(avout__pool *pool, uint32_t permits, int64_t version,
-                                  const avout_lease *less, int64_t deadline_ns)
+                                  const char *bid, int64_t deadline_ns)
 {
-    char text[AVOUT__PERMITS_TEXT], path[AVOUT__NODE_MAX + AVOUT__CLAIM_NAME] = "";
+    char text[AVOUT__PERMITS_TEXT];
     avout__permits_text(text, permits);
-    if (less) {
-        avout__locks_lock(pool->room);
-        const avout__bid *bid = less->bidder.bid;
-        if (bid) snprintf(path, sizeof path, "%s/%s", pool->path, bid->name);
-        avout__bids_unlock(pool->room);
-        if (!*path) return AVOUT_EVERSION; /* lost: from the beginning */
-    }
     avout_op ops[2] = {
         {.kind = AVOUT_OP_SET,
          .path = pool->path,
          .version = version,
          .bytes = text,
          .length = strlen(text)},
-        {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY},
+        {.kind = AVOUT_OP_DELETE, .path = bid, .version = AVOUT_VERSION_ANY},
     };
-    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = less ? 2 : 1};
+    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = 2};
     avout_status status =
         avout__room_call(NULL, pool->room, pool->name, &request, soon(pool, deadline_ns));
+    if (status == AVOUT_ENOTFOUND) return AVOUT_EVERSION; /* with its session, removed, or by us */
     if (status != AVOUT_ETIMEOUT) return status;
     return avout_fail(AVOUT_UNKNOWN, "%s: no answer from the store before the deadline",
                       pool->name);
 }
 
+/* Versions say nothing of the node's identity: a semaphore that is made anew begins with the same. So what it says
+ * is read while the lease's bid is below it: while that is there the node cannot have been another, and the write
+ * deletes it. */
+static avout_status rewrite(avout__pool *pool, uint32_t there, uint32_t permits,
+                            const avout_lease *lease, int64_t deadline_ns)
+{
+    char path[AVOUT__NODE_MAX + AVOUT__CLAIM_NAME] = "";
+    uint32_t now;
+    int64_t version;
+    avout__locks_lock(pool->room);
+    const avout__bid *bid = lease->bidder.bid;
+    if (bid && *bid->name) snprintf(path, sizeof path, "%s/%s", pool->path, bid->name);
+    avout__bids_unlock(pool->room);
+    if (!*path) return AVOUT_EVERSION; /* lost: from the beginning */
+    avout_status status = ask_permits(&now, &version, pool, soon(pool, deadline_ns));
+    if (status) return status;
+    if (now != there) return AVOUT_EVERSION;
+    return write_permits(pool, permits, version, path, deadline_ns);
+}
+
 /* From `there` to `permits`; AVOUT_EVERSION: somebody else was quicker, or it was done and not heard of. */
 static avout_status change(avout_semaphore *semaphore, uint32_t there, uint32_t permits,
-                           int64_t version, avout_cancel *cancel, int64_t deadline_ns)
+                           avout_cancel *cancel, int64_t deadline_ns)
 {
-    avout_lease *less;
-    if (permits > there) return write_permits(semaphore->pool, permits, version, NULL, deadline_ns);
-    avout_status status = acquire(&less, semaphore, there - permits, false, cancel, deadline_ns);
-    if (status == AVOUT_ELIMIT) return AVOUT_EVERSION; /* there are fewer by now */
+    avout_lease *lease;
+    bool more = permits > there;
+    avout_status status = acquire(&lease, semaphore, more ? 1 : there - permits,
+                                  more ? TO_PIN : TO_SHRINK, cancel, deadline_ns);
+    if (status == AVOUT_ELIMIT) {
+        uint32_t now; /* there are fewer by now, or its numbers are used up */
+        avout_status asked =
+            ask_permits(&now, NULL, semaphore->pool, soon(semaphore->pool, deadline_ns));
+        return asked ? asked : now == there ? status : AVOUT_EVERSION;
+    }
     if (status) return status;
-    status = write_permits(semaphore->pool, permits, version, less, deadline_ns);
+    status = rewrite(semaphore->pool, there, permits, lease, deadline_ns);
     /* Confirmed, nothing that is still on its way can take effect: it deletes the bid, too. */
-    avout_status given_back = avout_lease_release(less);
-    if (status == AVOUT_ENOTFOUND)
-        status = AVOUT_EVERSION; /* the bid: with its session, or by us */
+    avout_status given_back = avout_lease_release(lease);
     return given_back == AVOUT_UNKNOWN && status ? given_back : status;
 }
 
@@ -387,7 +425,7 @@ avout_status avout_semaphore_set_permits(avout_semaphore *semaphore, uint32_t pe
                                          const avout_wait_options *options)
 {
     avout__pool *pool = semaphore->pool;
-    int64_t deadline_ns, version;
+    int64_t deadline_ns;
     uint32_t there;
     avout_status status = avout__locks_usable(pool->room);
     if (!status && (!permits || permits > AVOUT_PERMITS_MAX))
@@ -395,10 +433,9 @@ avout_status avout_semaphore_set_permits(avout_semaphore *semaphore, uint32_t pe
                             permits, AVOUT_PERMITS_MAX);
     if (!status) status = avout__wait_deadline(&deadline_ns, options, pool->room->timeout_ms);
     while (!status) {
-        status = ask_permits(&there, &version, pool, soon(pool, deadline_ns));
+        status = ask_permits(&there, NULL, pool, soon(pool, deadline_ns));
         if (status || there == permits) break;
-        status = change(semaphore, there, permits, version, options ? options->cancel : NULL,
-                        deadline_ns);
+        status = change(semaphore, there, permits, options ? options->cancel : NULL, deadline_ns);
         if (!status) break;
         if (status == AVOUT_EVERSION && avout__now_ns() < deadline_ns) status = AVOUT_OK;
     }

@@ -17,10 +17,11 @@ struct avout_lease {
     avout__link link;
     avout_semaphore *semaphore; /* NULL: closed */
     avout_token token;
-    avout__loss *loss; /* made beforehand: telling must not want memory */
+    avout__loss *loss; /* made beforehand: telling must not want memory. NULL: nobody is told */
     struct avout__node_check *check;
 
     /* While it is acquired. */
+    bool pins; /* it needs a place in the queue, no more */
     bool granted;
     avout_status status; /* why it failed */
     char detail[256];

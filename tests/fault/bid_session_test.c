@@ -86,6 +86,22 @@ static void finish(waiter *w)
     CHECK_OK(avout_lease_release(w->lease));
 }
 
+typedef struct changer {
+    side *side;
+    uint32_t permits;
+    int64_t timeout_ms;
+    avout_status status;
+    pthread_t thread;
+} changer;
+
+static void *change_permits(void *payload)
+{
+    changer *c = payload;
+    c->status = avout_semaphore_set_permits(c->side->semaphore, c->permits,
+                                            &(avout_wait_options){.timeout_ms = c->timeout_ms});
+    return NULL;
+}
+
 typedef struct told {
     _Atomic int calls;
     _Atomic bool elected;
@@ -319,5 +335,77 @@ TEST(numbers_begin_anew_long_before_they_end)
     CHECK_CONTAINS("used up", avout_error_detail());
     CHECK_OK(avout_lease_release(lease));
     close_side(&a);
+    suite_check_memory();
+}
+
+/* ---- another semaphore of the same name ------------------------------------------------------------------------ */
+
+/* What was read is of the one that was removed: nothing is written to the other because of it. */
+static void change_of_another(uint32_t permits)
+{
+    side a = open_side(0, 8), b = open_side(1, 8);
+    avout_lease *lease;
+    uint32_t there;
+    avout_semaphore_close(b.semaphore);
+    engine_fault(a.store, (avout__mem_fault){.kind = AVOUT__MEM_HOLD_REPLY, .path = NODE});
+    changer c = {.side = &a, .permits = permits, .timeout_ms = 400};
+    CHECK(!pthread_create(&c.thread, NULL, change_permits, &c));
+    ENGINE_AWAIT(!avout__mem_faults_left(a.store));
+    CHECK_OK(avout_semaphore_remove(b.client, S));
+    CHECK_OK(avout_semaphore_open(&b.semaphore, b.client, S, 100));
+    CHECK_OK(avout_semaphore_acquire(&lease, b.semaphore, 90, NULL));
+    avout__mem_release(a.store);
+    pthread_join(c.thread, NULL);
+    CHECK_STATUS(AVOUT_ETIMEOUT, c.status); /* so many are out */
+    CHECK_OK(avout_semaphore_permits(&there, b.semaphore));
+    CHECK_INT(100, there);
+    CHECK_OK(avout_lease_release(lease));
+    CHECK_OK(avout_semaphore_set_permits(a.semaphore, permits, &patient));
+    CHECK_OK(avout_semaphore_permits(&there, b.semaphore));
+    CHECK_INT(permits, there);
+    ENGINE_AWAIT(!queue_length(&a));
+    close_side(&a);
+    close_side(&b);
+    suite_check_memory();
+}
+
+TEST(fewer_permits_of_one_that_was_made_anew)
+{
+    change_of_another(3);
+}
+
+TEST(more_permits_of_one_that_was_made_anew)
+{
+    change_of_another(9);
+}
+
+/* Who raises the number waits for nobody, and a wait that it has woken goes on. The lease that it takes for it is
+ * not one whose loss anybody is told of. */
+TEST(more_permits_while_others_wait)
+{
+    side a = open_side(0, 2), b = open_side(1, 2);
+    avout_lease *both;
+    waiter w, large;
+    told t = {0};
+    CHECK_OK(avout_semaphore_on_lost(b.semaphore, on_lost, &t));
+    CHECK_OK(avout_semaphore_acquire(&both, a.semaphore, 2, NULL));
+    start(&large, &a, 2);
+    ENGINE_AWAIT(queue_length(&a) == 2);
+    start(&w, &a, 1);
+    ENGINE_AWAIT(queue_length(&a) == 3);
+    CHECK_OK(avout_semaphore_set_permits(b.semaphore, 4, NULL));
+    ENGINE_AWAIT(large.has);
+    CHECK(!w.has);
+    engine_fault(b.store, (avout__mem_fault){
+                              .kind = AVOUT__MEM_EXPIRE_BEFORE, .multis = true, .path = NODE});
+    CHECK_OK(avout_semaphore_set_permits(b.semaphore, 5, NULL));
+    ENGINE_AWAIT(w.has);
+    finish(&large);
+    finish(&w);
+    CHECK_OK(avout_lease_release(both));
+    ENGINE_AWAIT(!queue_length(&a));
+    close_side(&a);
+    close_side(&b);
+    CHECK_INT(0, t.calls);
     suite_check_memory();
 }
