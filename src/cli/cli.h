@@ -278,7 +278,8 @@ typedef struct cli_program {
     avout_lang *lang;
     avout_options options; /* of its connections */
     const char *name;      /* of the file; NULL: the command line */
-    bool exits;
+    _Atomic bool asked;    /* to exit; the first one counts, which may be a future */
+    _Atomic bool exits;    /* exit_status says with what */
     int exit_status;
     pthread_mutex_t lock;   /* guards the two below: any thread of the program may connect */
     avout_client **clients; /* those it has opened; the environment closes them */

@@ -4,6 +4,7 @@
  * anywhere: no catch sees it, as it travels as a cancellation. */
 #include "cli.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +38,7 @@ static avout_status connect_as_told(avout_client **client, const char *url, void
     return AVOUT_ENOMEM;
 }
 
-/* (System/exit status) */
+/* (System/exit status). On whatever thread that is said, the one that evaluates ends what it waits for. */
 static avout_status exit_with(avout_value *result, size_t count, const avout_value *arguments,
                               void *payload)
 {
@@ -46,8 +47,10 @@ static avout_status exit_with(avout_value *result, size_t count, const avout_val
     (void)result;
     if (count && (avout_value_to_int(&status, arguments[0]) || status < 0 || status > 255))
         return avout_fail(AVOUT_EINVAL, "exit: expected a number from 0 to 255");
-    p->exits = true;
+    if (atomic_exchange(&p->asked, true)) return AVOUT_ECANCELLED;
     p->exit_status = (int)status;
+    p->exits = true;
+    avout_lang_interrupt(p->lang);
     return AVOUT_ECANCELLED;
 }
 

@@ -23,6 +23,7 @@ says no_arguments 0 true eval '(nil? *command-line-args*)'
 says negative_number 0 -5 eval -5
 says exit_status 0 '' eval '(System/exit 0) (println 1)'
 says exit_from_inside 7 x eval '(println "x") (try (System/exit 7) (catch Throwable e (println e)) (finally (println 1)))'
+says exit_from_a_future 7 '' eval '(future (Thread/sleep 20) (System/exit 7)) @(promise)'
 fails exit_status_too_large 2 '0 to 255' eval '(System/exit 256)'
 fails syntax 2 'eval: line 1, column 1: the form that begins here has no end: expected )' eval '(+ 1'
 fails unknown_name 2 'eval: line 2, column 2: unknown name: foo (did you mean for?), in foo' eval '
