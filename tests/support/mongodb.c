@@ -48,24 +48,11 @@ static void command(test_command *command, const char *directory, int port)
 
 test_server *test_mongo_start(void)
 {
-    static const test_server_kind kind = {"MongoDB", command, NULL};
+    static const test_server_kind kind = {"MongoDB", command, NULL, false};
     return test_server_start(&kind);
 }
 
-/* Kept reachable, so that the leak checker sees them as ours. */
-typedef struct kept_text {
-    struct kept_text *next;
-    char text[256];
-} kept_text;
-
 const char *test_mongo_place(const test_server *server, const char *name)
 {
-    static kept_text *kept;
-    kept_text *place = calloc(1, sizeof *place);
-    CHECK(place);
-    place->next = kept;
-    kept = place;
-    snprintf(place->text, sizeof place->text, "mongodb://127.0.0.1:%d/test.%s",
-             test_server_port(server), name);
-    return place->text;
+    return test_server_text("mongodb://127.0.0.1:%d/test.%s", test_server_port(server), name);
 }

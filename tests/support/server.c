@@ -1,6 +1,7 @@
 #include "support/server.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -231,12 +232,41 @@ void test_server_wait(test_server *server)
     if (!wait_until_serving(server)) failed_to_serve(server);
 }
 
+static bool works_in(const char *process, const char *directory)
+{
+    char link[64], path[512];
+    snprintf(link, sizeof link, "/proc/%.20s/cwd", process);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0) return false;
+    path[length] = '\0';
+    return !strncmp(path, directory, strlen(directory));
+}
+
+/* Sends the signal to its processes besides the first; how many there are. */
+static int signal_others(const test_server *server, int number)
+{
+    int count = 0;
+    DIR *processes = server->kind->has_processes ? opendir("/proc") : NULL;
+    for (struct dirent *entry; processes && (entry = readdir(processes));) {
+        pid_t pid = atoi(entry->d_name);
+        if (pid <= 0 || pid == server->pid || !works_in(entry->d_name, server->directory)) continue;
+        kill(pid, number);
+        count++;
+    }
+    if (processes) closedir(processes);
+    return count;
+}
+
 void test_server_kill(test_server *server)
 {
     if (!server->pid) return;
     kill(server->pid, SIGKILL);
     waitpid(server->pid, NULL, 0);
     server->pid = 0;
+    for (int i = 0; signal_others(server, SIGKILL); i++) {
+        CHECK(i < 1000);
+        test_pause_ms(5);
+    }
 }
 
 test_server *test_server_start(const test_server_kind *kind)
@@ -280,15 +310,38 @@ const char *test_server_directory(const test_server *server)
     return server->directory;
 }
 
+/* Reachable, so that the leak checker sees them as ours. */
+typedef struct kept_text {
+    struct kept_text *next;
+    char text[256];
+} kept_text;
+
+const char *test_server_text(const char *format, ...)
+{
+    static kept_text *kept;
+    kept_text *made = calloc(1, sizeof *made);
+    va_list arguments;
+    CHECK(made);
+    made->next = kept;
+    kept = made;
+    va_start(arguments, format);
+    int length = vsnprintf(made->text, sizeof made->text, format, arguments);
+    va_end(arguments);
+    CHECK(length >= 0 && length < (int)sizeof made->text);
+    return made->text;
+}
+
 void test_server_pause(test_server *server)
 {
     CHECK(server->pid);
-    test_stop_process(server->pid);
+    test_stop_process(server->pid); /* first: it makes no others then */
+    signal_others(server, SIGSTOP);
 }
 
 void test_server_resume(test_server *server)
 {
     CHECK(server->pid);
+    signal_others(server, SIGCONT);
     kill(server->pid, SIGCONT);
 }
 

@@ -33,6 +33,8 @@ typedef struct test_server_kind {
      * where there is no such server. */
     void (*command)(test_command *command, const char *directory, int port);
     bool (*serves)(const test_server *server); /* NULL: when it accepts connections */
+    /* It has several processes, with their working directories in its own: all are killed and paused. */
+    bool has_processes;
 } test_server_kind;
 
 /* Starts one and waits until it serves; fails the test, with the end of the log, when it does not. */
@@ -42,6 +44,9 @@ void test_server_end(test_server *server);
 
 int test_server_port(const test_server *server);
 const char *test_server_directory(const test_server *server);
+
+/* A text of its own for each call, kept to the end of the process: addresses, mostly. */
+const char *test_server_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void test_server_kill(test_server *server);   /* SIGKILL, and waits for its end */
 void test_server_pause(test_server *server);  /* SIGSTOP: accepts connections, answers nothing */
