@@ -43,6 +43,9 @@ if [ "$what" = test ] || [ "$what" = bench ]; then
     need zookeeper test -r /usr/share/java/zookeeper.jar
     need clojure command -v clojure
     need libmongoc-dev pkg-config --exists libmongoc-1.0
+    need libpq-dev pkg-config --exists libpq
+    need postgresql sh -c 'ls /usr/lib/postgresql/*/bin/postgres'
+    need util-linux command -v setpriv
     # For the tests' MongoDB server, where there is no mongod.
     need golang-go sh -c 'command -v mongod || sh "$0"' "$(dirname "$0")/find-go.sh"
 fi
