@@ -1,6 +1,6 @@
 /* kill -9 at every step of transactions over the store and two places of a container: before and after
  * each call of the container (staged, not staged; deleted, not deleted), and at random times (the multi on
- * its way, a value half written). Nothing is ever half visible, and the collector finds what was left (I1,
+ * its way, a value half written). Nothing is ever half visible, also to a reader in another process, and the collector finds what was left (I1,
  * I2, F2, F3).
  *
  * Who includes it has said which store, and defines
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "avout/sys/container.h"
+#include "support/crowd.h"
 #include "support/suite.h"
 
 enum { SUM = 1000 };
@@ -190,6 +191,21 @@ static void live_long(void)
     for (;;) CHECK_OK(avout_dosync(b.client, move, &b, NULL));
 }
 
+/* What the dead one has sent a server may get there after it, and after the collector has looked. */
+static void collect(bank *b, const char *name)
+{
+    char full[64];
+    int there;
+    snprintf(full, sizeof full, "/%s", name);
+    for (int i = 0; i < 50; i++) {
+        CHECK_OK(avout_distributed_collect(NULL, b->client, full, true, 20000));
+        there = versions(name);
+        if (there == 1) return;
+        crowd_sleep_ms(20);
+    }
+    CHECK_INT(1, there);
+}
+
 static void judge(void)
 {
     bank b;
@@ -199,10 +215,8 @@ static void judge(void)
             right = suite_ref_int(b.right);
     CHECK_INT(left, right); /* I2 */
     CHECK_INT(SUM, plain + 2 * left);
-    CHECK_OK(avout_distributed_collect(NULL, b.client, "/left", true, 20000));
-    CHECK_OK(avout_distributed_collect(NULL, b.client, "/right", true, 20000));
-    CHECK_INT(1, versions("left"));
-    CHECK_INT(1, versions("right"));
+    collect(&b, "left");
+    collect(&b, "right");
     CHECK_OK(avout_dosync(b.client, move, &b, NULL));
     CHECK_INT(left + 1, suite_ref_int(b.left));
     bank_close(&b);
@@ -210,19 +224,71 @@ static void judge(void)
     CHECK_INT(1, versions("right"));
 }
 
+/* ---- who looks all the time --------------------------------------------------------------------------- */
+
+typedef struct sights {
+    _Atomic bool over;
+    _Atomic int64_t looks, changes;
+} sights;
+
+static sights *seen;
+static crowd_process reader;
+
+/* One cut of the three, whoever dies meanwhile; it never goes back (I2, I6). */
+static void look(int number)
+{
+    bank b;
+    int64_t before = -1, sums[3];
+    (void)number;
+    bank_open(&b);
+    while (!atomic_load(&seen->over)) {
+        avout_value values[3];
+        CHECK_OK(avout_refs_deref(values, (avout_ref *[]){b.plain, b.left, b.right}, 3));
+        for (int i = 0; i < 3; i++) {
+            CHECK_OK(avout_value_to_int(&sums[i], values[i]));
+            avout_release(values[i]);
+        }
+        CHECK_INT(sums[1], sums[2]);
+        CHECK_INT(SUM, sums[0] + 2 * sums[1]);
+        CHECK(sums[1] >= before);
+        atomic_fetch_add(&seen->looks, 1);
+        atomic_fetch_add(&seen->changes, sums[1] != before);
+        before = sums[1];
+        crowd_sleep_ms(1);
+    }
+    bank_close(&b);
+}
+
+static void start_reader(void)
+{
+    kills_prepare();
+    seen = crowd_share(sizeof *seen);
+    crowd_start(&reader, look, 1);
+}
+
+static void end_reader(void)
+{
+    atomic_store(&seen->over, true);
+    crowd_finish(&reader, 1, 35);
+    fprintf(stderr, "# %" PRId64 " looks, %" PRId64 " changes seen\n", atomic_load(&seen->looks),
+            atomic_load(&seen->changes));
+    CHECK(atomic_load(&seen->changes) > 5);
+}
+
 TEST_WITHIN(a_process_dies_before_and_after_every_call_of_a_container, 120)
 {
     int lives = 0;
-    kills_prepare();
+    start_reader();
     for (deadly_call = 1; apart(live); deadly_call++, lives++) CHECK(!apart(judge));
     fprintf(stderr, "# %d lives\n", lives);
     CHECK(lives >= 4 * MOVES);
     CHECK(!apart(judge));
+    end_reader();
 }
 
 TEST_WITHIN(a_process_dies_at_any_time, 120)
 {
-    kills_prepare();
+    start_reader();
     CHECK(!apart(judge)); /* so that it is all there */
     for (int i = 0; i < DEATHS; i++) {
         pid_t child = fork();
@@ -238,4 +304,5 @@ TEST_WITHIN(a_process_dies_at_any_time, 120)
         CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
         CHECK(!apart(judge));
     }
+    end_reader();
 }
