@@ -44,6 +44,7 @@ static void destroy_native(lang_native *native)
 
 static void destroy_var(lang_var *var)
 {
+    avout_release(var->doc);
     avout_release(var->value);
     avout__free(var->name);
 }

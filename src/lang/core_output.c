@@ -184,6 +184,20 @@ static const avout_function_info *info_of(const char *name)
     return NULL;
 }
 
+/* What the program has said of a name of its own, or what its value is; AVOUT_NONE: there is no such name. */
+static avout_value own_doc(lang_run *run, const char *name, avout_value symbol)
+{
+    lang_var *var = avout__lang_var(run->lang, symbol, false);
+    avout_value doc = var ? avout__lang_var_doc(var) : AVOUT_NONE;
+    avout_value value = var && !doc.bits ? avout__lang_var_get(var) : AVOUT_NONE;
+    if (!value.bits) return doc;
+    char text[400], glimpse[200];
+    avout__lang_glimpse(glimpse, sizeof glimpse, value);
+    snprintf(text, sizeof text, "%.100s\n  %s (%s)", name, glimpse, avout__lang_type_name(value));
+    avout_release(value);
+    return avout_string(text);
+}
+
 /* (doc map) */
 CORE(doc_of)
 {
@@ -191,6 +205,12 @@ CORE(doc_of)
     char text[400];
     if (avout_value_to_text(&name, NULL, args[0]))
         return avout__lang_wrong(run, "doc", "a name", args[0]);
+    avout_value own = own_doc(run, name, args[0]);
+    if (own.bits) {
+        avout_value done = output(run, 1, &own, PRINT_PLAIN, true);
+        avout_release(own);
+        return done;
+    }
     const avout_function_info *info = info_of(name);
     if (!info)
         return avout__lang_fail(run, AVOUT_ENOTFOUND, "doc: nothing is known of %.100s", name);
@@ -200,6 +220,22 @@ CORE(doc_of)
     avout_value printed = line.bits ? output(run, 1, &line, PRINT_PLAIN, true) : AVOUT_NONE;
     avout_release(line);
     return printed;
+}
+
+/* The names of the program's own. */
+static bool add_own(lang_run *run, lang_items *items, const char *text)
+{
+    avout_value names;
+    const char *name;
+    bool fine = true;
+    avout_status status = avout_lang_names(&names, run->lang);
+    if (status) return avout__lang_failed(run, status).bits;
+    avout_iterator at = avout_value_iterate(names);
+    while (fine && avout_iterator_next(&at))
+        if (!avout_value_to_text(&name, NULL, at.item) && strstr(name, text))
+            fine = avout__lang_add(run, items, avout__lang_made(run, avout_symbol(name)));
+    avout_release(names);
+    return fine;
 }
 
 CORE(apropos)
@@ -213,6 +249,7 @@ CORE(apropos)
     for (size_t i = 0; fine && (info = avout_lang_function_at(i)); i++)
         if (strstr(info->name, text))
             fine = avout__lang_add(run, &items, avout__lang_made(run, avout_symbol(info->name)));
+    fine = fine && add_own(run, &items, text);
     if (!fine) {
         avout__lang_drop(&items);
         return AVOUT_NONE;

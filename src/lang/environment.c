@@ -274,21 +274,41 @@ static void lock_var(lang_var *var)
     while (atomic_flag_test_and_set_explicit(&var->lock, memory_order_acquire)) {}
 }
 
-void avout__lang_var_set(lang_var *var, avout_value value)
+static void set(lang_var *var, avout_value *place, avout_value value)
 {
     lock_var(var);
-    avout_value before = var->value;
-    var->value = value;
+    avout_value before = *place;
+    *place = value;
     atomic_flag_clear_explicit(&var->lock, memory_order_release);
     avout_release(before);
 }
 
-avout_value avout__lang_var_get(lang_var *var)
+static avout_value get(lang_var *var, const avout_value *place)
 {
     lock_var(var);
-    avout_value value = avout_share(var->value);
+    avout_value value = avout_share(*place);
     atomic_flag_clear_explicit(&var->lock, memory_order_release);
     return value;
+}
+
+void avout__lang_var_set(lang_var *var, avout_value value)
+{
+    set(var, &var->value, value);
+}
+
+avout_value avout__lang_var_get(lang_var *var)
+{
+    return get(var, &var->value);
+}
+
+void avout__lang_var_document(lang_var *var, avout_value doc)
+{
+    set(var, &var->doc, doc);
+}
+
+avout_value avout__lang_var_doc(lang_var *var)
+{
+    return get(var, &var->doc);
 }
 
 static avout_status add_name(avout_value *names, avout_value symbol)

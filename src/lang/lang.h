@@ -136,6 +136,7 @@ typedef struct lang_var {
     atomic_flag lock;
     avout_value value; /* AVOUT_NONE: declared only, or the environment is gone */
     avout_value self;  /* the box around it; borrowed */
+    avout_value doc;   /* for (doc name): a string, or AVOUT_NONE */
     char *name;
 } lang_var;
 
@@ -440,6 +441,9 @@ void avout__lang_unref(avout_lang *lang);
 lang_var *avout__lang_var(avout_lang *lang, avout_value symbol, bool make);
 void avout__lang_var_set(lang_var *var, avout_value value);
 avout_value avout__lang_var_get(lang_var *var); /* owned; AVOUT_NONE: it has no value */
+/* What doc tells of it; both as those above. */
+void avout__lang_var_document(lang_var *var, avout_value doc);
+avout_value avout__lang_var_doc(lang_var *var);
 
 /* A function for others to call; consumes `value`. */
 avout_status avout__lang_function_new(avout_lang_function **function, avout_lang *lang,

@@ -237,6 +237,44 @@ static bool is_string(const lang_form *form)
     return form->kind == FORM_VALUE && avout_value_type(form->value) == AVOUT_TYPE_STRING;
 }
 
+/* "(name x y)" for a vector of arguments, as it is written. */
+static avout_status add_call(avout__buffer *text, const lang_unit *unit, const char *name,
+                             const lang_form *arguments)
+{
+    const lang_place *place = &arguments->place;
+    if (arguments->kind != FORM_VECTOR || place->end - place->begin < 2) return AVOUT_OK;
+    size_t length = place->end - place->begin - 2;
+    return avout__buffer_add_format(text, "(%s%s%.*s)\n", name, length ? " " : "", (int)length,
+                                    unit->source + (place->begin - unit->begin) + 1);
+}
+
+/* What doc tells of a name: how it is called, if it is a function (items[from] are its arguments, or what begins
+ * with them), and its text, if it has one. False: the error is set. */
+static bool document(lang_compiler *c, lang_var *var, const lang_form *form, size_t from)
+{
+    avout__buffer text = AVOUT__BUFFER_INIT;
+    const char *doc;
+    avout_status status = AVOUT_OK;
+    if (!from) status = avout__buffer_add_format(&text, "%s\n", var->name);
+    for (size_t i = from; from && i < form->count && !status; i++) {
+        const lang_form *item = form->items[i];
+        bool several = item->kind == FORM_LIST && item->count;
+        status = add_call(&text, c->unit, var->name, several ? item->items[0] : item);
+        if (!several) break;
+    }
+    if (!status && form->count > 2 && is_string(form->items[2])) {
+        avout_value_to_text(&doc, NULL, form->items[2]->value);
+        status = avout__buffer_add_format(&text, "  %s\n", doc);
+    }
+    avout_value value = AVOUT_NONE;
+    if (!status && text.length > 1) value = avout_string_n(text.data, text.length - 1);
+    if (!status && !value.bits && text.length > 1) status = avout_none_status();
+    avout__buffer_release(&text);
+    if (status) return avout__lang_failed(c->run, status).bits;
+    avout__lang_var_document(var, value);
+    return true;
+}
+
 static const lang_node *compile_def(lang_compiler *c, const lang_form *form, bool tail)
 {
     (void)tail;
@@ -247,6 +285,8 @@ static const lang_node *compile_def(lang_compiler *c, const lang_form *form, boo
     if (!node) return NULL;
     if (form->count == 2) return &node->node;
     node->value = avout__lang_form(c, form->items[form->count - 1], false);
+    if (node->value && doc && !document(c, node->var, form, 0)) return NULL;
+    if (node->value && !doc) avout__lang_var_document(node->var, AVOUT_NONE);
     return node->value ? &node->node : NULL;
 }
 
@@ -263,7 +303,7 @@ static const lang_node *compile_defn(lang_compiler *c, const lang_form *form, bo
     if (from < form->count && form->items[from]->kind == FORM_MAP) from++;
     /* By its name the function finds the var, which may be defined again. */
     node->value = avout__lang_fn_node(c, form, avout__lang_name(form->items[1]), false, from);
-    return node->value ? &node->node : NULL;
+    return node->value && document(c, node->var, form, from) ? &node->node : NULL;
 }
 
 static const lang_node *compile_declare(lang_compiler *c, const lang_form *form, bool tail)

@@ -384,6 +384,12 @@ TEST(help_is_asked_for_by_name)
     answers("\"(inc n)\\n  n plus one\\n\"", "(with-out-str (doc inc))");
     answers("true", "(clojure.string/includes? (with-out-str (doc let)) \"names for values\")");
     answers("(merge merge-with)", "(apropos \"merge\")");
+    answers("\"(my-sum x)\\n(my-sum x & more)\\n  adds\\n\"",
+            "(defn my-sum \"adds\" ([x] x) ([x & more] (apply + x more)))"
+            "(with-out-str (doc my-sum))");
+    answers("\"my-n\\n  a number\\n\"", "(def my-n \"a number\" 5) (with-out-str (doc my-n))");
+    answers("\"my-n\\n  6 (int)\\n\"", "(def my-n 6) (with-out-str (doc my-n))");
+    answers("(my-n my-sum)", "(apropos \"my-\")");
     fails(AVOUT_ENOTFOUND, 1, 1, "nothing is known of nonsense", "(doc nonsense)",
           "(doc nonsense)");
     close_all();
