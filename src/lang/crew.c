@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "base/thread.h"
 #include "base/banned.h"
 
@@ -59,6 +60,8 @@ bool avout__lang_hired(const avout_lang *lang)
 
 void avout__lang_crew_init(lang_crew *crew)
 {
+    avout__forks_watch();
+    crew->forks = atomic_load(&avout__forks);
     pthread_mutex_init(&crew->lock, NULL);
     pthread_cond_init(&crew->idle, NULL);
     avout__list_init(&crew->queue);
@@ -70,6 +73,12 @@ void avout__lang_crew_release(lang_crew *crew)
 {
     pthread_cond_destroy(&crew->idle);
     pthread_mutex_destroy(&crew->lock);
+}
+
+/* There the threads are not, and the lock may be held by one of them. */
+static bool in_child(const lang_crew *crew)
+{
+    return atomic_load(&avout__forks) != crew->forks;
 }
 
 static void *work(void *payload)
@@ -128,6 +137,10 @@ bool avout__lang_future_start(lang_run *run, lang_future *future)
     avout_status status = AVOUT_OK;
     avout__link gone;
     avout__list_init(&gone);
+    if (in_child(crew)) {
+        avout__lang_fail(run, AVOUT_EFORK, "future: the environment was opened before fork");
+        return false;
+    }
     pthread_mutex_lock(&crew->lock);
     if (crew->ends) status = avout_fail(AVOUT_ECLOSED, "future: the environment is closed");
     else if (crew->workers >= MOST_WORKERS)
@@ -198,6 +211,7 @@ void avout__lang_crew_end(lang_crew *crew)
 {
     avout__link gone;
     avout__list_init(&gone);
+    if (in_child(crew)) return;
     pthread_mutex_lock(&crew->lock);
     crew->ends = true;
     cancel_list(&crew->queue);

@@ -408,6 +408,7 @@ extern const lang_core avout__lang_numbers[], avout__lang_predicates[], avout__l
 
 /* The threads of futures; see crew.c. */
 typedef struct lang_crew {
+    uint32_t forks; /* when it was made: a child has none of its threads */
     pthread_mutex_t lock;
     /* under the lock: */
     pthread_cond_t idle;

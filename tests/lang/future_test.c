@@ -1,5 +1,7 @@
 /* Futures, promises and delays. Test-tags: threads */
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "avout.h"
 #include "support/lang.h"
@@ -157,6 +159,24 @@ TEST(no_future_outlives_its_environment)
     CHECK_STATUS(AVOUT_ECLOSED, avout_lang_change(&value, function));
     avout_lang_function_free(function);
     CHECK_INT(0, avout_memory_blocks());
+}
+
+/* A child has the environment, but none of its threads. */
+TEST(a_forked_child_closes_without_them)
+{
+    avout_lang *lang = test_lang(store);
+    int status;
+    test_answers(lang, "3", "(def p (promise)) (def f (future @p)) @(future 3)");
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (!child) {
+        test_fails(lang, AVOUT_EFORK, "before fork", "(future 1)", NULL);
+        avout_lang_close(lang);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    test_answers(lang, "5", "(deliver p 5) @f");
+    test_lang_close(lang);
 }
 
 TEST(interruptions_leave_futures_alone)
