@@ -145,6 +145,9 @@ static void finish_job(avout__job *job, avout_status status)
 static avout__step advance(avout_status *status, avout__job *job, avout__phase phase)
 {
     avout_txn *txn = job->txn;
+    bool commits = job->commits;
+    job->commits = false;
+    if (commits) return avout__txn_recommit(status, txn);
     if (phase == AVOUT__RUNNING) return avout__txn_attempt(status, txn, job->body, job->payload);
     avout__step step = avout__txn_verdict(status, txn, txn->result);
     return step == AVOUT__STEP_AGAIN ? avout__txn_recommit(status, txn) : step;
@@ -173,9 +176,21 @@ static avout_status go_over(avout__job *job)
     return status;
 }
 
+/* Of what is written without having been read the head was not there: the body need not run again. */
+static avout_status commit_later(avout__job *job)
+{
+    avout__cell *missing = job->txn->missing;
+    job->txn->missing = NULL;
+    job->commits = true;
+    avout_status status = start_waiting(job, missing);
+    avout__cell_unref(missing);
+    return status;
+}
+
 static avout_status again(avout__job *job)
 {
     avout_txn *txn = job->txn;
+    if (txn->missing && !txn->doomed) return commit_later(job);
     avout__cell *missing = txn->missing;
     txn->missing = NULL;
     avout_status status = avout__txn_again(txn);
