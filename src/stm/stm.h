@@ -693,7 +693,8 @@ struct avout__job {
     struct avout__executor *executor;
     avout__link link;  /* in the executor's ready queue */
     avout__link every; /* in its list of all */
-    bool commits;      /* the body has run: when the cell that was missing is there, only the commit is to */
+    bool
+        commits; /* the body has run: when the cell that was missing is there, only the commit is to */
     struct avout__job_waiter *waiters;
     size_t waiter_count;
 };
