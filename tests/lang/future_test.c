@@ -146,8 +146,9 @@ TEST(no_future_outlives_its_environment)
     avout_status status;
     do status = avout_lang_eval(&value, lang, more, sizeof more - 1, NULL);
     while (!status);
-    CHECK_STATUS(AVOUT_ELIMIT, status);
-    CHECK_CONTAINS("1024", avout_error_detail());
+    /* Where the machine has no room for as many threads, that is said. */
+    CHECK(status == AVOUT_ELIMIT || status == AVOUT_ESYSTEM);
+    CHECK_CONTAINS(status == AVOUT_ELIMIT ? "1024" : "thread", avout_error_detail());
     test_lang_close(lang);
     /* A function that is left finds nothing. */
     avout_lang_function *function;
