@@ -4,7 +4,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <threads.h>
+#include <time.h>
 
 #include <avout.h>
 
@@ -23,7 +24,7 @@ static void *work(void *payload)
         int now = atomic_fetch_add(&at_work, 1) + 1;
         for (int seen = most; now > seen && !atomic_compare_exchange_weak(&most, &seen, now);)
             continue;
-        usleep(20000); /* what only so many may do at a time */
+        thrd_sleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* what only so many may do */
         atomic_fetch_sub(&at_work, 1);
         st = avout_lease_release(lease); /* AVOUT_ELOST: it was not ours any more */
     }
