@@ -44,6 +44,8 @@ if [ "$what" = test ] || [ "$what" = bench ]; then
     need clojure command -v clojure
     need libmongoc-dev pkg-config --exists libmongoc-1.0
     need libpq-dev pkg-config --exists libpq
+    need libhiredis-dev pkg-config --exists hiredis
+    need redis-server command -v redis-server
     need postgresql sh -c 'ls /usr/lib/postgresql/*/bin/postgres'
     need util-linux command -v setpriv
     # For the tests' MongoDB server, where there is no mongod.

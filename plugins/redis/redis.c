@@ -1,0 +1,344 @@
+/* The Redis container. A version V is the string PREFIX V, which holds
+ *
+ *   EDN ;NUMBER          the comment is for us: a number that is new in each call of set
+ *
+ *   set     SET NX, which is put-if-absent. Where V is there with our own number, another attempt of this
+ *           call has put it there, without having been told: it is written once more, so that this
+ *           connection can wait for it
+ *   delete  UNLINK
+ *   list    SCAN, all of it on one connection: a server that was started again counts otherwise
+ *
+ * Nothing is called absent before the server has said that it still is the primary. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <avout/edn.h>
+#include <avout/redis.h>
+#include <avout/sys/container.h>
+
+#include "common/deadline.h"
+#include "server.h"
+
+enum { NUMBER = 16, TEXT_MOST = 512 << 20, KEY_SIZE = AVOUT__REDIS_TEXT + AVOUT_VERSION_MAX + 1 };
+
+#define VERSION_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+typedef struct redis_container {
+    avout_versioned_container is; /* first */
+    avout__plugin_shared *pool;
+    avout__redis_address address;
+} redis_container;
+
+static redis_container *cast(avout_versioned_container *container)
+{
+    return (redis_container *)container;
+}
+
+static avout_status no_memory(void)
+{
+    return avout_fail(AVOUT_ENOMEM, "out of memory");
+}
+
+/* What the calls about one version do. */
+typedef struct version_step {
+    avout__plugin_step is; /* first */
+    char key[KEY_SIZE];
+    const char *version;
+    const char *text; /* to be set */
+    size_t length;
+    avout_value value; /* got */
+} version_step;
+
+static avout_status call(const redis_container *c, avout__plugin_step *step,
+                         avout_status (*run)(avout__plugin_step *, void *), int64_t timeout_ms)
+{
+    step->run = run;
+    step->deadline_ms = avout__plugin_deadline(timeout_ms);
+    return avout__plugin_pool_call(avout__plugin_shared_object(c->pool), step);
+}
+
+static version_step step_of(const redis_container *c, const char *version)
+{
+    version_step step = {.version = version};
+    snprintf(step.key, sizeof step.key, "%s%s", c->address.prefix, version);
+    return step;
+}
+
+static avout_status command(redisReply **reply, const version_step *s, void *connection,
+                            const char *name)
+{
+    return avout__redis_command(reply, connection, 2, (const char *[]){name, s->key}, NULL,
+                                s->is.deadline_ms);
+}
+
+/* ---- setting ------------------------------------------------------------------------------------------ */
+
+/* *done: it was set, which `how`, NX or XX, left to be decided. */
+static avout_status set_if(bool *done, const version_step *s, void *connection, const char *how)
+{
+    redisReply *reply;
+    const char *words[] = {"SET", s->key, s->text, how};
+    const size_t lengths[] = {3, strlen(s->key), s->length, 2};
+    avout_status status =
+        avout__redis_command(&reply, connection, 4, words, lengths, s->is.deadline_ms);
+    if (status) return status;
+    *done = reply->type == REDIS_REPLY_STATUS;
+    if (!*done && reply->type != REDIS_REPLY_NIL) status = avout__redis_strange(connection);
+    freeReplyObject(reply);
+    return status;
+}
+
+static avout_status is_ours(bool *ours, const version_step *s, void *connection)
+{
+    redisReply *reply;
+    avout_status status = command(&reply, s, connection, "GET");
+    if (status) return status == AVOUT_EDATA ? AVOUT_OK : status; /* no string: another's */
+    *ours = reply->type == REDIS_REPLY_STRING && reply->len == s->length &&
+            !memcmp(reply->str, s->text, s->length);
+    freeReplyObject(reply);
+    return AVOUT_OK;
+}
+
+static avout_status run_set(avout__plugin_step *step, void *connection)
+{
+    const version_step *s = (version_step *)step;
+    bool done = false, ours = false;
+    avout_status status = set_if(&done, s, connection, "NX");
+    if (!status && !done) status = is_ours(&ours, s, connection);
+    if (!status && ours) status = set_if(&done, s, connection, "XX");
+    if (status) return status;
+    if (!done) return avout_fail(AVOUT_EEXISTS, "there is a version of that name");
+    return avout__redis_wait_durable(connection, step->deadline_ms);
+}
+
+/* Adds " ;" and the number. To be freed. */
+static avout_status sign(char **signed_text, const char *text, size_t length)
+{
+    unsigned char number[NUMBER];
+    if (getrandom(number, NUMBER, 0) != NUMBER)
+        return avout_fail(AVOUT_ESYSTEM, "no random numbers");
+    char *made = malloc(length + 2 * NUMBER + 3);
+    if (!made) return no_memory();
+    memcpy(made, text, length);
+    memcpy(made + length, " ;", 2);
+    for (size_t i = 0; i < NUMBER; i++) snprintf(made + length + 2 + 2 * i, 3, "%02x", number[i]);
+    *signed_text = made;
+    return AVOUT_OK;
+}
+
+static avout_status set_state_at(avout_versioned_container *container, const char *version,
+                                 avout_value value, int64_t timeout_ms)
+{
+    version_step step = step_of(cast(container), version);
+    char *text, *signed_text = NULL;
+    size_t length;
+    avout_status status = avout_edn_text(&text, &length, value);
+    if (status) return status;
+    step.length = length + 2 + (size_t)2 * NUMBER;
+    if (step.length > TEXT_MOST)
+        status = avout_fail(AVOUT_ELIMIT, "%zu bytes are too many for Redis", length);
+    if (!status) status = sign(&signed_text, text, length);
+    avout_edn_free(text);
+    step.text = signed_text;
+    if (!status) status = call(cast(container), &step.is, run_set, timeout_ms);
+    free(signed_text);
+    return status;
+}
+
+/* ---- getting, deleting ---------------------------------------------------------------------------------- */
+
+static avout_status read_text(version_step *s, const redisReply *reply)
+{
+    avout_edn_error error;
+    avout_status status = avout_edn_read(&s->value, reply->str, reply->len, NULL, &error);
+    if (!status || status == AVOUT_ENOMEM) return status;
+    return avout_fail(AVOUT_EDATA, "%s is not EDN: line %zu, column %zu: %s", s->version,
+                      error.line, error.column, error.message);
+}
+
+static avout_status run_get(avout__plugin_step *step, void *connection)
+{
+    version_step *s = (version_step *)step;
+    redisReply *reply;
+    avout_status status = command(&reply, s, connection, "GET");
+    if (status) return status;
+    if (reply->type == REDIS_REPLY_STRING) status = read_text(s, reply);
+    else if (reply->type != REDIS_REPLY_NIL) status = avout__redis_strange(connection);
+    else status = avout__redis_check_primary(connection, step->deadline_ms);
+    if (!status && reply->type == REDIS_REPLY_NIL)
+        status = avout_fail(AVOUT_ENOTFOUND, "there is no such key");
+    freeReplyObject(reply);
+    return status;
+}
+
+static avout_status get_state_at(avout_value *value, avout_versioned_container *container,
+                                 const char *version, int64_t timeout_ms)
+{
+    version_step step = step_of(cast(container), version);
+    avout_status status = call(cast(container), &step.is, run_get, timeout_ms);
+    if (!status) *value = step.value;
+    return status;
+}
+
+static avout_status run_delete(avout__plugin_step *step, void *connection)
+{
+    redisReply *reply;
+    avout_status status = command(&reply, (version_step *)step, connection, "UNLINK");
+    if (!status && reply->type != REDIS_REPLY_INTEGER) status = avout__redis_strange(connection);
+    freeReplyObject(reply);
+    return status;
+}
+
+static avout_status delete_state_at(avout_versioned_container *container, const char *version,
+                                    int64_t timeout_ms)
+{
+    version_step step = step_of(cast(container), version);
+    return call(cast(container), &step.is, run_delete, timeout_ms);
+}
+
+/* ---- listing -------------------------------------------------------------------------------------------- */
+
+typedef char name[AVOUT_VERSION_MAX + 1];
+
+typedef struct list_step {
+    avout__plugin_step is; /* first */
+    const char *prefix;
+    char pattern[2 * AVOUT__REDIS_TEXT + 2];
+    name *names; /* to be freed */
+    size_t count, room;
+} list_step;
+
+/* What means something in patterns, does not in a prefix. */
+static void write_pattern(char *pattern, const char *prefix)
+{
+    for (; *prefix; prefix++) {
+        if (strchr("*?[]\\^-", *prefix)) *pattern++ = '\\';
+        *pattern++ = *prefix;
+    }
+    memcpy(pattern, "*", 2);
+}
+
+static avout_status note(list_step *s, const redisReply *key)
+{
+    size_t prefix = strlen(s->prefix);
+    if (key->type != REDIS_REPLY_STRING || key->len <= prefix) return AVOUT_OK;
+    const char *version = key->str + prefix;
+    size_t length = key->len - prefix;
+    if (length > AVOUT_VERSION_MAX || strspn(version, VERSION_CHARACTERS) != length)
+        return AVOUT_OK;
+    if (s->count == s->room) {
+        size_t room = s->room ? 2 * s->room : 64;
+        name *grown = realloc(s->names, room * sizeof *grown);
+        if (!grown) return no_memory();
+        s->names = grown;
+        s->room = room;
+    }
+    memcpy(s->names[s->count++], version, length + 1);
+    return AVOUT_OK;
+}
+
+/* *cursor: where the next page begins; "0": there is none. */
+static avout_status scan_page(list_step *s, char cursor[32], void *connection)
+{
+    redisReply *reply;
+    const char *words[] = {"SCAN", cursor, "MATCH", s->pattern, "COUNT", "1000"};
+    avout_status status =
+        avout__redis_command(&reply, connection, 6, words, NULL, s->is.deadline_ms);
+    if (status) return status;
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+        reply->element[0]->type != REDIS_REPLY_STRING || reply->element[0]->len >= 32 ||
+        reply->element[1]->type != REDIS_REPLY_ARRAY) {
+        status = avout__redis_strange(connection);
+    } else {
+        strcpy(cursor, reply->element[0]->str);
+        for (size_t i = 0; !status && i < reply->element[1]->elements; i++)
+            status = note(s, reply->element[1]->element[i]);
+    }
+    freeReplyObject(reply);
+    return status;
+}
+
+static avout_status run_list(avout__plugin_step *step, void *connection)
+{
+    list_step *s = (list_step *)step;
+    char cursor[32] = "0";
+    avout_status status;
+    s->count = 0;
+    do status = scan_page(s, cursor, connection);
+    while (!status && strcmp(cursor, "0"));
+    return status ? status : avout__redis_check_primary(connection, step->deadline_ms);
+}
+
+static int compare(const void *one, const void *other)
+{
+    return strcmp(one, other);
+}
+
+/* A key may come more than once. */
+static avout_status list_versions(avout_versioned_container *container, avout_version_fn found,
+                                  void *payload, int64_t timeout_ms)
+{
+    list_step step = {.prefix = cast(container)->address.prefix};
+    write_pattern(step.pattern, step.prefix);
+    avout_status status = call(cast(container), &step.is, run_list, timeout_ms);
+    if (step.count) qsort(step.names, step.count, sizeof *step.names, compare);
+    for (size_t i = 0; !status && i < step.count; i++)
+        if (!i || strcmp(step.names[i], step.names[i - 1])) status = found(step.names[i], payload);
+    free(step.names);
+    return status;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------- */
+
+/* There is nothing to be made: whether the server is there, and one that will do. */
+static avout_status init(avout_versioned_container *container, int64_t timeout_ms)
+{
+    avout_value value;
+    avout_status status = get_state_at(&value, container, "0", timeout_ms);
+    if (!status) avout_release(value);
+    return status == AVOUT_ENOTFOUND ? AVOUT_OK : status;
+}
+
+static avout_status destroy(avout_versioned_container *container, int64_t timeout_ms)
+{
+    (void)container, (void)timeout_ms;
+    return AVOUT_OK;
+}
+
+static void close_container(avout_versioned_container *container)
+{
+    avout__plugin_unshare(cast(container)->pool);
+    free(container);
+}
+
+static const avout_versioned_container_ops redis_ops = {
+    .version = AVOUT_VERSIONED_CONTAINER_OPS_VERSION,
+    .size = sizeof(avout_versioned_container_ops),
+    .kind = "redis",
+    .init = init,
+    .destroy = destroy,
+    .get_state_at = get_state_at,
+    .set_state_at = set_state_at,
+    .delete_state_at = delete_state_at,
+    .list_versions = list_versions,
+    .close = close_container,
+};
+
+avout_status avout_redis_container(avout_versioned_container **container, const char *place)
+{
+    if (!place) return avout_fail(AVOUT_EINVAL, "place: NULL");
+    redis_container *made = calloc(1, sizeof *made);
+    if (!made) return no_memory();
+    avout_status status = avout__redis_read_address(&made->address, place);
+    if (!status) status = avout__redis_share(&made->pool, &made->address);
+    if (status) {
+        free(made);
+        return status;
+    }
+    made->is.ops = &redis_ops;
+    made->is.place = made->address.shown;
+    *container = &made->is;
+    return AVOUT_OK;
+}
