@@ -39,7 +39,7 @@
 #include "base/error.h"
 #include "base/banned.h"
 
-enum { ENTRY_PATH = AVOUT__NODE_MAX + AVOUT__CLAIM_NAME, RENEW_FROM = 1 << 30 };
+enum { ENTRY_PATH = AVOUT__NODE_MAX + AVOUT__CLAIM_NAME };
 
 /* ---- opening --------------------------------------------------------------------------------------- */
 
@@ -571,7 +571,7 @@ avout_status avout_barrier_await(avout_pass *pass, avout_barrier *barrier,
     bool over = !status || status == AVOUT_EBROKEN || status == AVOUT_ELOST ||
                 status == AVOUT_ENOTFOUND || status == AVOUT_ECLOSED || status == AVOUT_UNKNOWN;
     if (!over && p.present) status = leave(&p, &mine, status);
-    if (!status && p.sequence >= RENEW_FROM) renew(&p);
+    if (!status && p.sequence >= AVOUT__RENEW_FROM) renew(&p);
     if (!status && pass) *pass = mine;
     go(&p);
     return status;

@@ -12,7 +12,6 @@
 #include "store/check.h"
 #include "base/banned.h"
 
-enum { RENEW_FROM = 1 << 30 }; /* as claims */
 enum { PATH_ROOM = AVOUT__NODE_MAX + AVOUT__CLAIM_NAME };
 
 static void bid_send(avout__bid *bid);
@@ -205,7 +204,8 @@ static void renew(const avout__bid *bid)
     avout__bid_name name;
     char text[AVOUT__PERMITS_TEXT] = "";
     bool semaphore = pool->kind == AVOUT__SEMAPHORE;
-    if (!avout__bid_parse(&name, pool->kind, bid->name) || name.is.sequence < RENEW_FROM) return;
+    if (!avout__bid_parse(&name, pool->kind, bid->name) || name.is.sequence < AVOUT__RENEW_FROM)
+        return;
     if (semaphore && !pool->known) return;
     if (semaphore) avout__permits_text(text, pool->permits);
     avout_op ops[2] = {
@@ -287,6 +287,44 @@ static void bid_tell(avout__bid *bid)
         bid, (avout_request){.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = told});
 }
 
+/* ---- its own node ------------------------------------------------------------------------------------------ */
+
+/* With its session, or a stranger has removed it. */
+static void bid_lost(avout__bid *bid)
+{
+    avout__bidder *bidder = take_bidder(bid);
+    bid_gone(bid, AVOUT_OK, NULL);
+    bidder->ops->lost(bidder);
+}
+
+static void self_seen(const avout_reply *reply, void *payload)
+{
+    avout__bid *bid = reply_begin(payload, reply);
+    if (reply->status) bid->minded = false;
+    if (bid->state == AVOUT__CLAIM_GRANTED) {
+        if (reply->status == AVOUT_ENOTFOUND) bid_lost(bid);
+        else if (reply->status) avout__locks_try_later(bid->pool->room);
+    }
+    reply_end(payload);
+}
+
+static void bid_mind(avout__bid *bid)
+{
+    if (bid->minded || bid->state != AVOUT__CLAIM_GRANTED || !bid->pool->room->connected) return;
+    char path[PATH_ROOM];
+    bid_path(path, bid, bid->name);
+    bid->minded = send_one(
+        bid, (avout_request){
+                 .kind = AVOUT_REQUEST_EXISTS, .watch = true, .path = path, .done = self_seen});
+}
+
+static void event_of_self(avout__bid *bid, avout_node_event event)
+{
+    bid->minded = false;
+    if (event != AVOUT_NODE_DELETED) bid_mind(bid); /* it has told the next one */
+    else if (bid->state == AVOUT__CLAIM_GRANTED) bid_lost(bid);
+}
+
 /* ---- the place in the queue ------------------------------------------------------------------------------- */
 
 static avout__place place_of(const avout__bid *bid, const char *const *names, size_t count)
@@ -325,8 +363,7 @@ static void arrive(avout__bid *bid, const avout__place *place)
         return;
     }
     bid->state = AVOUT__CLAIM_GRANTED;
-    room->granted++;
-    avout__tender_wake(room);
+    avout__tender_granted(room);
     bid->tell = place->followed && bid->pool->kind == AVOUT__SEMAPHORE;
     bid_tell(bid);
     bid->bidder->ops->granted(bid->bidder);
@@ -633,6 +670,10 @@ void avout__bids_event(avout__pool *pool, avout_node_event event, const char *na
     AVOUT__LIST_EACH(link, &pool->bids)
     {
         avout__bid *bid = AVOUT__LINK_OF(link, avout__bid, link);
+        if (name && bid->minded && !strcmp(bid->name, name)) {
+            event_of_self(bid, event);
+            continue;
+        }
         if (bid->state != AVOUT__CLAIM_PLACED || !bid->waiting) continue;
         if (name ? !bid->first && !strcmp(bid->before, name) : bid->first) bid_ask(bid, true);
     }
@@ -648,6 +689,12 @@ void avout__bids_resume(avout__pool *pool)
         else if (bid->state == AVOUT__CLAIM_GRANTED) bid_tell(bid);
         else if (bid->state == AVOUT__CLAIM_PLACED && !bid->waiting) bid_ask(bid, bid->first);
     }
+    avout__bids_mind(pool);
+}
+
+void avout__bids_mind(avout__pool *pool)
+{
+    AVOUT__LIST_EACH(link, &pool->bids) bid_mind(AVOUT__LINK_OF(link, avout__bid, link));
 }
 
 void avout__bids_session_lost(avout__pool *pool)
@@ -656,14 +703,9 @@ void avout__bids_session_lost(avout__pool *pool)
     AVOUT__LIST_EACH(link, &pool->bids)
     {
         avout__bid *bid = AVOUT__LINK_OF(link, avout__bid, link);
-        avout__bidder *bidder;
         switch (bid->state) {
         case AVOUT__CLAIM_PLACED: bid_restart(bid, false); break;
-        case AVOUT__CLAIM_GRANTED:
-            bidder = take_bidder(bid);
-            bid_gone(bid, AVOUT_OK, NULL);
-            bidder->ops->lost(bidder);
-            break;
+        case AVOUT__CLAIM_GRANTED: bid_lost(bid); break;
         case AVOUT__CLAIM_ENDING: bid_gone(bid, AVOUT_OK, NULL); break;
         default: break;
         }

@@ -165,6 +165,7 @@ struct avout__bid {
     char before[AVOUT__CLAIM_NAME]; /* "": none is watched */
 
     bool tell, telling; /* GRANTED: the next one, that this one fits */
+    bool minded;        /* GRANTED: its own node is watched */
     bool deleting, delete_unclear;
     avout__returner *returner;
 };
@@ -183,6 +184,7 @@ struct avout__node_check *avout__bidder_check(const avout__bidder *bidder, const
 
 void avout__bids_event(avout__pool *pool, avout_node_event event, const char *name);
 void avout__bids_resume(avout__pool *pool);
+void avout__bids_mind(avout__pool *pool);
 void avout__bids_session_lost(avout__pool *pool);
 void avout__bids_lease_over(avout__pool *pool);
 void avout__bids_close(avout__pool *pool);

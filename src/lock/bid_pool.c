@@ -249,6 +249,11 @@ static void on_resume(avout__locks *room)
     avout__bids_sweep(room);
 }
 
+static void on_mind(avout__locks *room)
+{
+    each_pool(room, avout__bids_mind);
+}
+
 static void lose_pool(avout__pool *pool)
 {
     avout__bids_session_lost(pool);
@@ -285,5 +290,5 @@ static void on_end(avout__locks *room)
 }
 
 const avout__guest avout__bids_guest = {
-    on_event, on_resume, on_session_lost, on_lease_over, on_close, on_end,
+    on_event, on_resume, on_mind, on_session_lost, on_lease_over, on_close, on_end,
 };

@@ -350,6 +350,7 @@ void avout__claims_resume(avout__lock *lock)
         else if (claim->state == AVOUT__CLAIM_PLACED && !(claim->watching && claim->minded))
             avout__claim_list(claim);
     }
+    avout__claims_mind(lock);
 }
 
 void avout__claims_session_lost(avout__lock *lock)

@@ -153,10 +153,12 @@ struct avout__locks {
     pthread_cond_t wake, told;
     pthread_t tender, teller;
     bool tending, telling, stop, woken;
-    bool asked;       /* claims wait for the answer of a heartbeat */
-    bool beating;     /* one is on its way, */
-    int64_t beat_ns;  /* the last was sent then */
-    int64_t retry_ns; /* when what failed is tried again; 0: nothing did */
+    bool asked;                   /* claims wait for the answer of a heartbeat */
+    bool beating;                 /* one is on its way, */
+    int64_t beat_ns;              /* the last was sent then */
+    int64_t retry_ns;             /* when what failed is tried again; 0: nothing did */
+    int64_t retry_ms, retried_ns; /* how long after it failed; when it was the last time */
+    int64_t mind_ns;              /* when what has been granted is minded; 0: nothing was */
     avout__link notices;
     const void *told_owner; /* whose is being told */
 
@@ -293,6 +295,7 @@ int64_t avout__lease_end_ns(const avout__locks *room);
 bool avout__lease_holds(avout__locks *room);
 
 void avout__locks_retry(avout__locks *room);
+void avout__locks_mind(avout__locks *room);
 
 /* ---- order.c: requests on their way, mutex held ------------------------------------------------------- */
 
@@ -331,6 +334,7 @@ void avout__want_fail(avout__want *want, avout_status status, const char *detail
 bool avout__claim_release(avout__claim *claim, bool may_hand_on, avout__releaser *releaser);
 void avout__claim_free(avout__claim *claim); /* one that is gone */
 void avout__claims_event(avout__locks *room, avout_node_event event, const char *path);
+void avout__claims_mind(avout__lock *lock);   /* watches the nodes of those that are granted */
 void avout__claims_resume(avout__lock *lock); /* connected again, or time for a second try */
 void avout__claims_session_lost(avout__lock *lock);
 void avout__claims_lease_over(avout__lock *lock);
@@ -343,6 +347,7 @@ typedef struct avout__guest {
     void (*event)(avout__locks *room, avout_node_event event,
                   const char *path);    /* of any node that is no lock's */
     void (*resume)(avout__locks *room); /* connected again, or time for a second try */
+    void (*mind)(avout__locks *room);   /* what is granted watches its nodes */
     void (*session_lost)(avout__locks *room);
     void (*lease_over)(avout__locks *room); /* what is held is lost, whatever the session does */
     void (*close)(avout__locks *room);      /* nothing is sent any more; waits end */
@@ -388,8 +393,12 @@ void avout__tender_wake(avout__locks *room);
 void avout__lease_ask(avout__locks *room);
 avout_status avout__tender_need(avout__locks *room); /* starts the thread unless it runs */
 avout_status avout__teller_need(avout__locks *room);
-/* Something failed that nobody else will ask for again: tried once more in a while. */
+/* Something failed that nobody else will ask for again: tried once more in a while, which grows as long as
+ * something fails again. */
 void avout__locks_try_later(avout__locks *room);
+/* Something was granted. If it lasts its node is watched: what a stranger removes is lost, and its holder is told
+ * then. Not at once: what is held for a moment only needs not pay for it. */
+void avout__tender_granted(avout__locks *room);
 /* Something that the teller tells: with the mutex held, which `tell` gives up for the user's function. */
 typedef struct avout__notice {
     avout__link link;

@@ -42,8 +42,7 @@ static void arrive(avout__claim *claim)
     }
     claim->state = AVOUT__CLAIM_GRANTED;
     claim->granted_ns = avout__now_ns();
-    room->granted++;
-    avout__tender_wake(room);
+    avout__tender_granted(room);
     avout__want_give_first(claim);
     while (claim->shared && !avout__list_empty(&claim->wants)) avout__want_give_first(claim);
 }
@@ -80,6 +79,15 @@ static void mind(avout__claim *claim)
     claim->minded = avout__claim_ask(
         claim, (avout_request){
                    .kind = AVOUT_REQUEST_EXISTS, .watch = true, .path = path, .done = self_seen});
+}
+
+void avout__claims_mind(avout__lock *lock)
+{
+    AVOUT__LIST_EACH(link, &lock->claims)
+    {
+        avout__claim *claim = AVOUT__LINK_OF(link, avout__claim, link);
+        if (claim->state == AVOUT__CLAIM_GRANTED && lock->room->connected) mind(claim);
+    }
 }
 
 static void before_seen(const avout_reply *reply, void *payload)

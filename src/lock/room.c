@@ -291,6 +291,7 @@ static void on_session(avout_event event, void *payload)
         room->connected = true;
         if (atomic_load(&room->closed)) break;
         learn(room);
+        room->retried_ns = 0; /* what failed may have failed because of that */
         if (room->store) resume(room);
         break;
     }
@@ -324,6 +325,12 @@ void avout__locks_start(avout__locks *room, avout_store *store)
 void avout__locks_retry(avout__locks *room)
 {
     if (room->connected) resume(room); /* else the connection's return does it */
+}
+
+void avout__locks_mind(avout__locks *room)
+{
+    each_lock(room, avout__claims_mind);
+    EACH_GUEST(mind)(room);
 }
 
 /* ---- closing --------------------------------------------------------------------------------------------------------- */

@@ -2,7 +2,8 @@
  *
  * The tender, started with the first lock, looks at the clock: it keeps the lease while something is held
  * (a heartbeat whenever a third of the session's timeout has passed without a multi that succeeded), ends
- * holds when the lease has run out, and tries again what failed without anybody waiting for it. The
+ * holds when the lease has run out, has what is held for more than a moment watch its node, and tries again
+ * what failed without anybody waiting for it. The
  * heartbeat is a multi that only checks: the ensemble has to agree, a server that is cut off from it
  * cannot answer.
  *
@@ -17,7 +18,7 @@
 #include "base/thread.h"
 #include "base/banned.h"
 
-enum { RETRY_MS = 50 };
+enum { RETRY_MS = 50, RETRY_MOST_MS = 1000, MIND_MS = 100 };
 
 /* ---- the clock ---------------------------------------------------------------------------------------- */
 
@@ -73,9 +74,15 @@ static int64_t tend(avout__locks *room)
     int64_t next = AVOUT__NEVER, now = avout__now_ns();
     if (room->retry_ns && now >= room->retry_ns) {
         room->retry_ns = 0;
+        room->retried_ns = now;
         avout__locks_retry(room);
     }
+    if (room->mind_ns && now >= room->mind_ns) {
+        room->mind_ns = 0;
+        avout__locks_mind(room);
+    }
     if (room->retry_ns) next = room->retry_ns;
+    if (room->mind_ns) next = earlier(next, room->mind_ns);
     if (!room->granted || room->session_ns == AVOUT__NEVER) return next;
     if (!avout__lease_holds(room)) return next;
     int64_t alive = avout__lease_now_ns();
@@ -130,7 +137,17 @@ avout_status avout__tender_need(avout__locks *room)
 void avout__locks_try_later(avout__locks *room)
 {
     if (room->retry_ns) return;
-    room->retry_ns = avout__deadline_in_ms(RETRY_MS);
+    int64_t since_ms = (avout__now_ns() - room->retried_ns) / 1000000;
+    bool again = room->retried_ns && since_ms <= RETRY_MS + room->retry_ms;
+    room->retry_ms = again ? earlier(2 * room->retry_ms, RETRY_MOST_MS) : RETRY_MS;
+    room->retry_ns = avout__deadline_in_ms(room->retry_ms);
+    avout__tender_wake(room);
+}
+
+void avout__tender_granted(avout__locks *room)
+{
+    room->granted++;
+    if (!room->mind_ns) room->mind_ns = avout__deadline_in_ms(MIND_MS);
     avout__tender_wake(room);
 }
 

@@ -240,6 +240,7 @@ static void nothing(avout__locks *room)
 
 const avout__guest avout__watchers_guest = {.event = watchers_event,
                                             .resume = watchers_resume,
+                                            .mind = nothing,
                                             .session_lost = watchers_session_lost,
                                             .lease_over = nothing, /* nothing is held */
                                             .close = watchers_close,

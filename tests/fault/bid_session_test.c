@@ -409,3 +409,76 @@ TEST(more_permits_while_others_wait)
     CHECK_INT(0, t.calls);
     suite_check_memory();
 }
+
+/* ---- strangers ---------------------------------------------------------------------------------------------- */
+
+/* Changed before: what tells of that tells of no more, until it is watched again. */
+static void remove_only_child(side *s, const char *node)
+{
+    char path[256];
+    avout__reply names = AVOUT__REPLY_INIT;
+    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = node};
+    CHECK_OK(avout__store_call(&names, s->store, &list, avout__deadline_in_ms(20000)));
+    CHECK_INT(1, names.is.name_count);
+    snprintf(path, sizeof path, "%s/%s", node, names.is.names[0]);
+    avout__reply_release(&names);
+    avout_op change = {.kind = AVOUT_OP_SET, .path = path, .version = -1, .bytes = "x"};
+    CHECK_OK(engine_raw(s->store, change));
+    CHECK_OK(
+        engine_raw(s->store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
+}
+
+/* Who has permits, or leads, for more than a moment learns it. */
+TEST(nodes_of_those_who_have_it_are_removed)
+{
+    side a = open_side(0, 2), b = open_side(1, 2);
+    told lease = {0}, term = {0};
+    avout_lease *two, *again;
+    CHECK_OK(avout_semaphore_on_lost(a.semaphore, on_lost, &lease));
+    CHECK_OK(avout_semaphore_acquire(&two, a.semaphore, 2, NULL));
+    CHECK_OK(avout_election_on_term(a.election, on_term, &term));
+    CHECK_OK(avout_election_enrol(a.election, NULL, 0));
+    ENGINE_AWAIT(term.elected);
+    remove_only_child(&b, NODE);
+    remove_only_child(&b, "/avout/elections/dir:/term");
+    ENGINE_AWAIT(lease.calls == 1);
+    CHECK(!avout_lease_is_held(two));
+    CHECK_STATUS(AVOUT_ELOST, avout_lease_release(two));
+    ENGINE_AWAIT(term.calls == 3 && term.elected); /* deposed, and elected again */
+    CHECK_OK(avout_semaphore_acquire(&two, a.semaphore, 1, NULL));
+    CHECK_OK(avout_semaphore_acquire(&again, b.semaphore, 1, NULL));
+    CHECK_OK(avout_lease_release(again));
+    ENGINE_AWAIT(counters(&a).armed == 4); /* two for nodes that were not there any more */
+    remove_only_child(&b, NODE);
+    ENGINE_AWAIT(lease.calls == 2);
+    CHECK_STATUS(AVOUT_ELOST, avout_lease_release(two));
+    CHECK_OK(avout_election_resign(a.election));
+    close_side(&a);
+    close_side(&b);
+    suite_check_memory();
+}
+
+/* A candidate that is refused goes on being one, and asks more and more seldom. */
+TEST(a_candidate_that_is_refused_is_patient)
+{
+    enum { REFUSALS = 40 };
+    side a = open_side(0, 1);
+    CHECK_OK(avout_election_enrol(a.election, NULL, 0));
+    CHECK_OK(avout_election_await_term(NULL, a.election, &patient));
+    for (int i = 0; i < REFUSALS; i++)
+        engine_fault(a.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
+                                                 .multis = true,
+                                                 .status = AVOUT_EPERM,
+                                                 .failed_op = 0});
+    int64_t until = avout__deadline_in_ms(900);
+    CHECK_OK(avout__mem_expire(a.store));
+    ENGINE_AWAIT(avout__now_ns() > until);
+    size_t refused = REFUSALS - avout__mem_faults_left(a.store);
+    fprintf(stderr, "# %zu times\n", refused);
+    CHECK(refused >= 2 && refused <= 6);
+    avout__mem_faults_clear(a.store);
+    CHECK_OK(avout_election_await_term(NULL, a.election, &patient));
+    CHECK_OK(avout_election_resign(a.election));
+    close_side(&a);
+    suite_check_memory();
+}

@@ -336,8 +336,8 @@ static void queue_up(int number)
 static void await_queue_of(int length)
 {
     guard_await_queue((size_t)length, 10);
-    /* Each that waits watches one other, and itself. */
-    while (counted("zk_watch_count\t") != 2 * (length - 1)) crowd_sleep_ms(5);
+    /* Each that waits watches one other, and itself; so does, after a moment, the holder. */
+    while (counted("zk_watch_count\t") != 2 * (length - 1) + 1) crowd_sleep_ms(5);
 }
 
 /* HERD wait behind a holder in an order of arrival; the first `readers` of them read. Answers how many

@@ -104,7 +104,7 @@ TEST(a_read_does_not_give_the_lock_after_a_long_wait)
 /* Nor is the store asked at the speed of its answers as long as none of them proves anything. */
 TEST(a_lock_is_not_given_before_a_heartbeat_is_answered)
 {
-    enum { TIMES = 40 };
+    enum { TIMES = 7 };
     side a = open_side(0, 60000), b = open_side(1, 0);
     test_faulty_session_ms = 60000;
     waiter w = {.side = &a};

@@ -275,7 +275,63 @@ TEST(a_claim_removed_together_with_the_one_before_it)
     }
 }
 
-/* Who had to wait for it watches its node, and learns that it is gone. */
+/* Who has it for more than a moment watches its node, and learns that it is gone: asked for nothing, and on a
+ * thread that has other things to do. */
+static void note_loss(const char *name, avout_token token, void *payload)
+{
+    holding *h = payload;
+    CHECK_TEXT(NAME, name);
+    CHECK_INT(0, avout_token_compare(token, h->token));
+    h->held = false;
+}
+
+TEST(the_node_of_a_holder_is_removed)
+{
+    for (int lost_before = 0; lost_before < 2; lost_before++) {
+        side a = open_side(0, NULL), b = open_side(1, NULL);
+        char path[256];
+        holding h = {.held = true};
+        avout_token next;
+        CHECK_OK(avout_lock_on_lost(a.lock, note_loss, &h));
+        CHECK_OK(avout_lock_acquire(&h.token, a.lock, NULL));
+        if (lost_before) CHECK_OK(avout__mem_suspend(a.store)); /* before it is watched */
+        claim_path(path, sizeof path, &b, "/w-");
+        if (lost_before) ENGINE_AWAIT(armed(&a) == 1);
+        CHECK_OK(
+            engine_raw(b.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
+        ENGINE_AWAIT(!h.held);
+        CHECK(!avout_lock_is_held(a.lock));
+        CHECK_OK(avout_lock_acquire(&next, b.lock, NULL));
+        CHECK(avout_token_compare(h.token, next) < 0);
+        CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
+        CHECK_OK(avout_lock_release(b.lock));
+        close_side(&a);
+        close_side(&b);
+        suite_check_memory();
+    }
+}
+
+/* Who has it for a moment only does not pay for that. */
+TEST(a_short_hold_is_not_watched)
+{
+    side a = open_side(0, NULL);
+    avout__mem_counters before, after;
+    CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+    CHECK_OK(avout_lock_release(a.lock));
+    avout__mem_counters_of(a.store, &before);
+    int64_t begun = avout__now_ns();
+    for (int i = 0; i < 200; i++) {
+        CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
+        CHECK_OK(avout_lock_release(a.lock));
+    }
+    int64_t tenths = (avout__now_ns() - begun) / 100000000;
+    avout__mem_counters_of(a.store, &after);
+    CHECK((int64_t)(after.reads - before.reads) <= 1 + tenths);
+    close_side(&a);
+    suite_check_memory();
+}
+
+/* Who had to wait for it has watched its node before. */
 TEST(the_node_of_a_holder_that_waited_is_removed)
 {
     side a = open_side(0, NULL), b = open_side(1, NULL);
