@@ -17,6 +17,6 @@ typedef struct container_kind {
     void (*raw_close)(void *raw);
 } container_kind;
 
-extern const container_kind container_file, container_mongo;
+extern const container_kind container_file, container_mongo, container_http;
 
 #endif

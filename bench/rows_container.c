@@ -67,6 +67,7 @@ static void compare_kind(bench *b, const container_kind *kind)
 
 void row_containers(bench *b)
 {
-    static const container_kind *const kinds[] = {&container_file, &container_mongo};
+    static const container_kind *const kinds[] = {&container_file, &container_mongo,
+                                                  &container_http};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) compare_kind(b, kinds[i]);
 }

@@ -48,6 +48,10 @@ if [ "$what" = test ] || [ "$what" = bench ]; then
     need redis-server command -v redis-server
     need postgresql sh -c 'ls /usr/lib/postgresql/*/bin/postgres'
     need util-linux command -v setpriv
+    need libcurl4-openssl-dev pkg-config --exists libcurl
+    need nginx test -x /usr/sbin/nginx
+    need libnginx-mod-http-dav-ext test -r /usr/lib/nginx/modules/ngx_http_dav_ext_module.so
+    need openssl command -v openssl
     # For the tests' MongoDB server, where there is no mongod.
     need golang-go sh -c 'command -v mongod || sh "$0"' "$(dirname "$0")/find-go.sh"
 fi

@@ -141,8 +141,8 @@ static void offer_argument(const completing *c)
     } choices[] = {{"acl", "open"},        {"acl", "owner"},        {"acl", "owner-writes"},
                    {"sort", "name"},       {"sort", "changes"},     {"sort", "time"},
                    {"sort", "watchers"},   {"sort", "queue"},       {"sort", "lock"},
-                   {"container", "file:"}, {"container", "mongo:"}, {"exec", NULL},
-                   {"store", "lmdb:"},     {"store", "zk://"}};
+                   {"container", "file:"}, {"container", "mongo:"}, {"container", "http:"},
+                   {"exec", NULL},         {"store", "lmdb:"},      {"store", "zk://"}};
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
         if (strcmp(choices[i].option, c->option.name) != 0) continue;
         if (choices[i].choice) offer(c, choices[i].choice, NULL);

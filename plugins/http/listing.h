@@ -1,0 +1,16 @@
+/* The answer to PROPFIND: which versions there are. */
+#ifndef PLUGINS_HTTP_LISTING_H
+#define PLUGINS_HTTP_LISTING_H
+
+#include <avout/sys/container.h>
+
+#define AVOUT__HTTP_SUFFIX ".edn"
+#define AVOUT__HTTP_CLAIM ".claim"
+
+/* Calls `found` for each version among the hrefs of a multistatus document, once; the rest is passed over. The
+ * text has a NUL behind it. AVOUT_EDATA: it is no such document, or not a whole one; AVOUT_ENOMEM; what `found`
+ * answers. */
+avout_status avout__http_listing(const char *text, size_t length, avout_version_fn found,
+                                 void *payload);
+
+#endif

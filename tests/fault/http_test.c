@@ -1,0 +1,380 @@
+/* The HTTP container on a real server and on one made for it: the contract, what lies on the server, what the
+ * server refuses, TLS, addresses.
+ * Test-tags: threads */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../../plugins/container-test/conformance.h"
+#include "avout/edn.h"
+#include "avout/http.h"
+#include "avout/memory.h"
+#include "http/request.h"
+#include "support/edn_random.h"
+#include "support/http_script.h"
+#include "support/test.h"
+#include "support/webdav.h"
+
+enum { TIMEOUT_MS = 20000 };
+
+static avout_versioned_container *new_at(const char *place)
+{
+    avout_versioned_container *container;
+    CHECK_OK(avout_http_container(&container, place));
+    return container;
+}
+
+static avout_versioned_container *open_at(const char *place)
+{
+    avout_versioned_container *container = new_at(place);
+    CHECK_OK(container->ops->init(container, TIMEOUT_MS));
+    return container;
+}
+
+static avout_versioned_container *open_on(const test_server *server, const char *path)
+{
+    char place[TEST_PLACE];
+    return open_at(test_webdav_place(place, server, path));
+}
+
+static avout_status set_text(avout_versioned_container *c, const char *version, const char *edn)
+{
+    avout_value value;
+    CHECK_OK(avout_edn_read(&value, edn, strlen(edn), NULL, NULL));
+    avout_status status = c->ops->set_state_at(c, version, value, TIMEOUT_MS);
+    avout_release(value);
+    return status;
+}
+
+static avout_status get_text(char text[256], avout_versioned_container *c, const char *version)
+{
+    avout_value value;
+    avout_status status = c->ops->get_state_at(&value, c, version, TIMEOUT_MS);
+    if (status) return status;
+    char *printed;
+    CHECK_OK(avout_edn_text(&printed, NULL, value));
+    snprintf(text, 256, "%s", printed);
+    avout_edn_free(printed);
+    avout_release(value);
+    return AVOUT_OK;
+}
+
+static void check_text(avout_versioned_container *c, const char *version, const char *edn)
+{
+    char text[256];
+    CHECK_OK(get_text(text, c, version));
+    CHECK_TEXT(edn, text);
+}
+
+static avout_status list(char names[256], avout_versioned_container *c);
+
+/* ---- the contract ---------------------------------------------------------------------------------- */
+
+static int conform(const char *place)
+{
+    int out = dup(1), err = dup(2);
+    fflush(stdout);
+    dup2(err, 1);
+    int failures = conformance_run(avout_http_container, place);
+    fflush(stdout);
+    dup2(out, 1);
+    close(out);
+    close(err);
+    return failures;
+}
+
+TEST_WITHIN(it_conforms_where_conditions_are_ignored, 120)
+{
+    char place[TEST_PLACE];
+    test_server *server = test_webdav_start();
+    CHECK_INT(0, conform(test_webdav_place(place, server, "dav/a/b/c")));
+    CHECK_INT(0, avout_memory_blocks());
+}
+
+TEST_WITHIN(it_conforms_where_conditions_are_heeded, 120)
+{
+    http_script *script = http_script_start(NULL);
+    CHECK_INT(0, conform(http_script_place(script)));
+    CHECK(http_script_count(script, "PUT") > 10);
+    CHECK(http_script_count(script, "MKCOL") == 0);
+    http_script_end(script);
+    CHECK_INT(0, avout_memory_blocks());
+}
+
+TEST(random_values_come_back)
+{
+    test_server *server = test_webdav_start();
+    avout_versioned_container *c = open_on(server, "dav/random");
+    edn_random random = {.seed = 11};
+    for (int i = 0; i < 150; i++) {
+        char version[32], *text = edn_random_text(&random), *one, *other;
+        avout_value value, back;
+        snprintf(version, sizeof version, "random-%d", i);
+        CHECK_OK(avout_edn_read(&value, text, strlen(text), NULL, NULL));
+        CHECK_OK(c->ops->set_state_at(c, version, value, TIMEOUT_MS));
+        CHECK_OK(c->ops->get_state_at(&back, c, version, TIMEOUT_MS));
+        CHECK_OK(avout_edn_text(&one, NULL, value));
+        CHECK_OK(avout_edn_text(&other, NULL, back));
+        CHECK_TEXT(one, other);
+        avout_edn_free(one);
+        avout_edn_free(other);
+        avout_release(back);
+        avout_release(value);
+        free(text);
+    }
+    c->ops->close(c);
+    CHECK_INT(0, avout_memory_blocks());
+}
+
+TEST(values_of_several_megabytes_come_back)
+{
+    enum { SIZE = 9 << 20 };
+    test_server *server = test_webdav_start();
+    avout_versioned_container *c = open_on(server, "dav/large");
+    char *text = malloc(SIZE);
+    CHECK(text);
+    for (size_t i = 0; i < SIZE; i++) text[i] = (char)('a' + i % 23);
+    avout_value value = avout_string_n(text, SIZE), back;
+    CHECK_OK(c->ops->set_state_at(c, "large-1", value, TIMEOUT_MS));
+    CHECK_OK(c->ops->get_state_at(&back, c, "large-1", TIMEOUT_MS));
+    CHECK(avout_value_equal(value, back));
+    avout_release(back);
+    avout__http_limit.answer = SIZE; /* its text and what stands behind it are more */
+    CHECK_STATUS(AVOUT_ELIMIT, c->ops->get_state_at(&back, c, "large-1", TIMEOUT_MS));
+    avout_release(value);
+    free(text);
+    c->ops->close(c);
+}
+
+/* ---- what lies there ---------------------------------------------------------------------------------- */
+
+static void path_on(char path[400], const test_server *server, const char *name)
+{
+    snprintf(path, 400, "%s/files/%s", test_server_directory(server), name);
+}
+
+static void rewrite(const char *path, const char *text, size_t length)
+{
+    FILE *file = fopen(path, "w");
+    CHECK(file && fwrite(text, 1, length, file) == length && !fclose(file));
+}
+
+static size_t read_file(char text[256], const char *path)
+{
+    FILE *file = fopen(path, "r");
+    CHECK(file);
+    size_t length = fread(text, 1, 255, file);
+    fclose(file);
+    text[length] = '\0';
+    return length;
+}
+
+TEST(any_edn_reader_reads_it_and_what_was_altered_is_refused)
+{
+    char path[400], text[256], seen[256];
+    test_server *server = test_webdav_start();
+    avout_versioned_container *c = open_on(server, "dav/people");
+    CHECK_OK(set_text(c, "ann-1", "{:name \"Ann\", :age 42}"));
+    path_on(path, server, "dav/people/ann-1.edn");
+    size_t length = read_file(text, path);
+    CHECK_CONTAINS("{:name \"Ann\", :age 42}\n; avout ", text);
+    avout_value value;
+    CHECK_OK(avout_edn_read(&value, text, length, NULL, NULL));
+    avout_release(value);
+    /* Cut anywhere, or another digit. */
+    for (size_t cut = 0; cut < length; cut++) {
+        rewrite(path, text, cut);
+        CHECK_STATUS(AVOUT_EDATA, get_text(seen, c, "ann-1"));
+    }
+    *strchr(text, '4') = '3';
+    rewrite(path, text, length);
+    CHECK_STATUS(AVOUT_EDATA, get_text(seen, c, "ann-1"));
+    CHECK_CONTAINS("not whole", avout_error_detail());
+    *strchr(text, '3') = '4';
+    rewrite(path, text, length);
+    check_text(c, "ann-1", "{:name \"Ann\", :age 42}");
+    c->ops->close(c);
+}
+
+static avout_status add_name(const char *version, void *payload)
+{
+    strcat(strcat(payload, version), " ");
+    return AVOUT_OK;
+}
+
+static avout_status list(char names[256], avout_versioned_container *c)
+{
+    *names = '\0';
+    return c->ops->list_versions(c, add_name, names, TIMEOUT_MS);
+}
+
+TEST(strangers_are_not_listed)
+{
+    static const char *const strangers[] = {"readme.txt", "Not-a-version.edn", "a b.edn", ".edn",
+                                            "a%41.edn",   "x.edn.bak",         "probe"};
+    char path[400], names[256];
+    test_server *server = test_webdav_start();
+    avout_versioned_container *c = open_on(server, "dav/mixed");
+    for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
+        char name[100];
+        snprintf(name, sizeof name, "dav/mixed/%s", strangers[i]);
+        path_on(path, server, name);
+        rewrite(path, "1", 1);
+    }
+    CHECK_OK(list(names, c));
+    CHECK_TEXT("", names);
+    CHECK_OK(set_text(c, "v-1", "1"));
+    CHECK_OK(list(names, c));
+    CHECK_TEXT("v-1 ", names);
+    c->ops->close(c);
+}
+
+/* Nothing else is left of opening it. */
+TEST(opening_leaves_nothing_behind_and_the_place_may_go)
+{
+    char path[400];
+    test_server *server = test_webdav_start();
+    avout_versioned_container *c = open_on(server, "dav/deep/er/place/");
+    path_on(path, server, "dav/deep/er/place");
+    CHECK(!rmdir(path));
+    CHECK_OK(set_text(c, "v-1", "7"));
+    check_text(c, "v-1", "7");
+    CHECK_OK(c->ops->delete_state_at(c, "v-1", TIMEOUT_MS));
+    CHECK(!rmdir(path));
+    char names[256];
+    CHECK_OK(list(names, c));
+    CHECK_TEXT("", names);
+    c->ops->close(c);
+}
+
+/* ---- what the server refuses ---------------------------------------------------------------------------- */
+
+static void check_init(avout_status expected, const char *place)
+{
+    avout_versioned_container *c = new_at(place);
+    CHECK_STATUS(expected, c->ops->init(c, TIMEOUT_MS));
+    CHECK(*avout_error_detail());
+    CHECK(!strstr(avout_error_detail(), "sesame") && !strstr(c->place, "sesame"));
+    CHECK(!strstr(c->place, "ann"));
+    c->ops->close(c);
+}
+
+TEST(refusals_are_told)
+{
+    char place[TEST_PLACE], names[256];
+    test_server *server = test_webdav_start();
+    check_init(AVOUT_EAUTH, test_webdav_place(place, server, "secret/"));
+    snprintf(place, sizeof place, "http://ann:close%%20sesame@127.0.0.1:%d/secret/",
+             test_server_port(server));
+    check_init(AVOUT_EAUTH, place);
+    snprintf(place, sizeof place, "http://ann:open%%20sesame@127.0.0.1:%d/secret/here",
+             test_server_port(server));
+    avout_versioned_container *c = open_at(place);
+    CHECK_OK(set_text(c, "v-1", "1"));
+    check_text(c, "v-1", "1");
+    c->ops->close(c);
+    check_init(AVOUT_EPERM, test_webdav_place(place, server, "reading/"));
+    c = open_on(server, "small/");
+    char large[1200];
+    snprintf(large, sizeof large, "\"%01100d\"", 0);
+    CHECK_STATUS(AVOUT_ELIMIT, set_text(c, "v-1", large));
+    CHECK_CONTAINS("413", avout_error_detail());
+    CHECK_OK(list(names, c));
+    CHECK_TEXT("v-1 ", names); /* half made, to be deleted */
+    CHECK_OK(c->ops->delete_state_at(c, "v-1", TIMEOUT_MS));
+    CHECK_OK(set_text(c, "v-1", "1"));
+    c->ops->close(c);
+    c = open_on(server, "plain/");
+    CHECK_OK(set_text(c, "v-1", "1"));
+    CHECK_STATUS(AVOUT_ENOTSUP, list(names, c));
+    c->ops->close(c);
+}
+
+TEST(redirections_are_followed_for_reading_alone)
+{
+    char place[TEST_PLACE], text[256];
+    test_server *server = test_webdav_start();
+    avout_versioned_container *c = open_on(server, "dav/"),
+                              *moved = new_at(test_webdav_place(place, server, "moved/"));
+    CHECK_OK(set_text(c, "v-1", "1"));
+    CHECK_OK(get_text(text, moved, "v-1"));
+    CHECK_STATUS(AVOUT_EIO, moved->ops->init(moved, TIMEOUT_MS));
+    CHECK_CONTAINS("302", avout_error_detail());
+    moved->ops->close(moved);
+    c->ops->close(c);
+}
+
+/* ---- TLS ---------------------------------------------------------------------------------------------------- */
+
+TEST(certificates_are_verified)
+{
+    char place[TEST_PLACE], certificate[400];
+    test_server *server = test_webdav_start_tls();
+    snprintf(place, sizeof place, "https://127.0.0.1:%d/dav/", test_server_port(server));
+    unsetenv("CURL_CA_BUNDLE");
+    unsetenv("SSL_CERT_FILE");
+    check_init(AVOUT_EAUTH, place);
+    CHECK_CONTAINS("certificate", avout_error_detail());
+    snprintf(certificate, sizeof certificate, "%s/certificate", test_server_directory(server));
+    setenv("CURL_CA_BUNDLE", certificate, 1);
+    avout_versioned_container *c = open_at(place);
+    CHECK_OK(set_text(c, "v-1", "1"));
+    check_text(c, "v-1", "1");
+    c->ops->close(c);
+}
+
+/* ---- addresses ------------------------------------------------------------------------------------------------ */
+
+TEST(what_is_no_address_is_refused)
+{
+    static const char *const places[] = {"",
+                                         "/dav",
+                                         "ftp://host/",
+                                         "http://",
+                                         "http:///path",
+                                         "http://user:sesame@",
+                                         "http://user:sesame@/path",
+                                         "http://user:sesame%zz@host/",
+                                         "http://user:sesame%00@host/",
+                                         "http://us%3Aer:sesame@host/",
+                                         "http://user:12/sesame@host/",
+                                         "http://user:sesame@host:port/",
+                                         "http://user:sesame@host:123456/",
+                                         "http://user:sesame@host/a?b=c",
+                                         "http://user:sesame@host/#sesame",
+                                         "http://user:sesame@host/a b",
+                                         "http://user:sesame@ho st/",
+                                         "http://user:sesame@host/a\r\nX-Sesame: 1"};
+    avout_versioned_container *c;
+    CHECK_STATUS(AVOUT_EINVAL, avout_http_container(&c, NULL));
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        CHECK_STATUS(AVOUT_EINVAL, avout_http_container(&c, places[i]));
+        if (strstr(avout_error_detail(), "sesame"))
+            test_failed(__FILE__, __LINE__, "%s: %s", places[i], avout_error_detail());
+    }
+    CHECK_OK(avout_http_container(&c, "HTTPS://ann:se@same@[::1]:8443/plans"));
+    CHECK_TEXT("https://[::1]:8443/plans/", c->place);
+    c->ops->close(c);
+    CHECK_OK(avout_http_container(&c, "http://host"));
+    CHECK_TEXT("http://host/", c->place);
+    c->ops->close(c);
+}
+
+TEST(containers_of_one_server_share_their_connections)
+{
+    http_script *script = http_script_start(NULL);
+    avout_versioned_container *c[10];
+    char place[100];
+    for (int i = 0; i < 10; i++) {
+        snprintf(place, sizeof place, "%s%d", http_script_place(script), i % 2);
+        c[i] = open_at(place);
+        CHECK_STATUS(i < 2 ? AVOUT_OK : AVOUT_EEXISTS, set_text(c[i], "v-1", "1"));
+        check_text(c[i], "v-1", "1");
+    }
+    CHECK_INT(1, http_script_connections(script));
+    /* What a server can is asked once for each place: twice PUT, and 10 versions. */
+    CHECK_INT(2 * 2 + 10, http_script_count(script, "PUT"));
+    for (int i = 0; i < 10; i++) c[i]->ops->close(c[i]);
+    http_script_end(script);
+}
