@@ -18,7 +18,7 @@ stand_in() # NAME TEXT
     printf '#!/bin/sh\n%s\n' "$2" >"$tools/$1"
     chmod +x "$tools/$1"
 }
-provide sh env cc gcc g++ as ld nm sed dirname pkg-config java clojure clang-format go mongod tmux jq bash zsh fish mandoc openssl setpriv ls
+provide sh env cc gcc g++ as ld nm sed dirname pkg-config java clojure clang-format go mongod tmux jq bash zsh fish mandoc openssl setpriv ls redis-server
 stand_in apt-get "echo \"\$@\" >>$scratch/asked"
 stand_in id 'echo 0'
 
