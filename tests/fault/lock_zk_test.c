@@ -91,3 +91,132 @@ TEST(a_silent_server_ends_the_hold)
     suite_close(other);
     suite_check_memory();
 }
+
+/* ---- a process that is stopped ------------------------------------------------------------------------ */
+
+/* Who has a permit and leads is stopped for longer than its session lasts. */
+static struct stage {
+    char url[256];
+    _Atomic bool has, taken;
+    _Atomic int lost, deposed;
+    avout_token old_permit, old_term, new_permit, new_term;
+} * stage;
+
+typedef struct player {
+    avout_client *client;
+    avout_semaphore *permits;
+    avout_election *election;
+    avout_ref *ref;
+    avout_lease *lease;
+    avout_token term;
+    bool by_term; /* what the transaction is conditional on */
+} player;
+
+static void on_permit_lost(const char *name, avout_token token, void *payload)
+{
+    (void)name, (void)payload;
+    CHECK_INT(0, avout_token_compare(token, stage->old_permit));
+    stage->lost++;
+}
+
+static void on_term(const char *name, bool elected, avout_token token, void *payload)
+{
+    (void)name, (void)token, (void)payload;
+    stage->deposed += !elected;
+}
+
+static void take_both(player *p, avout_token *permit, avout_token *term)
+{
+    avout_wait_options patient = {.timeout_ms = 20000};
+    p->client = open_client(stage->url);
+    CHECK_OK(avout_semaphore_open(&p->permits, p->client, "/permit", 1));
+    CHECK_OK(avout_election_open(&p->election, p->client, "/term"));
+    CHECK_OK(avout_semaphore_on_lost(p->permits, on_permit_lost, NULL));
+    CHECK_OK(avout_election_on_term(p->election, on_term, NULL));
+    CHECK_OK(avout_ref_create(&p->ref, p->client, "/r", avout_int(0), NULL));
+    CHECK_OK(avout_semaphore_acquire(&p->lease, p->permits, 1, &patient));
+    CHECK_OK(avout_election_enrol(p->election, NULL, 0));
+    CHECK_OK(avout_election_await_term(&p->term, p->election, &patient));
+    *permit = avout_lease_token(p->lease);
+    *term = p->term;
+}
+
+static avout_status add_one(avout_txn *txn, void *payload)
+{
+    player *p = payload;
+    avout_status status = p->by_term ? avout_txn_require_leader(txn, p->election, p->term)
+                                     : avout_txn_require_lease(txn, p->lease);
+    return status ? status : avout_alter(txn, p->ref, suite_plus, &suite_one);
+}
+
+static void change_both_ways(player *p, avout_status expected)
+{
+    for (int i = 0; i < 2; i++) {
+        p->by_term = i;
+        CHECK_STATUS(expected, avout_dosync(p->client, add_one, p, NULL));
+    }
+}
+
+static void leave_both(player *p)
+{
+    avout_election_close(p->election);
+    avout_semaphore_close(p->permits);
+    avout_ref_close(p->ref);
+    suite_close(p->client);
+}
+
+static void be_stopped(int number)
+{
+    player p = {0};
+    avout_token token;
+    (void)number;
+    take_both(&p, &stage->old_permit, &stage->old_term);
+    change_both_ways(&p, AVOUT_OK);
+    stage->has = true;
+    while (!stage->taken) crowd_sleep_ms(1); /* stopped meanwhile */
+    CHECK(!avout_lease_is_held(p.lease));
+    CHECK(!avout_election_leads(p.election));
+    CHECK_STATUS(AVOUT_ENOTHELD, avout_election_token(&token, p.election));
+    change_both_ways(&p, AVOUT_ELOST);
+    CHECK_STATUS(AVOUT_ELOST, avout_lease_release(p.lease));
+    for (int i = 0; (!stage->lost || !stage->deposed) && i < 5000; i++) crowd_sleep_ms(1);
+    CHECK_INT(1, stage->lost);
+    CHECK_INT(1, stage->deposed);
+    leave_both(&p);
+}
+
+static void take_over(int number)
+{
+    player p = {0};
+    (void)number;
+    take_both(&p, &stage->new_permit, &stage->new_term);
+    CHECK(avout_token_compare(stage->old_permit, stage->new_permit) < 0);
+    CHECK(avout_token_compare(stage->old_term, stage->new_term) < 0);
+    change_both_ways(&p, AVOUT_OK);
+    stage->taken = true;
+    while (!stage->deposed) crowd_sleep_ms(1); /* the other has gone on, and is too late */
+    CHECK(avout_lease_is_held(p.lease) && avout_election_leads(p.election));
+    CHECK_INT(4, suite_ref_int(p.ref));
+    CHECK_OK(avout_lease_release(p.lease));
+    leave_both(&p);
+}
+
+TEST(permits_and_terms_of_one_that_is_stopped_past_its_session)
+{
+    crowd_process both[2];
+    stage = crowd_share(sizeof *stage);
+    snprintf(stage->url, sizeof stage->url, "%s", test_zk_url(test_zk_start(1)));
+    crowd_start(&both[0], be_stopped, 0);
+    while (!stage->has) {
+        crowd_check(both, 1);
+        crowd_sleep_ms(1);
+    }
+    crowd_stop(&both[0]);
+    crowd_start(&both[1], take_over, 1);
+    for (int64_t limit = crowd_now_ms() + 30000; !stage->taken; crowd_sleep_ms(1)) {
+        crowd_check(&both[1], 1);
+        CHECK(crowd_now_ms() < limit);
+    }
+    crowd_go_on(&both[0]);
+    crowd_finish(both, 2, 30);
+}
