@@ -39,6 +39,9 @@ typedef struct avout__barrier_state {
 void avout__barrier_write(char text[AVOUT__BARRIER_TEXT], const avout__barrier_state *state);
 avout_status avout__barrier_parse(avout__barrier_state *state, const avout_reply *reply,
                                   const char *name);
+/* What the node says now; `watch`: and waits for its next change (avout__watcher_wait). AVOUT_ENOTFOUND,
+ * AVOUT_EDATA, and as avout__watcher_call. */
+avout_status avout__barrier_look(avout__barrier_state *state, avout__watcher *watcher, bool watch);
 /* An entry's, once it is released. */
 void avout__pass_write(char text[AVOUT__BARRIER_TEXT], const avout_pass *pass);
 bool avout__pass_parse(avout_pass *pass, const avout_reply *reply);

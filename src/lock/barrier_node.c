@@ -78,6 +78,18 @@ avout_status avout__barrier_removed(const char *name)
     return avout_fail(AVOUT_ENOTFOUND, "%s: there is no such barrier", name);
 }
 
+avout_status avout__barrier_look(avout__barrier_state *state, avout__watcher *watcher, bool watch)
+{
+    avout__reply reply = AVOUT__REPLY_INIT;
+    avout_request get = {.kind = AVOUT_REQUEST_GET, .path = watcher->path};
+    avout_status status =
+        watch ? avout__watcher_look(watcher, &reply) : avout__watcher_call(watcher, &reply, &get);
+    if (status == AVOUT_ENOTFOUND) status = avout__barrier_removed(watcher->name);
+    if (!status) status = avout__barrier_parse(state, &reply.is, watcher->name);
+    avout__reply_release(&reply);
+    return status;
+}
+
 /* ---- entries ----------------------------------------------------------------------------------------- */
 
 static int by_sequence(const void *a, const void *b)
