@@ -13,6 +13,8 @@
 
 /* Changes of one hold: others' clients wait meanwhile. */
 enum { ROUNDS = 16, HOLD_MS = 50, PAUSE_MS = 20 };
+/* What is over so soon is over: timeouts are in whole milliseconds. */
+enum { OVER_NS = 2000000 };
 
 /* ---- changes that wait ------------------------------------------------------------------------------ */
 
@@ -42,8 +44,9 @@ typedef struct changes {
     avout__guard *guard;
     pthread_mutex_t lock;
     avout__link queue;
-    bool driven; /* somebody is the driver */
-    bool alone;  /* what was written together failed: one at a time, until the queue is empty */
+    bool driven;  /* somebody is the driver */
+    bool alone;   /* what was written together failed: one at a time, until the queue is empty */
+    bool calling; /* functions run: who was taken and has not had its turn may withdraw */
 } changes;
 
 /* For what others answer for, soon. */
@@ -183,9 +186,6 @@ static void run_job(round_of *round, job *one)
     if (one == round->own) {
         run_function(one, round->at, round->cell);
     } else {
-        pthread_mutex_lock(&round->at->lock);
-        one->state = TURN;
-        pthread_mutex_unlock(&round->at->lock);
         avout__latch_open(&one->moved);
         surely_wait(&one->ran);
     }
@@ -193,6 +193,25 @@ static void run_job(round_of *round, job *one)
     avout_release(round->value);
     round->value = avout_share(one->after);
     round->changed++;
+}
+
+/* Whose function is next; NULL: none any more. */
+static job *next_turn(round_of *round)
+{
+    changes *at = round->at;
+    job *next = NULL;
+    pthread_mutex_lock(&at->lock);
+    AVOUT__LIST_EACH(link, &round->taken)
+    {
+        job *one = AVOUT__LINK_OF(link, job, link);
+        if (one->state != TAKEN) continue;
+        one->state = TURN;
+        next = one;
+        break;
+    }
+    at->calling = next != NULL;
+    pthread_mutex_unlock(&at->lock);
+    return next;
 }
 
 /* Those whose functions have failed are done. */
@@ -236,6 +255,60 @@ static avout_status find_value(round_of *round, const avout__record *base, job *
     return AVOUT_OK;
 }
 
+static avout_status unknown(const round_of *round, const char *what)
+{
+    char why[400];
+    snprintf(why, sizeof why, "%s", avout_error_detail());
+    return avout_fail(AVOUT_UNKNOWN, "%s: %s: %s", round->cell->name, what, why);
+}
+
+static bool is_over(const job *one)
+{
+    return one->deadline_ns <= avout__now_ns() + OVER_NS;
+}
+
+/* It was too late for the first of those that were taken; nothing of them has happened. The others are still
+ * in time, and need not know that the driver was interrupted. */
+static void too_late(round_of *round, avout_status status)
+{
+    bool told = false;
+    AVOUT__LIST_EACH(link, &round->taken)
+    {
+        job *one = AVOUT__LINK_OF(link, job, link);
+        if (status == AVOUT_ECANCELLED ? one != round->own : !is_over(one)) continue;
+        finish(round->at, one, status);
+        told = true;
+    }
+    if (status == AVOUT_ECANCELLED) round->lost = true; /* none of its waits is one any more */
+    else if (!told) finish_all(round->at, &round->taken, status);
+    put_back(round->at, &round->taken);
+}
+
+/* The same after functions have run: whose time is over is told `status`. False: nobody is left, or it is
+ * the driver itself who does not wait any longer. */
+static bool goes_on(round_of *round, avout_status status)
+{
+    bool told = false;
+    if (avout__interrupted()) return false;
+    AVOUT__LIST_EACH(link, &round->taken)
+    {
+        job *one = AVOUT__LINK_OF(link, job, link);
+        if (one == round->own && is_over(one)) return false;
+    }
+    round->deadline_ns = AVOUT__NEVER;
+    AVOUT__LIST_EACH(link, &round->taken)
+    {
+        job *one = AVOUT__LINK_OF(link, job, link);
+        if (is_over(one)) {
+            finish(round->at, one, status);
+            told = true;
+        } else if (one->deadline_ns < round->deadline_ns) {
+            round->deadline_ns = one->deadline_ns;
+        }
+    }
+    return told && !avout__list_empty(&round->taken);
+}
+
 /* The same value with the same token may be written again. *refused: it had no effect. */
 static avout_status write_value(bool *refused, round_of *round)
 {
@@ -244,15 +317,11 @@ static avout_status write_value(bool *refused, round_of *round)
         avout_status status = avout__held_set(held, round->value, round->token, round->deadline_ns);
         if (!status) return AVOUT_OK;
         if (status == AVOUT_UNKNOWN) *refused = false;
-        if (*refused || avout__deadline_passed(round->deadline_ns)) return status;
+        if (*refused) return status;
+        if (!avout__deadline_passed(round->deadline_ns)) continue;
+        status = unknown(round, "the container did not answer");
+        if (!goes_on(round, status)) return status;
     }
-}
-
-static avout_status unknown(const round_of *round, const char *what)
-{
-    char why[400];
-    snprintf(why, sizeof why, "%s", avout_error_detail());
-    return avout_fail(AVOUT_UNKNOWN, "%s: %s: %s", round->cell->name, what, why);
 }
 
 /* Dirty; *base is what was there before. */
@@ -267,17 +336,28 @@ static avout_status open_round(round_of *round, avout__record **base, bool creat
     *base = dirty.base;
     if (status != AVOUT_UNKNOWN) return status;
     /* A mark that is dirty for nothing changes nothing. */
-    return avout_fail(AVOUT_ETIMEOUT, "%s: the store did not answer before the deadline",
+    return avout_fail(avout__late(), "%s: the store did not answer before the deadline",
                       round->cell->name);
 }
 
-static avout_status close_round(round_of *round)
+static avout_status mark_clean(round_of *round)
 {
     avout__marking clean = {
         .cell = round->cell, .check = round->check, .token = round->token, .value = round->value};
     avout_status status = avout__held_mark(&clean, round->deadline_ns);
     avout__record_unref(clean.base);
     return status;
+}
+
+static avout_status close_round(round_of *round)
+{
+    for (;;) {
+        avout_status status = mark_clean(round);
+        if (status == AVOUT_OK || status == AVOUT_ELOST) return status;
+        bool late = status == AVOUT_UNKNOWN || status == AVOUT_ETIMEOUT;
+        if (round->changed) status = unknown(round, "written, but not marked as written");
+        if (!late || !goes_on(round, status)) return status;
+    }
 }
 
 static void give_up(round_of *round)
@@ -293,7 +373,7 @@ static void refused_by_container(round_of *round, avout_status status, avout_val
     snprintf(detail, sizeof detail, "%s", avout_error_detail());
     avout_release(round->value);
     round->value = avout_share(old);
-    (void)close_round(round); /* else it stays dirty, which is true as well */
+    (void)mark_clean(round); /* else it stays dirty, which is true as well */
     bool many = round->taken.next->next != &round->taken;
     if (many) {
         put_back(round->at, &round->taken);
@@ -315,11 +395,12 @@ static void commit_round(round_of *round, avout_value old)
     } else if (status && refused) {
         refused_by_container(round, status, old);
     } else if (status) {
-        finish_all(round->at, &round->taken, unknown(round, "the container did not answer"));
+        finish_all(round->at, &round->taken, status);
     } else {
         status = close_round(round);
         round->lost = status == AVOUT_ELOST;
-        if (status && round->changed) status = unknown(round, "written, but not marked as written");
+        if (round->lost && round->changed)
+            status = unknown(round, "written, but not marked as written");
         finish_all(round->at, &round->taken, status);
     }
 }
@@ -333,11 +414,13 @@ static void one_round(round_of *round)
     avout__record_unref(base);
     if (status == AVOUT_ELOST) {
         give_up(round);
+    } else if (status == AVOUT_ETIMEOUT || status == AVOUT_ECANCELLED) {
+        too_late(round, status);
     } else if (status) {
         finish_all(round->at, &round->taken, status);
     } else {
         avout_value old = avout_share(round->value);
-        AVOUT__LIST_EACH(link, &round->taken) run_job(round, AVOUT__LINK_OF(link, job, link));
+        for (job *one; (one = next_turn(round));) run_job(round, one);
         finish_failed(round);
         commit_round(round, old);
         avout_release(old);
@@ -403,12 +486,16 @@ static bool enqueue(changes *at, job *own)
     return drives;
 }
 
-/* Gives up if it is still waiting; else somebody answers for it. */
+/* Gives up if it is still waiting, be it for others' functions; else somebody answers for it. */
 static bool withdraw(changes *at, job *own)
 {
     pthread_mutex_lock(&at->lock);
-    bool waiting = own->state == WAITING;
-    if (waiting) avout__link_remove(&own->link);
+    bool waiting =
+        own->state == WAITING || (own->state == TAKEN && at->calling && own->change != NULL);
+    if (waiting) {
+        avout__link_remove(&own->link);
+        own->state = DONE;
+    }
     pthread_mutex_unlock(&at->lock);
     if (waiting)
         finish(at, own,

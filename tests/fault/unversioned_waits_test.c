@@ -1,0 +1,215 @@
+/* Changes of an atom in an unversioned container that are made together have each a time of their own: whose
+ * is over is told so, and the others go on (I3, I12; H4 in src/stm/held.h).
+ *
+ * Test-tags: threads */
+#include "base/interrupt.h"
+#include "engine_support.h"
+#include "support/shelf.h"
+
+typedef struct caller {
+    avout_atom *atom;
+    int64_t timeout_ms;
+    avout_change_fn change; /* NULL: plus one */
+    avout__interrupts *source;
+    _Atomic bool over;
+    avout_status status;
+    pthread_t thread;
+} caller;
+
+static _Atomic bool inside, may_leave;
+
+static avout_status until_told(avout_value *value, void *payload)
+{
+    atomic_store(&inside, true);
+    ENGINE_AWAIT(atomic_load(&may_leave));
+    return suite_plus(value, payload);
+}
+
+static void *call(void *payload)
+{
+    caller *c = payload;
+    if (c->source) avout__interrupt_use(avout__interruptible_by(c->source));
+    c->status = avout_swap(c->atom, c->change ? c->change : suite_plus, &suite_one, NULL, NULL,
+                           &(avout_call_options){.timeout_ms = c->timeout_ms});
+    atomic_store(&c->over, true);
+    return NULL;
+}
+
+static void start(caller *c)
+{
+    CHECK(!pthread_create(&c->thread, NULL, call, c));
+}
+
+/* They queue in this order; nothing tells when one has. */
+static void start_next(caller *c)
+{
+    start(c);
+    nanosleep(&(struct timespec){0, 30000000}, NULL);
+}
+
+static void finish(caller *c)
+{
+    pthread_join(c->thread, NULL);
+}
+
+static avout_client *open_one(avout_atom **atom)
+{
+    avout_client *client = suite_connect();
+    avout_container *container;
+    CHECK_OK(shelf_open(&container, "shelf"));
+    CHECK_OK(avout_unversioned_atom(atom, client, "/a", container, avout_int(0), NULL));
+    atomic_store(&inside, false);
+    atomic_store(&may_leave, false);
+    return client;
+}
+
+static void close_one(avout_client *client, avout_atom *atom, int64_t expected)
+{
+    avout_value value;
+    int64_t number;
+    CHECK_OK(avout_atom_deref_strict(&value, atom, 20000));
+    CHECK_OK(avout_value_to_int(&number, value));
+    CHECK_INT(expected, number);
+    avout_release(value);
+    avout_atom_close(atom);
+    suite_close(client);
+    suite_check_memory();
+    shelf_end();
+}
+
+/* The first keeps the lock until the others are all in the queue; the next round is theirs. */
+static void start_behind(caller *first, caller *others, int count)
+{
+    start(first);
+    ENGINE_AWAIT(atomic_load(&inside));
+    for (int i = 0; i < count; i++) start_next(&others[i]);
+}
+
+TEST(a_container_that_does_not_answer_is_unknown_to_whose_time_is_over)
+{
+    avout_atom *atom;
+    avout_client *client = open_one(&atom);
+    caller first = {.atom = atom, .timeout_ms = 20000, .change = until_told};
+    caller others[] = {{.atom = atom, .timeout_ms = 20000}, {.atom = atom, .timeout_ms = 400}};
+    start_behind(&first, others, 2);
+    shelf_break(
+        "shelf",
+        (shelf_fault){
+            .call = SHELF_SET, .nth = 2, .status = AVOUT_UNKNOWN, .after = true, .lasting = true});
+    atomic_store(&may_leave, true);
+    finish(&first);
+    finish(&others[1]);
+    CHECK_OK(first.status);
+    CHECK_STATUS(AVOUT_UNKNOWN, others[1].status);
+    nanosleep(&(struct timespec){0, 30000000}, NULL);
+    CHECK(!atomic_load(&others[0].over));
+    shelf_mend("shelf");
+    finish(&others[0]);
+    CHECK_OK(others[0].status);
+    close_one(client, atom, 3);
+}
+
+/* Whichever request of theirs it is that takes long. */
+TEST(a_store_that_does_not_answer_costs_only_whose_time_is_over)
+{
+    for (uint64_t nth = 1; nth <= 6; nth++) {
+        avout_atom *atom;
+        avout_client *client = open_one(&atom);
+        caller first = {.atom = atom, .timeout_ms = 20000, .change = until_told};
+        caller others[] = {{.atom = atom, .timeout_ms = 20000}, {.atom = atom, .timeout_ms = 200}};
+        start_behind(&first, others, 2);
+        engine_fault(engine_store(0),
+                     (avout__mem_fault){
+                         .kind = AVOUT__MEM_DELAY, .nth = nth, .multis = true, .delay_ms = 400});
+        atomic_store(&may_leave, true);
+        finish(&first);
+        finish(&others[0]);
+        finish(&others[1]);
+        CHECK_OK(first.status);
+        CHECK_OK(others[0].status);
+        avout_status late = others[1].status;
+        CHECK(late == AVOUT_OK || late == AVOUT_ETIMEOUT || late == AVOUT_UNKNOWN);
+        avout__mem_faults_clear(engine_store(0));
+        int64_t expected = late == AVOUT_ETIMEOUT ? 2 : 3;
+        close_one(client, atom, expected);
+    }
+}
+
+TEST(a_value_that_is_not_to_be_read_costs_only_whose_time_is_over)
+{
+    avout_atom *atom;
+    avout_client *client = open_one(&atom);
+    caller first = {.atom = atom, .timeout_ms = 20000, .change = until_told};
+    caller others[] = {{.atom = atom, .timeout_ms = 20000}, {.atom = atom, .timeout_ms = 200}};
+    start_behind(&first, others, 2);
+    avout_client *other = suite_connect();
+    /* What the first has written stays unknown: the next must read. */
+    shelf_break("shelf",
+                (shelf_fault){.call = SHELF_GET, .delay_ms = 400, .status = AVOUT_ETIMEOUT});
+    avout__mem_fault lost = {.kind = AVOUT__MEM_FAIL, .status = AVOUT_EIO, .multis = true};
+    lost.nth = 1;
+    engine_fault(engine_store(0), lost);
+    atomic_store(&may_leave, true);
+    finish(&first);
+    finish(&others[0]);
+    finish(&others[1]);
+    CHECK_STATUS(AVOUT_UNKNOWN, first.status);
+    CHECK_OK(others[0].status);
+    CHECK_STATUS(AVOUT_ETIMEOUT, others[1].status);
+    avout_close(other);
+    close_one(client, atom, 2);
+}
+
+TEST(a_function_that_takes_long_keeps_nobody_beyond_his_time)
+{
+    avout_atom *atom;
+    avout_client *client = open_one(&atom);
+    caller first = {.atom = atom, .timeout_ms = 20000};
+    caller others[] = {{.atom = atom, .timeout_ms = 20000, .change = until_told},
+                       {.atom = atom, .timeout_ms = 300},
+                       {.atom = atom, .timeout_ms = 20000}};
+    shelf_break("shelf", (shelf_fault){.call = SHELF_SET, .delay_ms = 150});
+    start_next(&first);
+    for (int i = 0; i < 3; i++) start_next(&others[i]);
+    ENGINE_AWAIT(atomic_load(&inside));
+    ENGINE_AWAIT(atomic_load(&others[1].over));
+    CHECK_STATUS(AVOUT_ETIMEOUT, others[1].status);
+    CHECK(!atomic_load(&others[2].over));
+    atomic_store(&may_leave, true);
+    finish(&first);
+    for (int i = 0; i < 3; i++) finish(&others[i]);
+    CHECK_OK(others[0].status);
+    CHECK_OK(others[2].status);
+    close_one(client, atom, 3);
+}
+
+/* But for the driver's, when the container has been written: how it ended he does not find out any more. */
+TEST(an_interruption_is_of_one_caller_alone)
+{
+    int cancelled = 0;
+    for (uint64_t nth = 3; nth <= 4; nth++) {
+        avout__interrupts source;
+        avout__interrupts_init(&source);
+        avout_atom *atom;
+        avout_client *client = open_one(&atom);
+        caller first = {.atom = atom, .timeout_ms = 20000, .change = until_told};
+        caller others[] = {{.atom = atom, .timeout_ms = 20000, .source = &source},
+                           {.atom = atom, .timeout_ms = 20000}};
+        start_behind(&first, others, 2);
+        engine_fault(engine_store(0),
+                     (avout__mem_fault){
+                         .kind = AVOUT__MEM_DELAY, .nth = nth, .multis = true, .delay_ms = 1300});
+        atomic_store(&may_leave, true);
+        nanosleep(&(struct timespec){0, 100000000}, NULL);
+        avout__interrupt(&source);
+        finish(&first);
+        finish(&others[0]);
+        finish(&others[1]);
+        CHECK_OK(first.status);
+        cancelled += others[0].status == AVOUT_ECANCELLED;
+        if (others[1].status) CHECK_STATUS(AVOUT_UNKNOWN, others[1].status);
+        avout__mem_faults_clear(engine_store(0));
+        close_one(client, atom, others[0].status == AVOUT_ECANCELLED ? 2 : 3);
+    }
+    CHECK(cancelled);
+}
