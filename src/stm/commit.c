@@ -224,6 +224,15 @@ static judgement judge_read(avout_txn *txn, avout__entry *entry, avout__record *
     return VALID;
 }
 
+/* Others' pointers are looked at before anything is written over them (check_pointer). */
+static bool is_pointer(const avout__record *record)
+{
+    const void *bytes;
+    size_t length;
+    avout__record_bytes(record, &bytes, &length);
+    return record->elsewhere || (bytes && avout__pointer_is(bytes, length));
+}
+
 /* A write without a read stands on whatever is there now; what was staged, on what has come of its base
  * by our own commits alone (F1). */
 static judgement judge_blind(avout__entry *entry, avout__record *head)
@@ -232,7 +241,8 @@ static judgement judge_blind(avout__entry *entry, avout__record *head)
     if (head == entry->base) return VALID;
     if (!head || (entry->flags & AVOUT__ENTRY_COMMUTE) || head->kind != entry->base->kind)
         return RECOMPUTE;
-    if (entry->written->staged && head->lineage != entry->base->lineage) return RECOMPUTE;
+    if (head->lineage != entry->base->lineage && (entry->written->staged || is_pointer(head)))
+        return RECOMPUTE;
     avout__record_drop(entry->base);
     entry->base = avout__record_ref(head);
     return VALID;
