@@ -1,6 +1,9 @@
 /* Semaphores and elections and their sessions, on command: what is lost and who is told, what waits on, who
  * wakes whom, what it costs.
  * Test-tags: threads */
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "engine_support.h"
 
 #define S "/dir/permits"
@@ -480,5 +483,90 @@ TEST(a_candidate_that_is_refused_is_patient)
     CHECK_OK(avout_election_await_term(NULL, a.election, &patient));
     CHECK_OK(avout_election_resign(a.election));
     close_side(&a);
+    suite_check_memory();
+}
+
+/* ---- fork -------------------------------------------------------------------------------------------------- */
+
+typedef struct parents {
+    side s;
+    avout_lease *lease;
+    avout_latch *latch;
+    avout_barrier *barrier;
+} parents;
+
+/* Which call answers something else in the child; 0: none. */
+static int child_of(parents *p)
+{
+    avout_semaphore *semaphore;
+    avout_lease *lease;
+    avout_election *election;
+    avout_candidate *leader;
+    avout_latch *latch;
+    avout_barrier *barrier;
+    avout_token token;
+    uint32_t number;
+    const avout_status answers[] = {
+        avout_semaphore_open(&semaphore, p->s.client, S, 0),
+        avout_semaphore_acquire(&lease, p->s.semaphore, 1, NULL),
+        avout_semaphore_try(&lease, p->s.semaphore, 1),
+        avout_semaphore_permits(&number, p->s.semaphore),
+        avout_semaphore_set_permits(p->s.semaphore, 5, NULL),
+        avout_semaphore_on_lost(p->s.semaphore, on_lost, NULL),
+        avout_semaphore_remove(p->s.client, S),
+        avout_lease_release(p->lease),
+        avout_election_open(&election, p->s.client, E),
+        avout_election_enrol(p->s.election, NULL, 0),
+        avout_election_resign(p->s.election),
+        avout_election_token(&token, p->s.election),
+        avout_election_await_term(&token, p->s.election, NULL),
+        avout_election_leader(&leader, p->s.election),
+        avout_election_await_leader(&leader, p->s.election, NULL),
+        avout_election_on_term(p->s.election, on_term, NULL),
+        avout_election_remove(p->s.client, E),
+        avout_latch_create(&latch, p->s.client, "/l", 1),
+        avout_latch_open(&latch, p->s.client, "/l"),
+        avout_latch_count_down(&number, p->latch, 1),
+        avout_latch_count(&number, p->latch),
+        avout_latch_await(p->latch, NULL),
+        avout_latch_remove(p->s.client, "/l"),
+        avout_barrier_create(&barrier, p->s.client, "/b", 1),
+        avout_barrier_open(&barrier, p->s.client, "/b"),
+        avout_barrier_await(NULL, p->barrier, NULL),
+        avout_barrier_reset(p->barrier),
+        avout_barrier_remove(p->s.client, "/b"),
+    };
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
+        if (answers[i] != AVOUT_EFORK) return (int)i + 1;
+    if (avout_lease_is_held(p->lease) || avout_election_leads(p->s.election)) return 100;
+    avout_latch_close(p->latch);
+    avout_barrier_close(p->barrier);
+    close_side(&p->s);
+    return 0;
+}
+
+TEST(in_a_forked_child)
+{
+    parents p = {.s = open_side(0, 2)};
+    int status;
+    CHECK_OK(avout_semaphore_acquire(&p.lease, p.s.semaphore, 1, NULL));
+    CHECK_OK(avout_election_enrol(p.s.election, NULL, 0));
+    CHECK_OK(avout_election_await_term(NULL, p.s.election, &patient));
+    CHECK_OK(avout_latch_create(&p.latch, p.s.client, "/l", 1));
+    CHECK_OK(avout_barrier_create(&p.barrier, p.s.client, "/b", 1));
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (!child) _exit(child_of(&p));
+    CHECK_INT(child, waitpid(child, &status, 0));
+    CHECK_INT(0, status);
+    /* It has taken nothing along. */
+    CHECK(avout_lease_is_held(p.lease) && avout_election_leads(p.s.election));
+    CHECK_OK(avout_lease_release(p.lease));
+    CHECK_OK(avout_election_resign(p.s.election));
+    CHECK_OK(avout_latch_count_down(NULL, p.latch, 1));
+    CHECK_OK(avout_barrier_await(NULL, p.barrier, NULL));
+    avout_latch_close(p.latch);
+    avout_barrier_close(p.barrier);
+    close_side(&p.s);
     suite_check_memory();
 }
