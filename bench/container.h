@@ -5,6 +5,7 @@
 
 #include "avout/distributed.h"
 #include "rows.h"
+#include "world.h"
 
 typedef struct container_kind {
     const char *name;
@@ -17,6 +18,10 @@ typedef struct container_kind {
     void (*raw_close)(void *raw);
 } container_kind;
 
-extern const container_kind container_file, container_mongo, container_http;
+extern const container_kind container_file, container_mongo, container_postgres, container_redis,
+    container_http;
+
+/* Waits until the server takes connections; ends the bench when it does not. */
+void container_await(child *process, const char *address, const char *name);
 
 #endif

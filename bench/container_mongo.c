@@ -4,15 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "avout/mongo.h"
 #include "container.h"
 #include "report.h"
 #include "world.h"
-
-enum { START_SECONDS = 30 };
 
 typedef struct raw_mongo {
     mongoc_client_t *client;
@@ -56,11 +53,7 @@ static const char *start(bench *b, char *place, size_t size)
     char *ferret[] = {option[2], directory, port, NULL};
     child process = child_start(has_mongod ? mongod : ferret, log);
     snprintf(address, sizeof address, "127.0.0.1:%d", number);
-    for (double limit = seconds_now() + START_SECONDS; !server_answers(address);) {
-        if (child_has_ended(&process) || seconds_now() > limit)
-            fail("the MongoDB server does not serve");
-        nanosleep(&(struct timespec){0, 10000000}, NULL);
-    }
+    container_await(&process, address, "MongoDB");
     report_note("mongo: the server is %s", has_mongod ? "mongod" : "FerretDB with SQLite");
     snprintf(place, size, "mongodb://%s/bench.values", address);
     return NULL;

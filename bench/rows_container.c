@@ -1,9 +1,14 @@
 /* What a transaction over a ref in a state container costs beside the same without us: its own system's
  * write, then one multi. */
 #include "container.h"
+
+#include <time.h>
+
 #include "raw_zk.h"
 #include "report.h"
 #include "world.h"
+
+enum { START_SECONDS = 30 };
 
 typedef struct raw_side {
     const container_kind *kind;
@@ -57,7 +62,7 @@ static void compare_kind(bench *b, const container_kind *kind)
     raw_side raw = {kind, kind->raw_open(place), raw_zk_open(server_address(b->server))};
     comparison c = compare((side){write_and_multi, &raw}, (side){transactions, &ours}, b->seconds,
                            server_pid(b->server));
-    snprintf(what, sizeof what, "zk + %s: dosync, 1 ref / raw write, then multi", kind->name);
+    snprintf(what, sizeof what, "zk + %s: dosync / raw write, then multi", kind->name);
     report_latency("containers", what, &c, 1.25);
     kind->raw_close(raw.raw);
     raw_zk_close(raw.zk);
@@ -65,9 +70,18 @@ static void compare_kind(bench *b, const container_kind *kind)
     avout_close(ours.client);
 }
 
+void container_await(child *process, const char *address, const char *name)
+{
+    for (double limit = seconds_now() + START_SECONDS; !server_answers(address);) {
+        if (child_has_ended(process) || seconds_now() > limit)
+            fail("the %s server does not serve", name);
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    }
+}
+
 void row_containers(bench *b)
 {
-    static const container_kind *const kinds[] = {&container_file, &container_mongo,
-                                                  &container_http};
+    static const container_kind *const kinds[] = {
+        &container_file, &container_mongo, &container_postgres, &container_redis, &container_http};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) compare_kind(b, kinds[i]);
 }
