@@ -1,5 +1,5 @@
-/* The language as C programs see it: errors and their places, limits, interruption, functions for
- * swap and validators, memory. Test-tags: threads */
+/* The language as C programs see it: errors and their places, interruption, functions for swap and
+ * validators, memory. Test-tags: threads */
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -128,78 +128,7 @@ TEST(forms_one_at_a_time)
     close_all();
 }
 
-/* ---- limits -------------------------------------------------------------------------------------- */
-
-TEST(steps_end_what_has_no_end)
-{
-    static const char *const endless[] = {
-        "(loop [] (recur))",
-        "((fn [] (recur)))",
-        "(while true)",
-        "(count (range))",
-        "(reduce + (repeat 1))",
-        "(doseq [x (cycle [1])] x)",
-        "(sort (iterate inc 0))",
-        "(str (range))",
-        "(loop [s \"aa\"] (recur (str s s)))",
-        "(loop [v [1]] (recur (into v v)))",
-        "(loop [n 2N] (recur (* n n)))",
-        "(range 100000000000)",
-        "(vec (repeat 100000000000 1))",
-        "(loop [] (try (throw (Exception. \"x\")) (catch Throwable e 1)) (recur))",
-        "(loop [] (try (count (range)) (catch Throwable e 1) (finally 2)) (recur))",
-        "(last (filter neg? (range)))",
-        "(= (range) (range))",
-        "(dotimes [i 100000000000] i)",
-        "(clojure.string/join (repeat \"x\"))",
-        "(apply + (range))",
-        "(re-matches #\"(a+)+b\" (apply str (repeat 40 \\a)))",
-        "(re-find #\"(x+x+)+y\" (apply str (repeat 40 \\x)))",
-        "(into {} (map vector (range) (range)))",
-    };
-    open_with(300000);
-    for (size_t i = 0; i < sizeof endless / sizeof *endless; i++) {
-        if (try_eval(endless[i]) != AVOUT_ELIMIT)
-            test_failed(__FILE__, __LINE__, "%s: %s", endless[i], avout_error_detail());
-    }
-    answers("5", "(+ 2 3)");
-    /* What must not be left undone has a few steps of its own, but once. */
-    CHECK_STATUS(AVOUT_ELIMIT, try_eval("(def done 0) (try (loop [] (recur)) (finally (def done "
-                                        "(reduce + (range 100)))))"));
-    answers("4950", "done");
-    CHECK_STATUS(AVOUT_ELIMIT, try_eval("(try (loop [] (recur)) (finally (loop [] (recur))))"));
-    CHECK_STATUS(AVOUT_ELIMIT,
-                 try_eval("(defn f [n] (def done n) (try (loop [] (recur)) (finally (f (inc n))))) "
-                          "(f 0)"));
-    answers("1", "done");
-    /* Steps that end within finally leave as much for the one around it. */
-    CHECK_STATUS(AVOUT_ELIMIT, try_eval("(def done 0) (try (try 1 (finally (loop [] (recur)))) "
-                                        "(finally (def done (reduce + (range 100)))))"));
-    answers("4950", "done");
-    close_all();
-}
-
-TEST(depth_is_an_error_that_can_be_caught)
-{
-    open_with(0);
-    /* Which form the stack ends in is not for us to say. */
-    CHECK_STATUS(AVOUT_ELIMIT, try_eval("(defn f [n] (+ 1 (f (inc n)))) (f 0)"));
-    CHECK_CONTAINS("nested too deeply", error.message);
-    CHECK(error.line == 1 && error.form[0]);
-    answers(":deep", "(try (f 0) (catch StackOverflowError e :deep))");
-    answers("3000", "(defn g [n] (if (= n 0) 0 (inc (g (dec n))))) (g 3000)");
-    answers("100000", "(loop [n 0] (if (< n 100000) (recur (inc n)) n))");
-    fails(AVOUT_ELIMIT, 1, 1, "", "(pr-str (reduce (fn [a _] [a]) [] (range 1000000)))",
-          "(pr-str (reduce (fn [a _] [a]) [] (range 1000000)))");
-    fails(AVOUT_ELIMIT, 1, 1, "nested too deeply",
-          "(re-matches #\"(a|b)*\" (apply str (repeat 300000 \\a)))",
-          "(re-matches #\"(a|b)*\" (apply str (repeat 300000 \\a)))");
-    /* What is nested deep is released without recursion. */
-    answers("1", "(do (reduce (fn [f _] (fn [] (f))) (fn [] 1) (range 300000)) 1)");
-    answers("1", "(do (nth (iterate inc 0) 300000) 1)");
-    answers("1", "(let [s (iterate inc 0)] (nth s 300000) 1)");
-    close_all();
-}
+/* ---- interruption --------------------------------------------------------------------------------- */
 
 static void interrupt(int signal)
 {
