@@ -7,8 +7,8 @@
  *             multi[create entry, set slot]
  *     away ----------------------------------> waits --trip: entry set--------------> released
  *      ^                                        |  |
- *      |            session lost, undecided     |  +--broken, or reset: through >= it--> told EBROKEN
- *      +----------------------------------------+  |
+ *      |            session lost, undecided     |  +--reset: through >= it----------> told EBROKEN
+ *      +----------------------------------------+  +--broken: multi[node checked, delete entry]--> told EBROKEN
  *                                                  +--deadline: multi[node broken, delete entry]--> left
  *
  * Invariants:
@@ -23,7 +23,9 @@
  *      released is said there, and stays until the owner deletes it.
  *  B3  Breaking and tripping both set the node at the version they were computed from: one of them is refused. So
  *      nobody is released together with somebody who has left. Tried again after an unclear outcome they take
- *      effect once, since they go on from what they find.
+ *      effect once, since they go on from what they find. Who finds it broken takes its entry back at that
+ *      version, before it tells: a reset decides against those it has listed, who came after that would be left
+ *      behind undecided, for a trip to count with nobody there.
  *  B4  Arrivals refuse nobody: they set nothing that others set. Whoever is the last of a generation has a number
  *      at least `parties` beyond `through` and makes the trip; until a list has told it that there are
  *      too few, it goes on. Only who has such a number lists, so in a generation without deaths one does.
@@ -50,6 +52,7 @@ typedef struct party {
     uint64_t number;
     bool came;                    /* its entry may have been made, */
     bool present;                 /* was, and has not been given up */
+    bool withdrawn;               /* it may have been taken back, as the barrier was broken */
     int64_t sequence;             /* of its entry; -1: not known */
     char name[AVOUT__CLAIM_NAME]; /* "": not known */
     avout__litter *litter;
@@ -216,7 +219,7 @@ static avout_status come_again(party *p)
     bool undecided = p->sequence >= 0 && !is_decided(p);
     if (p->seen.generation != p->before && !undecided) return lost(p);
     if (p->seen.broken || (p->sequence >= 0 && is_decided(p))) return broken(p);
-    p->came = false;
+    p->came = p->withdrawn = false;
     return AVOUT_OK;
 }
 
@@ -318,12 +321,42 @@ static avout_status outcome(party *p, avout_pass *pass)
     char path[ENTRY_PATH];
     avout__reply reply = AVOUT__REPLY_INIT;
     avout_request get = {.kind = AVOUT_REQUEST_GET, .path = path};
-    if (!is_decided(p)) return broken(p);
     entry_path(path, p);
     avout_status status = avout__watcher_call(&p->watcher, &reply, &get);
-    if (status == AVOUT_ENOTFOUND) status = lost(p); /* or removed by a stranger */
+    if (status == AVOUT_ENOTFOUND) /* or removed by a stranger */
+        status = p->withdrawn && !is_lost(p) ? broken(p) : lost(p);
     else if (!status && !avout__pass_parse(pass, &reply.is)) status = broken(p);
     avout__reply_release(&reply);
+    return status;
+}
+
+/* Breaks the barrier, unless it is, and takes the entry back (B3). AVOUT_OK: done, or gone anyway. AVOUT_RETRY: look
+ * again. */
+static avout_status break_it(party *p)
+{
+    char text[AVOUT__BARRIER_TEXT], path[ENTRY_PATH];
+    avout__barrier_state next = p->seen;
+    next.broken = true;
+    avout__barrier_write(text, &next);
+    entry_path(path, p);
+    if (p->seen.broken) p->withdrawn = true;
+    avout_op ops[2] = {{.kind = AVOUT_OP_SET,
+                        .path = p->barrier->path,
+                        .version = p->seen.version,
+                        .bytes = text,
+                        .length = strlen(text)},
+                       {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY}};
+    if (p->withdrawn)
+        ops[0] = (avout_op){
+            .kind = AVOUT_OP_CHECK, .path = p->barrier->path, .version = p->seen.version};
+    size_t failed;
+    avout_status status = avout__watcher_multi(&p->watcher, ops, 2, &failed);
+    if (!status || (status == AVOUT_ENOTFOUND && failed == 1)) {
+        p->present = false;
+        return AVOUT_OK;
+    }
+    if (status == AVOUT_ENOTFOUND) return avout__barrier_removed(p->barrier->name);
+    if (status == AVOUT_EVERSION || avout__watcher_again(&p->watcher, &status)) return AVOUT_RETRY;
     return status;
 }
 
@@ -333,7 +366,14 @@ static avout_status take_part(party *p, avout_pass *pass)
         avout_status status = be_there(p);
         if (status == AVOUT_RETRY) continue;
         if (status) return status;
-        if (is_decided(p) || p->seen.broken) return outcome(p, pass);
+        if (is_decided(p)) return outcome(p, pass);
+        if (p->seen.broken || p->withdrawn) {
+            if (!p->withdrawn)
+                extend(p); /* what it is told does not depend on how long that takes */
+            status = break_it(p);
+            if (status == AVOUT_RETRY) continue;
+            return status ? status : broken(p);
+        }
         p->before = p->seen.generation;
         bool few = true;
         if (p->sequence - p->seen.through >= (int64_t)p->seen.parties) status = count_them(p, &few);
@@ -342,36 +382,12 @@ static avout_status take_part(party *p, avout_pass *pass)
     }
 }
 
-/* Breaks the barrier and takes the entry back. AVOUT_OK: done, or gone anyway. AVOUT_RETRY: look again. */
-static avout_status break_it(party *p)
-{
-    char text[AVOUT__BARRIER_TEXT], path[ENTRY_PATH];
-    avout__barrier_state next = p->seen;
-    next.broken = true;
-    avout__barrier_write(text, &next);
-    entry_path(path, p);
-    avout_op ops[2] = {{.kind = AVOUT_OP_SET,
-                        .path = p->barrier->path,
-                        .version = p->seen.version,
-                        .bytes = text,
-                        .length = strlen(text)},
-                       {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY}};
-    size_t failed;
-    avout_status status = avout__watcher_multi(&p->watcher, ops, 2, &failed);
-    if (!status || (status == AVOUT_ENOTFOUND && failed == 1)) {
-        p->present = false;
-        return AVOUT_OK;
-    }
-    if (status == AVOUT_EVERSION || avout__watcher_again(&p->watcher, &status)) return AVOUT_RETRY;
-    return status;
-}
-
 static avout_status leave_once(party *p, avout_pass *pass, bool *released)
 {
     avout_status status = *p->name ? AVOUT_OK : find_entry(p);
     if (!status) status = look(p);
     if (status) return status;
-    if (!is_decided(p) && !p->seen.broken) return break_it(p);
+    if (!is_decided(p)) return break_it(p);
     status = outcome(p, pass);
     *released = !status;
     return status == AVOUT_EBROKEN ? AVOUT_OK : status;

@@ -380,6 +380,8 @@ static void *roam(void *payload)
     while (!*r->over) {
         avout_pass pass;
         avout_wait_options options = {.timeout_ms = 1 + crowd_random_of(&r->state, 12)};
+        /* On a fast store nobody would have to wait for long enough to leave. */
+        if (!crowd_random_of(&r->state, 2)) crowd_sleep_ms(crowd_random_of(&r->state, 8));
         avout_status status = avout_barrier_await(&pass, r->barrier, &options);
         if (status == AVOUT_OK) {
             CHECK(pass.generation < GENERATIONS_MAX);
