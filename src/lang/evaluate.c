@@ -25,6 +25,7 @@ static avout_status report(lang_run *run, avout_lang_error *error)
     avout_status status = run->status;
     avout_lang_error made = {.status = status};
     const char *message = thrown ? thrown->message : avout_status_text(status);
+    if (thrown && !*message) message = thrown->class_name ? thrown->class_name : "Exception";
     snprintf(made.message, sizeof made.message, "%s", message);
     if (thrown) {
         made.line = thrown->place.line;

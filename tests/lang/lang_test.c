@@ -54,6 +54,18 @@ static void fails(avout_status status, size_t line, size_t column, const char *m
     CHECK_CONTAINS(message, avout_error_detail());
 }
 
+/* A message may be empty or left out: then it is the class that is told. */
+TEST(errors_without_a_message_tell_their_class)
+{
+    open_with(0);
+    fails(AVOUT_ETHROWN, 1, 1, "IllegalStateException", "(throw (IllegalStateException.))",
+          "(throw (IllegalStateException.))");
+    fails(AVOUT_ETHROWN, 1, 1, "ExceptionInfo", "(throw (ex-info \"\" {}))",
+          "(throw (ex-info \"\" {}))");
+    answers("\"\"", "(try (throw (Exception. \"\")) (catch Exception e (ex-message e)))");
+    close_all();
+}
+
 TEST(errors_tell_place_form_and_what_was_expected)
 {
     open_with(0);
