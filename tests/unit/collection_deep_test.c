@@ -1,5 +1,6 @@
 /* Values nested a hundred thousand times, on a thread of a small stack: made, hashed, compared and
- * released without recursion; also when there is no memory for a stack of our own. */
+ * released without recursion; also when there is no memory for a stack of our own. The thread is
+ * alone: nothing for the thread sanitizer. Test-tags: single */
 #include "unit/collection_support.h"
 
 #include <pthread.h>
