@@ -32,6 +32,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/thread.h"
 #include "store/store.h"
 #include "base/banned.h"
@@ -90,7 +91,12 @@ static avout_status load(avout_value *value, avout__cell *cell, const avout__rec
         if (status == AVOUT_RETRY || status == AVOUT_ECLOSED || status == AVOUT_EFORK)
             return status;
         if (avout__deadline_left_ms(deadline_ns) <= pause)
-            return avout_fail(AVOUT_EIO, "%s, though the store's pointer names it", missing);
+            return status
+                       ? avout_fail(avout__late(),
+                                    "%s: no answer of the store whether its pointer "
+                                    "still names it",
+                                    missing)
+                       : avout_fail(AVOUT_EIO, "%s, though the store's pointer names it", missing);
         avout__pause_ms(pause, deadline_ns);
     }
 }
