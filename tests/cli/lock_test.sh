@@ -141,7 +141,7 @@ overtaken()
     got=$?
     kill -CONT $holder
     ended_with 76 $holder && grep -q 'was lost; ending sh' "$scratch/holder.err" &&
-        gone "$(cat "$scratch/grandchild")" && [ $got = 0 ]
+        eventually gone "$(cat "$scratch/grandchild")" && [ $got = 0 ]
 }
 
 # ---- looking -----------------------------------------------------------------------------------
