@@ -357,7 +357,7 @@ static avout__place place_of(const avout__bid *bid, const char *const *names, si
 static void arrive(avout__bid *bid, const avout__place *place)
 {
     avout__locks *room = bid->pool->room;
-    if (!avout__lease_holds(room)) {
+    if (!avout__lease_gives(room)) {
         bid->waiting = false;
         avout__lease_ask(room);
         return;

@@ -50,8 +50,8 @@
  *      fenced, and nobody goes on before it is known. Deleting is idempotent and simply tried again.
  *  L4  A hold is valid while its claim is GRANTED. It ends in one of three ways, and then for good:
  *      released, the session lost, the lease run out. The lease runs for the session's timeout from
- *      the sending of the last multi that succeeded. It is looked at before any hold is granted or handed
- *      on, so nothing that arrived before a long pause gives a lock away after it.
+ *      the sending of the last multi that succeeded. It is looked at before any hold is granted (when a
+ *      third of it must be left: who has waited long has sent nothing else) or handed on, so nothing that arrived before a long pause gives a lock away after it.
  *  L5  Tokens: (point of the claim's creation, how often it was handed on). Claims get the lock in the
  *      order of their creation, so tokens grow.
  *  L6  Where a transaction was made conditional on a hold, the claim is not handed on but deleted:
@@ -293,6 +293,9 @@ void avout__lease_extend(avout__locks *room, const avout_reply *reply, int64_t s
 int64_t avout__lease_end_ns(const avout__locks *room);
 /* Whether holds are valid; if not, ends them. */
 bool avout__lease_holds(avout__locks *room);
+/* Whether there is enough of it left to grant something: what is given with a lease that is about to run out
+ * may be lost before the next heartbeat is answered. */
+bool avout__lease_gives(avout__locks *room);
 
 void avout__locks_retry(avout__locks *room);
 void avout__locks_mind(avout__locks *room);

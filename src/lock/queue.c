@@ -26,8 +26,9 @@ static void delete_orphans(const avout__claim *claim, const char *const *names, 
     }
 }
 
-/* Nothing is before it. What was told before a long pause may not be so any more: it asks again, after a
- * heartbeat, whose answer says that the session lives (L4). */
+/* Nothing is before it. What was told before a long pause may not be so any more, and what is given after a
+ * long wait may be lost at once: it asks again, after a heartbeat, whose answer says that the session
+ * lives (L4). */
 static void arrive(avout__claim *claim)
 {
     avout__locks *room = claim->lock->room;
@@ -35,7 +36,7 @@ static void arrive(avout__claim *claim)
         avout__claim_end(claim);
         return;
     }
-    if (!avout__lease_holds(room)) {
+    if (!avout__lease_gives(room)) {
         claim->watching = false;
         avout__lease_ask(room);
         return;

@@ -252,6 +252,13 @@ bool avout__lease_holds(avout__locks *room)
     return false;
 }
 
+bool avout__lease_gives(avout__locks *room)
+{
+    if (room->session_ns == AVOUT__NEVER) return true;
+    return avout__lease_holds(room) &&
+           avout__lease_end_ns(room) - avout__lease_now_ns() >= room->session_ns / 3;
+}
+
 /* ---- what the store tells ---------------------------------------------------------------------------------------- */
 
 static void learn(avout__locks *room)

@@ -102,7 +102,7 @@ TEST(a_read_does_not_give_the_lock_after_a_long_wait)
 }
 
 /* Nor is the store asked at the speed of its answers as long as none of them proves anything. */
-TEST(a_lock_is_not_given_before_a_heartbeat_is_answered)
+static void given_after(int seconds)
 {
     enum { TIMES = 7 };
     side a = open_side(0, 60000), b = open_side(1, 0);
@@ -111,7 +111,7 @@ TEST(a_lock_is_not_given_before_a_heartbeat_is_answered)
     CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
     CHECK(!pthread_create(&w.thread, NULL, wait_for_lock, &w));
     while (counters(&a).armed < 2) crowd_sleep_ms(1);
-    slept_s += 61;
+    slept_s += seconds;
     for (int i = 0; i < TIMES; i++)
         test_faulty_add(&(test_faulty){
             .kind = TEST_FAULTY_REFUSE, .handle = 1, .multis = true, .status = AVOUT_EIO});
@@ -124,6 +124,17 @@ TEST(a_lock_is_not_given_before_a_heartbeat_is_answered)
     close_side(&a);
     close_side(&b);
     suite_check_memory();
+}
+
+TEST(a_lock_is_not_given_before_a_heartbeat_is_answered)
+{
+    given_after(61);
+}
+
+/* It would be lost before the next heartbeat is answered, if that takes a while. */
+TEST(a_lock_is_not_given_with_a_lease_that_is_about_to_run_out)
+{
+    given_after(55);
 }
 
 /* Refused without having been sent, as by a library that has no memory. */
