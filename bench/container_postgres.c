@@ -26,6 +26,10 @@ static const char *start(bench *b, char *place, size_t size)
     int number = server_free_port();
     if (system("ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1"))
         return "no PostgreSQL server";
+    snprintf(command, sizeof command, FIND "[ -z \"$as\" ] || { chmod a+x %s; $as test -x %s/.; }",
+             world, world);
+    if (system(command))
+        return "the server's user may not enter the benchmark's directory (TMPDIR)";
     snprintf(command, sizeof command,
              FIND
              "mkdir %s/postgres; [ -z \"$as\" ] || { chmod a+x %s; chown postgres %s/postgres; }; "

@@ -322,7 +322,7 @@ static avout_status deref(avout_value *value, avout__cell *cell, int64_t deadlin
             if (!deadline_ns && record->elsewhere) deadline_ns = avout__deadline_in_ms(timeout_ms);
             avout_status status;
             if (record->dirty) {
-                status = avout__held_read(value, cell, deadline_ns);
+                status = avout__held_read(value, cell, record, deadline_ns);
             } else {
                 status = avout__cell_value(value, cell, record, deadline_ns);
                 if (!status) *value = avout_share(*value);

@@ -10,9 +10,17 @@
 
 /* ---- reading -------------------------------------------------------------------------------------- */
 
-avout_status avout__held_read(avout_value *value, avout__cell *cell, int64_t deadline_ns)
+avout_status avout__held_read(avout_value *value, avout__cell *cell, const avout__record *record,
+                              int64_t deadline_ns)
 {
-    return avout__held_get(value, avout__held_of(cell->container), deadline_ns);
+    avout_value read;
+    avout_status status = avout__held_get(&read, avout__held_of(cell->container), deadline_ns);
+    if (status) return status;
+    /* Else it may be newer than what this client shows next (I6). */
+    status = avout__cell_still(cell, record, deadline_ns);
+    if (status) avout_release(read);
+    else *value = read;
+    return status;
 }
 
 static avout_status no_value_there(const avout__cell *cell)
@@ -75,9 +83,9 @@ avout_status avout__held_strict(avout_value *value, avout__cell *cell, int64_t t
         avout__record *record;
         avout_status status = newest(&record, cell, deadline_ns);
         if (status) return status;
-        status = avout__cell_still(cell, record, deadline_ns);
-        if (!status && record->dirty) {
-            status = avout__held_read(value, cell, deadline_ns);
+        if (!record->dirty) status = avout__cell_still(cell, record, deadline_ns);
+        if (record->dirty) {
+            status = avout__held_read(value, cell, record, deadline_ns);
         } else if (!status) {
             status = avout__cell_value(value, cell, record, deadline_ns);
             if (!status) *value = avout_share(*value);

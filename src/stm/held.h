@@ -5,7 +5,8 @@
  *  H1  The container is written by who holds the lock, and the mark in the node is dirty before and clean
  *      after; both moves of the mark are transactions that fail without the lock.
  *  H2  So what is read while a mark is clean, and found to be still there afterwards, is that mark's value,
- *      and is kept with its record. While it is dirty every read goes to the container.
+ *      and is kept with its record. While it is dirty every read goes to the container, and counts if the mark is still there
+ *      afterwards: so what a client reads is never newer than its picture of the mark.
  *  H3  Who finds a dirty mark under the lock goes on from what the container has: the one who left it so is
  *      dead, or has lost the lock. If his writing still gets there, it is lost or overwrites (a container
  *      that refuses old tokens closes that hole).
@@ -36,8 +37,9 @@ avout_status avout__held_guarded(avout__held *held, avout__guard *guard);
 /* A record's value, as avout__cell_value; of a dirty one AVOUT_RETRY. */
 avout_status avout__held_load(avout_value *value, avout__cell *cell, avout__record *record,
                               int64_t deadline_ns);
-/* What the container has now; owned. For a dirty mark. */
-avout_status avout__held_read(avout_value *value, avout__cell *cell, int64_t deadline_ns);
+/* What the container has now, for a dirty mark; owned. AVOUT_RETRY: the mark has moved meanwhile. */
+avout_status avout__held_read(avout_value *value, avout__cell *cell, const avout__record *record,
+                              int64_t deadline_ns);
 /* Not older than anything confirmed to anybody before; owned. */
 avout_status avout__held_strict(avout_value *value, avout__cell *cell, int64_t timeout_ms);
 

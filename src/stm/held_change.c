@@ -247,7 +247,8 @@ static avout_status find_value(round_of *round, const avout__record *base, job *
     avout_status status = AVOUT_ENOTFOUND;
     /* What a destroyed one has left is not its value. */
     if (base->kind != AVOUT__RECORD_TOMBSTONE)
-        status = avout__held_read(&round->value, round->cell, round->deadline_ns);
+        status = avout__held_get(&round->value, avout__held_of(round->cell->container),
+                                 round->deadline_ns);
     if (status != AVOUT_ENOTFOUND || !creation) return status;
     round->value = avout_share(*(avout_value *)creation->payload);
     creation->created = true;

@@ -212,3 +212,39 @@ TEST(a_value_that_came_after_the_mark_is_not_the_marks)
     suite_check_memory();
     shelf_end();
 }
+
+/* The reader's mark is dirty, and it has not heard of what follows: what the container has by then is newer than
+ * what the reader shows next (I6). */
+TEST(a_value_that_came_after_a_dirty_mark_is_not_shown_before_it)
+{
+    avout_client *client = suite_connect(), *other = suite_connect();
+    avout_store *store = engine_store(1);
+    avout_atom *atom, *seen;
+    pthread_t thread;
+    avout_call_options soon = {.timeout_ms = 100};
+    CHECK_OK(try_open(&atom, client));
+    CHECK_OK(try_open(&seen, other));
+    shelf_break(
+        "shelf",
+        (shelf_fault){.call = SHELF_SET, .status = AVOUT_UNKNOWN, .after = true, .lasting = true});
+    CHECK_STATUS(AVOUT_UNKNOWN, avout_swap(atom, suite_plus, &suite_one, NULL, NULL, &soon));
+    CHECK_INT(1, strict_int(seen)); /* read through */
+    shelf_mend("shelf");
+    avout__mem_hold(store, AVOUT__MEM_REPLIES);
+    CHECK_OK(avout_swap(atom, suite_plus, &suite_one, NULL, NULL, NULL));
+    int before = shelf_called("shelf", SHELF_GET);
+    CHECK(!pthread_create(&thread, NULL, read_it, seen));
+    ENGINE_AWAIT(shelf_called("shelf", SHELF_GET) > before);
+    /* It cannot be waited for that something does not happen. */
+    nanosleep(&(struct timespec){0, 50000000}, NULL);
+    CHECK(!atomic_load(&returned));
+    avout__mem_release(store);
+    pthread_join(thread, NULL);
+    CHECK_INT(2, strict_int(seen));
+    avout_atom_close(atom);
+    avout_atom_close(seen);
+    avout_close(other);
+    suite_close(client);
+    suite_check_memory();
+    shelf_end();
+}
