@@ -28,7 +28,6 @@ need libncurses-dev compiles c '#include <ncurses.h>'
 need libedit-dev compiles c '#include <histedit.h>'
 if [ "$what" = test ]; then
     need g++ command -v g++
-    need pkg-config command -v pkg-config
     need binutils command -v nm
     need clang-format command -v clang-format
     need tmux command -v tmux
@@ -39,6 +38,7 @@ if [ "$what" = test ]; then
     need mandoc command -v mandoc
 fi
 if [ "$what" = test ] || [ "$what" = bench ]; then
+    need pkg-config command -v pkg-config
     need default-jre-headless command -v java
     need zookeeper test -r /usr/share/java/zookeeper.jar
     need clojure command -v clojure
