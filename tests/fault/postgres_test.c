@@ -95,8 +95,10 @@ TEST(what_jsonb_cannot_hold_is_kept_as_text)
     memset(deep, '[', 10000);
     memset(deep + 10000, ']', 10000);
     deep[20000] = '\0';
-    sql_run(pg, "ALTER SYSTEM SET max_stack_depth = '100kB'");
-    sql_run(pg, "SELECT pg_reload_conf()");
+    /* For connections from now on. */
+    sql_run(pg, "ALTER ROLE postgres SET max_stack_depth = '100kB'");
+    c->ops->close(c);
+    c = open_at(test_postgres_place(server, "odd"));
     avout_edn_read_options any_depth = {.max_depth = 20000};
     avout_value value;
     CHECK_OK(avout_edn_read(&value, deep, 20000, &any_depth, NULL));
