@@ -299,7 +299,7 @@ void guard_audit(guard *g)
             atomic_load(&g->beside));
     CHECK(g->number >= g->increments); /* equal, but for those killed between the two */
     CHECK(sum > 0);
-    /* Those of the dead go with their sessions, whose ends the server looks for now and then. */
+    /* The claims of killed processes go when the server finds that their sessions have ended. */
     int64_t session_ms = g->options.session_timeout_ms;
     guard_await_queue(0, (int)(session_ms ? 2 * session_ms / 1000 + 5 : 30));
 }
