@@ -2,26 +2,8 @@
 #ifndef BENCH_ROWS_H
 #define BENCH_ROWS_H
 
-#include "avout.h"
 #include "measure.h"
-#include "server.h"
-
-typedef struct bench {
-    double seconds;        /* of measuring, a row */
-    const char *zookeeper; /* a running server's URL; NULL: the benchmark's own */
-    server *server;        /* NULL until bench_server */
-    bool restarted;        /* it has been, and its fsyncs are noted */
-    char program[512];     /* this program, to be run again as a worker */
-} bench;
-
-/* The server, started and warmed up by the first row that wants it. */
-server *bench_server(bench *b);
-/* A client on that server (under a root of its own), and on an embedded store in the temporary
- * directory. */
-avout_client *bench_zk_client(bench *b);
-avout_client *bench_embedded_client(const char *name);
-void bench_zk_url(bench *b, char *url, size_t size);
-void bench_embedded_url(const char *name, char *url, size_t size);
+#include "stores.h"
 
 /* Sides shared by rows. */
 uint64_t swaps(void *atom, double seconds); /* inc, one at a time */
