@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -243,6 +244,16 @@ static _Noreturn void become_program(const char *const *command, int out, int er
     _exit(127);
 }
 
+/* A subreaper reaps everything, so what its children used is what the program used, its servers
+ * included. */
+static void count_processor_time(outcome *result)
+{
+    struct rusage used;
+    if (getrusage(RUSAGE_CHILDREN, &used)) return;
+    result->user = (double)used.ru_utime.tv_sec + (double)used.ru_utime.tv_usec / 1e6;
+    result->system = (double)used.ru_stime.tv_sec + (double)used.ru_stime.tv_usec / 1e6;
+}
+
 /* In the new process: signals that mean something to a keeper arrive through a descriptor. */
 static void become_keeper(keeper *k, pid_t runner)
 {
@@ -273,6 +284,7 @@ static void keep(keeper *k, const program *what, outcome *result)
     watch(k, start + what->limit_seconds);
     judge(k, what->limit_seconds, result);
     result->seconds = seconds_now() - start;
+    count_processor_time(result);
     char text[256] = "";
     if (result->note[0]) snprintf(text, sizeof text, "# %s\n", result->note);
     if (k->left)

@@ -20,6 +20,7 @@ typedef struct program {
 typedef struct outcome {
     tap counts; /* with what is wrong with the program itself counted as failed */
     double seconds;
+    double user, system; /* processor time of it and of everything it started */
     char note[160]; /* what is wrong with the program itself; "" */
 } outcome;
 

@@ -39,7 +39,13 @@
 
 #include "run/program.h"
 
-enum { PATH_BYTES = 512, HEAD_BYTES = 4096, SHOWN_BYTES = 24 << 10, SERVICES_MAX = 4 };
+enum {
+    PATH_BYTES = 512,
+    HEAD_BYTES = 4096,
+    SHOWN_BYTES = 24 << 10,
+    SERVICES_MAX = 4,
+    COSTLY_SHOWN = 20, /* of at least so many programs; fewer are seen at a glance */
+};
 
 typedef struct job {
     char variant[32];
@@ -159,12 +165,17 @@ static bool job_start(job *j, const options *o)
     return j->keeper > 0;
 }
 
+static void short_name(const job *j, char *name, size_t size)
+{
+    const char *shown = strncmp(j->source, "tests/", 6) ? j->source : j->source + 6;
+    snprintf(name, size, "%.*s", base_length(shown), shown);
+}
+
 static void show_line(const job *j)
 {
     const outcome *r = j->result;
     char name[PATH_BYTES], counts[96];
-    const char *shown = strncmp(j->source, "tests/", 6) ? j->source : j->source + 6;
-    snprintf(name, sizeof name, "%.*s", base_length(shown), shown);
+    short_name(j, name, sizeof name);
     int length = snprintf(counts, sizeof counts, "%d passed", r->counts.passed);
     if (r->counts.failed)
         length += snprintf(counts + length, sizeof counts - (size_t)length, ", %d failed",
@@ -300,6 +311,42 @@ static void show_log(const job *j)
     free(text);
 }
 
+static double cost(const job *j)
+{
+    return j->result->user + j->result->system;
+}
+
+static int compare_cost(const void *a, const void *b)
+{
+    double x = cost(*(job *const *)a), y = cost(*(job *const *)b);
+    return (x < y) - (x > y);
+}
+
+/* Where the processors were: the programs with their servers that took most of them, and the sum of
+ * all. What a run costs is decided by a few. */
+static void show_costs(const job *jobs, int count, double seconds)
+{
+    const job **order = calloc((size_t)count, sizeof(job *));
+    double user = 0, system = 0;
+    if (!order) return;
+    for (int i = 0; i < count; i++) {
+        order[i] = &jobs[i];
+        user += jobs[i].result->user;
+        system += jobs[i].result->system;
+    }
+    qsort(order, (size_t)count, sizeof(job *), compare_cost);
+    printf("\nmost processor time                              user   system  elapsed\n");
+    for (int i = 0; i < COSTLY_SHOWN; i++) {
+        char name[PATH_BYTES];
+        const outcome *r = order[i]->result;
+        short_name(order[i], name, sizeof name);
+        printf("     %-8s%-32s %7.1f  %7.1f  %7.1f\n", order[i]->variant, name, r->user,
+               r->system, r->seconds);
+    }
+    printf("     %-40s %7.1f  %7.1f  %7.1f\n", "all programs", user, system, seconds);
+    free(order);
+}
+
 static int conclude(const job *jobs, int count, bool no_skips)
 {
     int passed = 0, failed = 0, skipped = 0;
@@ -392,9 +439,11 @@ int main(int argc, char **argv)
     if (!jobs || !make_temporary()) return 2;
     watch_signals();
     set_environment();
+    double start = seconds_now();
     start_services(&o);
     bool ran = run_all(jobs, count, &o);
     end_services();
+    if (ran && count > COSTLY_SHOWN) show_costs(jobs, count, seconds_now() - start);
     nftw(temporary, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     int result = ran ? conclude(jobs, count, o.no_skips) : 2;
     free(jobs);

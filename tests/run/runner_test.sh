@@ -74,6 +74,19 @@ check a_folder_for_all run '1 passed, 0 failed' folder
 check the_folder_is_removed test ! -e "$(cat folder)"
 check leaving_a_process_behind run '1 passed, 0 failed' leave
 check what_was_left_is_ended sh -c '! kill -0 "$(cat left)"'
+
+# More programs than the table of costs shows, one of them costly, none of them worth a second.
+costly=
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    program "cheap$i" 'echo ok 1 a; echo 1..1'
+    costly="$costly cheap$i"
+done
+program dear 'i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done & wait; echo ok 1 a; echo 1..1'
+costs_most() { grep -A 1 '^most processor time' run.log | grep -q " programs/$1_test "; }
+# shellcheck disable=SC2086
+check with_costs run '21 passed, 0 failed' $costly dear
+check what_children_cost_is_counted costs_most dear
+check there_is_a_sum grep -q '^ *all programs  *[0-9.]*[1-9]  *[0-9.]*  *[0-9.]*$' run.log
 refuse a_program_that_does_not_exist 'No such file' "$runner" release:programs/none_test.sh
 refuse nothing_to_run 'usage' "$runner"
 
