@@ -210,14 +210,22 @@ static avout_status arrive(party *p)
     return status;
 }
 
-/* The session has ended since it came. Whether it may come again, as if it never had. */
-static avout_status come_again(party *p)
+/* Its session has ended since it came, and its entry with that. AVOUT_OK: nobody was released counting on it, or
+ * ever will be. (Numbers that began anew say nothing of it.) */
+static avout_status look_back(party *p)
 {
     p->present = false;
     avout_status status = look(p);
     if (status) return status;
-    bool undecided = p->sequence >= 0 && !is_decided(p);
-    if (p->seen.generation != p->before && !undecided) return lost(p);
+    bool undecided = p->sequence >= 0 && !is_decided(p) && p->seen.through >= 0;
+    return p->seen.generation != p->before && !undecided ? lost(p) : AVOUT_OK;
+}
+
+/* Whether it may come again, as if it never had. */
+static avout_status come_again(party *p)
+{
+    avout_status status = look_back(p);
+    if (status) return status;
     if (p->seen.broken || (p->sequence >= 0 && is_decided(p))) return broken(p);
     p->came = p->withdrawn = false;
     return AVOUT_OK;
@@ -330,10 +338,11 @@ static avout_status outcome(party *p, avout_pass *pass)
     return status;
 }
 
-/* Breaks the barrier, unless it is, and takes the entry back (B3). AVOUT_OK: done, or gone anyway. AVOUT_RETRY: look
- * again. */
+/* Breaks the barrier, unless it is, and takes the entry back (B3), unless that has gone with its session. AVOUT_OK:
+ * done, or gone anyway. AVOUT_RETRY: look again. */
 static avout_status break_it(party *p)
 {
+    if (!p->present && (p->seen.broken || p->withdrawn)) return AVOUT_OK;
     char text[AVOUT__BARRIER_TEXT], path[ENTRY_PATH];
     avout__barrier_state next = p->seen;
     next.broken = true;
@@ -350,11 +359,11 @@ static avout_status break_it(party *p)
         ops[0] = (avout_op){
             .kind = AVOUT_OP_CHECK, .path = p->barrier->path, .version = p->seen.version};
     size_t failed;
-    avout_status status = avout__watcher_multi(&p->watcher, ops, 2, &failed);
-    if (!status || (status == AVOUT_ENOTFOUND && failed == 1)) {
-        p->present = false;
-        return AVOUT_OK;
-    }
+    avout_status status = avout__watcher_multi(&p->watcher, ops, p->present ? 2 : 1, &failed);
+    bool no_entry = status == AVOUT_ENOTFOUND && failed == 1;
+    if (!status || no_entry) p->present = false;
+    if (no_entry) return p->seen.broken || p->withdrawn ? AVOUT_OK : AVOUT_RETRY;
+    if (!status) return AVOUT_OK;
     if (status == AVOUT_ENOTFOUND) return avout__barrier_removed(p->barrier->name);
     if (status == AVOUT_EVERSION || avout__watcher_again(&p->watcher, &status)) return AVOUT_RETRY;
     return status;
@@ -384,10 +393,13 @@ static avout_status take_part(party *p, avout_pass *pass)
 
 static avout_status leave_once(party *p, avout_pass *pass, bool *released)
 {
-    avout_status status = *p->name ? AVOUT_OK : find_entry(p);
-    if (!status) status = look(p);
+    bool gone = !p->present || is_lost(p);
+    avout_status status = gone ? look_back(p) : AVOUT_OK;
+    if (!gone && !*p->name) status = find_entry(p);
+    if (!gone && !status) status = look(p);
     if (status) return status;
-    if (!is_decided(p)) return break_it(p);
+    if (gone && p->sequence >= 0 && is_decided(p)) return AVOUT_OK; /* it was reset */
+    if (gone || !is_decided(p)) return break_it(p);
     status = outcome(p, pass);
     *released = !status;
     return status == AVOUT_EBROKEN ? AVOUT_OK : status;
@@ -402,7 +414,7 @@ static avout_status leave(party *p, avout_pass *pass, avout_status reason)
     snprintf(detail, sizeof detail, "%s", avout_error_detail());
     extend(p);
     do {
-        status = is_lost(p) ? AVOUT_OK : leave_once(p, pass, &released);
+        status = leave_once(p, pass, &released);
         if (status != AVOUT_ENOMEM || avout__now_ns() >= p->watcher.deadline_ns) continue;
         avout__watcher_rest(&p->watcher, 20);
         status = AVOUT_RETRY;
@@ -462,7 +474,7 @@ avout_status avout_barrier_await(avout_pass *pass, avout_barrier *barrier,
     status = take_part(&p, &mine);
     bool over = !status || status == AVOUT_EBROKEN || status == AVOUT_ELOST ||
                 status == AVOUT_ENOTFOUND || status == AVOUT_ECLOSED || status == AVOUT_UNKNOWN;
-    if (!over && p.present) status = leave(&p, &mine, status);
+    if (!over && p.came) status = leave(&p, &mine, status);
     if (!status && p.sequence >= AVOUT__RENEW_FROM) renew(&p);
     if (!status && pass) *pass = mine;
     go(&p);

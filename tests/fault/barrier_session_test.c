@@ -181,6 +181,86 @@ TEST(whose_place_was_taken_meanwhile_is_told_so)
     suite_check_memory();
 }
 
+/* A party that waits until it is cancelled. */
+typedef struct leaver {
+    avout_barrier *barrier;
+    avout_cancel *cancel;
+    avout_status status;
+    pthread_t thread;
+} leaver;
+
+static void *await_cancelled(void *payload)
+{
+    leaver *l = payload;
+    avout_wait_options options = {.timeout_ms = 20000, .cancel = l->cancel};
+    l->status = avout_barrier_await(NULL, l->barrier, &options);
+    return NULL;
+}
+
+static void start_leaver(leaver *l, avout_barrier *barrier)
+{
+    l->barrier = barrier;
+    CHECK_OK(avout_cancel_new(&l->cancel));
+    CHECK(!pthread_create(&l->thread, NULL, await_cancelled, l));
+}
+
+static avout_status finish_leaver(leaver *l)
+{
+    pthread_join(l->thread, NULL);
+    avout_cancel_free(l->cancel);
+    return l->status;
+}
+
+/* B3: the others were released counting on it, and it has not heard of that before its session ended. */
+TEST(who_was_counted_is_not_told_that_it_left)
+{
+    avout_client *client = suite_connect(), *other = suite_connect();
+    avout_barrier *mine = make(client, 2), *theirs = make(other, 2);
+    avout_store *store = engine_store(0);
+    leaver l;
+    start_leaver(&l, mine);
+    ENGINE_AWAIT(counters(0).armed == 1 && waiting(other) == 1);
+    avout__mem_hold(store, AVOUT__MEM_REPLIES);
+    CHECK_OK(avout_barrier_await(NULL, theirs, &patient));
+    avout__mem_reconnect_after(store, AVOUT_FOREVER);
+    CHECK_OK(avout__mem_expire(store));
+    avout__mem_release(store);
+    ENGINE_AWAIT(!children(engine_store(1)));
+    avout_cancel_set(l.cancel);
+    CHECK_OK(avout__mem_reconnect(store));
+    CHECK_INT(AVOUT_ELOST, finish_leaver(&l));
+    avout_barrier_close(mine);
+    avout_barrier_close(theirs);
+    suite_close(client);
+    suite_close(other);
+    suite_check_memory();
+}
+
+/* All or none: the others do not wait for one that has left, though its session took its place along. */
+TEST(who_leaves_without_a_session_breaks_it)
+{
+    avout_client *client = suite_connect(), *other = suite_connect();
+    avout_barrier *mine = make(client, 3), *theirs = make(other, 3);
+    avout_store *store = engine_store(0);
+    leaver l;
+    party p;
+    start_leaver(&l, mine);
+    start(&p, theirs, NULL);
+    ENGINE_AWAIT(waiting(other) == 2);
+    avout__mem_reconnect_after(store, AVOUT_FOREVER);
+    CHECK_OK(avout__mem_expire(store));
+    ENGINE_AWAIT(waiting(other) == 1);
+    avout_cancel_set(l.cancel);
+    CHECK_OK(avout__mem_reconnect(store));
+    CHECK_INT(AVOUT_ECANCELLED, finish_leaver(&l));
+    CHECK_INT(AVOUT_EBROKEN, finish(&p));
+    avout_barrier_close(mine);
+    avout_barrier_close(theirs);
+    suite_close(client);
+    suite_close(other);
+    suite_check_memory();
+}
+
 /* ---- the end of the numbers ------------------------------------------------------------------------- */
 
 TEST(numbers_begin_anew_before_they_are_used_up)
