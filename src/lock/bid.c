@@ -95,19 +95,22 @@ void avout__bidder_start(avout__bidder *bidder)
     else bidder->ops->failed(bidder, AVOUT_ENOMEM, avout_status_text(AVOUT_ENOMEM));
 }
 
-/* This one is gone, with its session or otherwise; who wants it has another. */
-static void bid_restart(avout__bid *bid, bool made_again)
+/* This one is gone, with its session or otherwise; who wants it has another. NULL: nobody does. */
+static avout__bid *bid_again(avout__bid *bid, bool made_again)
 {
     avout__bidder *bidder = take_bidder(bid);
     bid_gone(bid, AVOUT_OK, NULL);
-    if (!bidder) return;
-    bidder->bid = bid_new(bidder);
-    if (!bidder->bid) {
-        bidder->ops->failed(bidder, AVOUT_ENOMEM, avout_status_text(AVOUT_ENOMEM));
-        return;
-    }
-    bidder->bid->made_again = made_again;
-    bid_send(bidder->bid);
+    if (!bidder) return NULL;
+    avout__bid *again = bidder->bid = bid_new(bidder);
+    if (again) again->made_again = made_again;
+    else bidder->ops->failed(bidder, AVOUT_ENOMEM, avout_status_text(AVOUT_ENOMEM));
+    return again;
+}
+
+static void bid_restart(avout__bid *bid, bool made_again)
+{
+    avout__bid *again = bid_again(bid, made_again);
+    if (again) bid_send(again);
 }
 
 /* ---- replies ----------------------------------------------------------------------------------------- */
@@ -560,8 +563,9 @@ static void created(avout__deed *deed, avout__deed_end end, const avout_reply *r
         else bid_ask(bid, false); /* unless it is on its way */
         break;
     case AVOUT__DEED_NOT:
-        if (reply) avout__locks_try_later(room); /* or the connection's return does it */
-        bid_restart(bid, bid->made_again);
+        if (!reply) bid_restart(bid, bid->made_again);
+        else if (bid_again(bid, bid->made_again))
+            avout__locks_try_later(room); /* or the connection's return does it */
         break;
     case AVOUT__DEED_LOST: bid_restart(bid, false); break;
     case AVOUT__DEED_REFUSED: bid_refused(bid, reply); break;

@@ -481,6 +481,8 @@ void avout__waits_close(avout__locks *room)
     AVOUT__LIST_EACH(link, &room->waits)
     {
         avout__wait *wait = AVOUT__LINK_OF(link, avout__wait, link);
+        if (wait->hold && wait->woken) /* it could not be begun, and is told that when it looks */
+            avout__want_fail(&wait->want, AVOUT_ECLOSED, "the client is closed");
         wait->hold = NULL; /* freed with its lock's */
         node_gone(wait);
         free_when_done(wait);

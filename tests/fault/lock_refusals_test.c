@@ -1,0 +1,70 @@
+/* Requests that are refused, again and again, and what else goes on meanwhile.
+ * Test-tags: threads */
+#include "lock_support.h"
+
+/* ---- at what pace ------------------------------------------------------------------------------ */
+
+/* A store that has no connection, and has not said so yet, is not asked at the speed of its refusals. */
+TEST(permits_are_not_asked_for_at_the_speed_of_refusals)
+{
+    enum { REFUSALS = 60 };
+    side s = open_side(0, NULL);
+    avout_semaphore *semaphore;
+    avout_lease *lease;
+    CHECK_OK(avout_semaphore_open(&semaphore, s.client, "/permits", 1));
+    for (int i = 0; i < REFUSALS; i++)
+        engine_fault(s.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
+                                                 .multis = true,
+                                                 .status = AVOUT_ECONNECTION,
+                                                 .failed_op = SIZE_MAX});
+    CHECK_STATUS(AVOUT_ETIMEOUT,
+                 avout_semaphore_acquire(&lease, semaphore, 1,
+                                         &(avout_wait_options){.timeout_ms = 300}));
+    size_t refused = REFUSALS - avout__mem_faults_left(s.store);
+    fprintf(stderr, "# %zu times\n", refused);
+    CHECK(refused >= 2 && refused <= 5);
+    avout__mem_faults_clear(s.store);
+    CHECK_OK(avout_semaphore_acquire(&lease, semaphore, 1, &PATIENT));
+    CHECK_OK(avout_lease_release(lease));
+    avout_semaphore_close(semaphore);
+    close_side(&s);
+    suite_check_memory();
+}
+
+/* ---- closing ----------------------------------------------------------------------------------- */
+
+typedef struct victim {
+    avout_lock *lock;
+    avout_condition *condition;
+    avout_store *store;
+    _Atomic bool begun;
+} victim;
+
+static void *hold_and_wait(void *payload)
+{
+    victim *v = payload;
+    CHECK_OK(avout_lock_acquire(NULL, v->lock, NULL));
+    avout__mem_limits(v->store, 100, 0); /* no wait can begin */
+    v->begun = true;
+    while (avout_condition_wait(v->condition, &PATIENT) != AVOUT_ECLOSED) continue;
+    return NULL;
+}
+
+/* A wait that could not begin, and has not looked why, when the client is closed. */
+TEST_WITHIN(closing_ends_a_wait_that_could_not_begin, 20)
+{
+    enum { ROUNDS = 60 };
+    for (int i = 0; i < ROUNDS; i++) {
+        pthread_t thread;
+        side s = open_side(0, NULL);
+        victim v = {.lock = s.lock, .store = s.store};
+        CHECK_OK(avout_condition_open(&v.condition, s.lock, "filled"));
+        CHECK(!pthread_create(&thread, NULL, hold_and_wait, &v));
+        ENGINE_AWAIT(v.begun);
+        avout_close(s.client);
+        pthread_join(thread, NULL);
+        avout_condition_close(v.condition);
+        avout_lock_close(s.lock);
+        suite_check_memory();
+    }
+}
