@@ -159,6 +159,7 @@ struct avout__locks {
     int64_t retry_ns;             /* when what failed is tried again; 0: nothing did */
     int64_t retry_ms, retried_ns; /* how long after it failed; when it was the last time */
     int64_t mind_ns;              /* when what has been granted is minded; 0: nothing was */
+    int64_t tended_ns;            /* when the tender looks again, unless it is woken */
     avout__link notices;
     const void *told_owner; /* whose is being told */
 

@@ -68,6 +68,15 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* When the next heartbeat is due, if something is held; on the clock of deadlines. */
+static int64_t beat_due(const avout__locks *room, int64_t now)
+{
+    if (room->session_ns == AVOUT__NEVER) return AVOUT__NEVER;
+    int64_t due = later(room->lease_ns + room->session_ns / 3,
+                        room->beat_ns + (int64_t)RETRY_MS * 1000000); /* it may have been refused */
+    return now + (due - avout__lease_now_ns());
+}
+
 /* Does what is due; when the next thing is. */
 static int64_t tend(avout__locks *room)
 {
@@ -85,11 +94,9 @@ static int64_t tend(avout__locks *room)
     if (room->mind_ns) next = earlier(next, room->mind_ns);
     if (!room->granted || room->session_ns == AVOUT__NEVER) return next;
     if (!avout__lease_holds(room)) return next;
-    int64_t alive = avout__lease_now_ns();
-    next = earlier(next, now + (avout__lease_end_ns(room) - alive));
-    int64_t due = later(room->lease_ns + room->session_ns / 3,
-                        room->beat_ns + (int64_t)RETRY_MS * 1000000); /* it may have been refused */
-    if (alive < due) return earlier(next, now + (due - alive));
+    next = earlier(next, now + (avout__lease_end_ns(room) - avout__lease_now_ns()));
+    int64_t due = beat_due(room, now);
+    if (now < due) return earlier(next, due);
     if (!room->connected || room->beating) return next; /* its answer wakes us */
     beat(room);
     return room->beating ? next : earlier(next, avout__deadline_in_ms(RETRY_MS));
@@ -100,7 +107,7 @@ static void *tender_main(void *payload)
     avout__locks *room = payload;
     avout__locks_lock(room);
     while (!room->stop) {
-        int64_t next = tend(room);
+        int64_t next = room->tended_ns = tend(room);
         /* What went meanwhile is freed before the wait. */
         avout__locks_unlock(room);
         avout__locks_lock(room);
@@ -146,9 +153,11 @@ void avout__locks_try_later(avout__locks *room)
 
 void avout__tender_granted(avout__locks *room)
 {
+    int64_t now = avout__now_ns();
     room->granted++;
-    if (!room->mind_ns) room->mind_ns = avout__deadline_in_ms(MIND_MS);
-    avout__tender_wake(room);
+    if (!room->mind_ns) room->mind_ns = now + (int64_t)MIND_MS * 1000000;
+    /* Not for each of many short holds: it looks at what is granted by then when it wakes. */
+    if (earlier(room->mind_ns, beat_due(room, now)) < room->tended_ns) avout__tender_wake(room);
 }
 
 /* ---- callbacks ---------------------------------------------------------------------------------------- */
