@@ -17,9 +17,8 @@ TEST(permits_are_not_asked_for_at_the_speed_of_refusals)
                                                  .multis = true,
                                                  .status = AVOUT_ECONNECTION,
                                                  .failed_op = SIZE_MAX});
-    CHECK_STATUS(AVOUT_ETIMEOUT,
-                 avout_semaphore_acquire(&lease, semaphore, 1,
-                                         &(avout_wait_options){.timeout_ms = 300}));
+    CHECK_STATUS(AVOUT_ETIMEOUT, avout_semaphore_acquire(&lease, semaphore, 1,
+                                                         &(avout_wait_options){.timeout_ms = 300}));
     size_t refused = REFUSALS - avout__mem_faults_left(s.store);
     fprintf(stderr, "# %zu times\n", refused);
     CHECK(refused >= 2 && refused <= 5);
