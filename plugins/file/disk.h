@@ -2,9 +2,11 @@
 #ifndef AVOUT_PLUGINS_FILE_DISK_H
 #define AVOUT_PLUGINS_FILE_DISK_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#include <avout/codec.h>
+#include <avout/status.h>
 
 avout_status avout__disk_no_memory(void);
 /* What the system's error is among ours. */
@@ -19,9 +21,5 @@ avout_status avout__disk_make_directory(const char *directory);
 int avout__disk_write(const char *name, const char *text, size_t length, bool line);
 /* The whole of a file, to be freed. 0 or the error's number. */
 int avout__disk_read(char **bytes, size_t *length, const char *name, int64_t deadline_ms);
-
-/* A value as the codec writes it, to be freed. */
-avout_status avout__disk_encode(char **bytes, size_t *length, avout_value value,
-                                const avout_codec *codec);
 
 #endif

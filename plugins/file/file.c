@@ -1,4 +1,5 @@
-/* The file container. A version V is the file DIRECTORY/V, which holds the EDN text and a newline.
+/* The file container. A version V is the file DIRECTORY/V, which holds what the codec writes; behind EDN text a
+ * newline.
  *
  *   set     write V.new, which nobody else writes (versions are used once) -> fsync -> link to V, which
  *           fails where V is: put-if-absent -> fsync of the directory -> unlink V.new
@@ -21,6 +22,7 @@
 
 #include "avout/file.h"
 #include "avout/sys/container.h"
+#include "common/coded.h"
 #include "common/deadline.h"
 #include "disk.h"
 
@@ -29,6 +31,7 @@
 typedef struct file_container {
     avout_versioned_container is;
     avout_codec codec;
+    char *place;
     char directory[];
 } file_container;
 
@@ -66,12 +69,6 @@ static avout_status destroy(avout_versioned_container *container, int64_t timeou
     return avout__disk_failed(errno, "removing the directory");
 }
 
-/* A line, for who looks at it; other codecs' bytes are as they are. */
-static bool is_text(const file_container *at)
-{
-    return at->codec.encode == avout_codec_edn()->encode;
-}
-
 /* ---- writing ------------------------------------------------------------------------------------ */
 
 /* A link whose answer was lost on the way (NFS sends it again) says EEXIST though it was made. */
@@ -101,7 +98,8 @@ static avout_status set_text(const file_container *at, const char *name, const c
 {
     int64_t deadline_ms = avout__plugin_deadline(timeout_ms);
     for (;;) {
-        int number = put(name, fresh, text, length, is_text(at));
+        /* A line, for who looks at it; other codecs' bytes are as they are. */
+        int number = put(name, fresh, text, length, avout__plugin_is_edn(&at->codec));
         if (!number) break;
         if (number == EEXIST) return avout_fail(AVOUT_EEXISTS, "there is a version of that name");
         avout_status status = avout__disk_failed(number, "writing a file");
@@ -119,16 +117,16 @@ static avout_status set_state_at(avout_versioned_container *container, const cha
                                  avout_value value, int64_t timeout_ms)
 {
     const file_container *at = (file_container *)container;
-    char *text = NULL;
-    size_t length;
-    avout_status status = avout__disk_encode(&text, &length, value, &at->codec);
+    avout__plugin_text text = {0};
+    avout_status status = avout__plugin_encode(&text, value, &at->codec);
     if (status) return status;
     path name = path_of(at, version, ""), fresh = path_of(at, version, NEW);
-    status = name.text && fresh.text ? set_text(at, name.text, fresh.text, text, length, timeout_ms)
-                                     : avout__disk_no_memory();
+    status = name.text && fresh.text
+                 ? set_text(at, name.text, fresh.text, text.bytes, text.length, timeout_ms)
+                 : avout__disk_no_memory();
     free(name.text);
     free(fresh.text);
-    free(text);
+    free(text.bytes);
     return status;
 }
 
@@ -148,7 +146,7 @@ static avout_status get_state_at(avout_value *value, avout_versioned_container *
     if (number == ENOENT || number == ENOTDIR)
         return avout_fail(AVOUT_ENOTFOUND, "there is no file of that name");
     if (number) return avout__disk_failed(number, "reading a file");
-    avout_status status = at->codec.decode(value, bytes, length, at->codec.payload);
+    avout_status status = avout__plugin_decode(value, bytes, length, &at->codec);
     free(bytes);
     return status;
 }
@@ -213,6 +211,7 @@ static avout_status list_versions(avout_versioned_container *container, avout_ve
 
 static void close_container(avout_versioned_container *container)
 {
+    free(((file_container *)container)->place);
     free(container);
 }
 
@@ -232,15 +231,23 @@ static const avout_versioned_container_ops file_ops = {
 avout_status avout_file_container_coded(avout_versioned_container **container,
                                         const char *directory, const avout_codec *codec)
 {
+    avout_codec used;
+    avout_status status = avout__plugin_codec(&used, codec);
+    if (status) return status;
     if (!directory || !*directory) return avout_fail(AVOUT_EINVAL, "directory: none is given");
     size_t length = strlen(directory);
     file_container *made = malloc(sizeof *made + length + 1);
     if (!made) return avout__disk_no_memory();
     memcpy(made->directory, directory, length + 1);
     while (length > 1 && made->directory[length - 1] == '/') made->directory[--length] = '\0';
-    made->codec = codec ? *codec : *avout_codec_edn();
+    made->codec = used;
+    made->place = avout__plugin_coded_place(made->directory, &used);
+    if (!made->place) {
+        free(made);
+        return avout__disk_no_memory();
+    }
     made->is.ops = &file_ops;
-    made->is.place = made->directory;
+    made->is.place = made->place;
     *container = &made->is;
     return AVOUT_OK;
 }

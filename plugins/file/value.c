@@ -15,6 +15,7 @@
 
 #include "avout/file.h"
 #include "avout/sys/container.h"
+#include "common/coded.h"
 #include "common/deadline.h"
 #include "disk.h"
 
@@ -22,6 +23,7 @@ typedef struct value_container {
     avout_container is;
     avout_codec codec;
     char *directory; /* of the file */
+    char *place;
     char file[];
 } value_container;
 
@@ -75,7 +77,7 @@ static avout_status get_state(avout_value *value, avout_container *container, in
     if (number == ENOENT || number == ENOTDIR)
         return avout_fail(AVOUT_ENOTFOUND, "there is no file of that name");
     if (number) return avout__disk_failed(number, "reading the file");
-    avout_status status = at->codec.decode(value, bytes, length, at->codec.payload);
+    avout_status status = avout__plugin_decode(value, bytes, length, &at->codec);
     free(bytes);
     return status;
 }
@@ -95,7 +97,7 @@ static avout_status replace(const value_container *at, const char *fresh)
 static avout_status set_bytes(const value_container *at, const char *fresh, const char *bytes,
                               size_t length)
 {
-    bool line = at->codec.encode == avout_codec_edn()->encode;
+    bool line = avout__plugin_is_edn(&at->codec);
     (void)unlink(fresh);
     int number = avout__disk_write(fresh, bytes, length, line);
     if (number == ENOENT) { /* somebody took the directory away */
@@ -112,27 +114,30 @@ static avout_status set_state(avout_container *container, avout_value value, avo
                               int64_t timeout_ms)
 {
     const value_container *at = (value_container *)container;
-    char *bytes = NULL, text[AVOUT_TOKEN_SIZE];
-    size_t length, size = strlen(at->file) + sizeof NEW + sizeof text;
+    avout__plugin_text bytes = {0};
+    char text[AVOUT_TOKEN_SIZE];
+    size_t size = strlen(at->file) + sizeof NEW + sizeof text;
     (void)timeout_ms;
-    avout_status status = avout__disk_encode(&bytes, &length, value, &at->codec);
+    avout_status status = avout__plugin_encode(&bytes, value, &at->codec);
     if (status) return status;
     char *fresh = malloc(size);
     if (fresh) {
         snprintf(fresh, size, "%s" NEW "%s", at->file, avout_token_text(text, token));
-        status = set_bytes(at, fresh, bytes, length);
+        status = set_bytes(at, fresh, bytes.bytes, bytes.length);
     } else {
         status = avout__disk_no_memory();
     }
     free(fresh);
-    free(bytes);
+    free(bytes.bytes);
     return status;
 }
 
 static void close_container(avout_container *container)
 {
-    free(((value_container *)container)->directory);
-    free(container);
+    value_container *at = (value_container *)container;
+    free(at->directory);
+    free(at->place);
+    free(at);
 }
 
 static const avout_container_ops value_ops = {
@@ -156,21 +161,26 @@ static char *directory_of(const char *file)
 avout_status avout_file_value_container(avout_container **container, const char *file,
                                         const avout_codec *codec)
 {
+    avout_codec used;
+    avout_status status = avout__plugin_codec(&used, codec);
+    if (status) return status;
     size_t length = file ? strlen(file) : 0;
     if (!length || file[length - 1] == '/')
         return avout_fail(AVOUT_EINVAL, "file: none is given, or a directory");
     value_container *made = malloc(sizeof *made + length + 1);
-    char *directory = directory_of(file);
-    if (!made || !directory) {
+    char *directory = directory_of(file), *place = avout__plugin_coded_place(file, &used);
+    if (!made || !directory || !place) {
         free(made);
         free(directory);
+        free(place);
         return avout__disk_no_memory();
     }
     memcpy(made->file, file, length + 1);
     made->directory = directory;
-    made->codec = codec ? *codec : *avout_codec_edn();
+    made->place = place;
+    made->codec = used;
     made->is.ops = &value_ops;
-    made->is.place = made->file;
+    made->is.place = place;
     *container = &made->is;
     return AVOUT_OK;
 }

@@ -51,7 +51,9 @@ static bool read_host(avout__redis_address *a, const char *text, size_t length)
     return read_number(&a->port, port, 1, 65535);
 }
 
-static bool read_parameter(avout__redis_address *a, const char *text, size_t length)
+/* `keys`: what the keys' parameter is called. */
+static bool read_parameter(avout__redis_address *a, const char *keys, const char *text,
+                           size_t length)
 {
     char value[AVOUT__REDIS_TEXT];
     const char *equals = memchr(text, '=', length);
@@ -67,16 +69,16 @@ static bool read_parameter(avout__redis_address *a, const char *text, size_t len
         a->durable = !strcmp(value, "yes");
         return a->durable || !strcmp(value, "no");
     }
-    if (name != 6 || memcmp(text, "prefix", 6)) return false;
+    if (name != strlen(keys) || memcmp(text, keys, name)) return false;
     strcpy(a->prefix, value);
     return true;
 }
 
-static bool read_parameters(avout__redis_address *a, const char *query)
+static bool read_parameters(avout__redis_address *a, const char *keys, const char *query)
 {
     while (*query) {
         size_t length = strcspn(++query, "&");
-        if (!read_parameter(a, query, length)) return false;
+        if (!read_parameter(a, keys, query, length)) return false;
         query += length;
     }
     return true;
@@ -94,7 +96,7 @@ static bool read_db(avout__redis_address *a, const char *path, size_t length)
 }
 
 /* The last @ before the path ends the password, which may have others. */
-static bool read_all(avout__redis_address *a, const char *start)
+static bool read_all(avout__redis_address *a, const char *keys, const char *start)
 {
     const char *query = strchr(start, '?');
     if (!query) query = start + strlen(start);
@@ -102,28 +104,30 @@ static bool read_all(avout__redis_address *a, const char *start)
     if (at && !read_user(a, start, (size_t)(at - start))) return false;
     const char *host = at ? at + 1 : start, *path = memchr(host, '/', (size_t)(query - host));
     if (!path) path = query;
-    if (!read_parameters(a, query)) return false;
+    if (!read_parameters(a, keys, query)) return false;
     if (a->is_unix)
         return path == host && path < query && decode(a->host, path, (size_t)(query - path));
     return read_host(a, host, (size_t)(path - host)) && read_db(a, path, (size_t)(query - path));
 }
 
-avout_status avout__redis_read_address(avout__redis_address *a, const char *place)
+avout_status avout__redis_read_address(avout__redis_address *a, const char *place, bool one)
 {
     *a = (avout__redis_address){.port = PORT,
                                 .pool_size = AVOUT__PLUGIN_POOL_MOST,
                                 .wait_seconds = WAIT_SECONDS,
-                                .prefix = "avout:",
                                 .durable = true};
+    if (!one) strcpy(a->prefix, "avout:");
     if (!strncmp(place, "rediss://", 9))
         return avout_fail(AVOUT_EINVAL, "place: rediss: there is no TLS here");
     a->is_unix = !strncmp(place, "unix://", 7);
     if ((!a->is_unix && strncmp(place, "redis://", 8) != 0) ||
-        !read_all(a, strstr(place, "://") + 3))
+        !read_all(a, one ? "key" : "prefix", strstr(place, "://") + 3))
         return avout_fail(AVOUT_EINVAL,
                           "place: redis://[USER:PASSWORD@]HOST[:PORT][/DB][?PARAMETERS] or "
                           "unix://[USER:PASSWORD@]/PATH[?PARAMETERS] is expected, with "
                           "special characters written %%XX");
+    if (one && !*a->prefix)
+        return avout_fail(AVOUT_EINVAL, "place: it does not say in which key: ?key=NAME");
     if (a->is_unix) snprintf(a->shown, sizeof a->shown, "%s/%d/%s", a->host, a->db, a->prefix);
     else snprintf(a->shown, sizeof a->shown, "%s:%d/%d/%s", a->host, a->port, a->db, a->prefix);
     snprintf(a->shared, sizeof a->shared, "%d\n%s\n%d\n%d\n%d\n%d\n%d\n%s\n%s", a->is_unix, a->host,

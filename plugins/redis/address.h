@@ -14,13 +14,15 @@ typedef struct avout__redis_address {
     bool is_unix;
     char host[AVOUT__REDIS_TEXT]; /* or the socket's path */
     int port, db, pool_size, wait_seconds;
-    char user[AVOUT__REDIS_TEXT], password[AVOUT__REDIS_TEXT], prefix[AVOUT__REDIS_TEXT];
+    char user[AVOUT__REDIS_TEXT], password[AVOUT__REDIS_TEXT];
+    char prefix[AVOUT__REDIS_TEXT]; /* of keys; of one value: the key */
     bool durable;
-    char shown[3 * AVOUT__REDIS_TEXT];  /* "host:port/db/prefix" */
+    char shown[3 * AVOUT__REDIS_TEXT];  /* "host:port/db/prefix", or with the key */
     char shared[5 * AVOUT__REDIS_TEXT]; /* the same for all that may share connections; secret */
 } avout__redis_address;
 
-/* AVOUT_EINVAL, with nothing of the text in the detail. */
-avout_status avout__redis_read_address(avout__redis_address *address, const char *place);
+/* Of versions, or of `one` value, which needs the parameter `key` in the place of `prefix`. AVOUT_EINVAL, with
+ * nothing of the text in the detail. */
+avout_status avout__redis_read_address(avout__redis_address *address, const char *place, bool one);
 
 #endif

@@ -2,10 +2,12 @@
  *
  *   EDN ;NUMBER          the comment is for us: a number that is new in each call of set
  *
- *   set     SET NX, which is put-if-absent. Where V is there with our own number, another attempt of this
- *           call has put it there, without having been told: it is written once more, so that this
- *           connection can wait for it
- *   delete  UNLINK
+ * With another codec it holds that codec's bytes and nothing else, and PREFIX V.put the number.
+ *
+ *   set     SET NX, or MSETNX of both, which is put-if-absent. Where V is there with our own number, another
+ *           attempt of this call has put it there, without having been told: it is written once more, so that
+ *           this connection can wait for it
+ *   delete  UNLINK of both, whatever the codec: who collects need not know it
  *   list    SCAN, all of it on one connection: a server that was started again counts otherwise
  *
  * Nothing is called absent before the server has said that it still is the primary. */
@@ -14,14 +16,20 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include <avout/edn.h>
 #include <avout/redis.h>
 #include <avout/sys/container.h>
 
+#include "common/coded.h"
 #include "common/deadline.h"
 #include "server.h"
 
-enum { NUMBER = 16, TEXT_MOST = 512 << 20, KEY_SIZE = AVOUT__REDIS_TEXT + AVOUT_VERSION_MAX + 1 };
+#define PUT ".put"
+
+enum {
+    NUMBER = 16, /* bytes */
+    DIGITS = 2 * NUMBER,
+    KEY_SIZE = AVOUT__REDIS_TEXT + AVOUT_VERSION_MAX + sizeof PUT
+};
 
 #define VERSION_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
 
@@ -29,6 +37,8 @@ typedef struct redis_container {
     avout_versioned_container is; /* first */
     avout__plugin_shared *pool;
     avout__redis_address address;
+    avout_codec codec;
+    char *place;
 } redis_container;
 
 static redis_container *cast(avout_versioned_container *container)
@@ -44,10 +54,11 @@ static avout_status no_memory(void)
 /* What the calls about one version do. */
 typedef struct version_step {
     avout__plugin_step is; /* first */
-    char key[KEY_SIZE];
+    const redis_container *in;
+    char key[KEY_SIZE], put_key[KEY_SIZE];
     const char *version;
-    const char *text; /* to be set */
-    size_t length;
+    avout__plugin_text text; /* to be set */
+    char number[DIGITS + 1];
     avout_value value; /* got */
 } version_step;
 
@@ -61,15 +72,21 @@ static avout_status call(const redis_container *c, avout__plugin_step *step,
 
 static version_step step_of(const redis_container *c, const char *version)
 {
-    version_step step = {.version = version};
+    version_step step = {.in = c, .version = version};
     snprintf(step.key, sizeof step.key, "%s%s", c->address.prefix, version);
+    snprintf(step.put_key, sizeof step.put_key, "%s%s" PUT, c->address.prefix, version);
     return step;
 }
 
-static avout_status command(redisReply **reply, const version_step *s, void *connection,
-                            const char *name)
+static bool has_comment(const version_step *s)
 {
-    return avout__redis_command(reply, connection, 2, (const char *[]){name, s->key}, NULL,
+    return avout__plugin_is_edn(&s->in->codec);
+}
+
+static avout_status get_key(redisReply **reply, const version_step *s, void *connection,
+                            const char *key)
+{
+    return avout__redis_command(reply, connection, 2, (const char *[]){"GET", key}, NULL,
                                 s->is.deadline_ms);
 }
 
@@ -79,8 +96,8 @@ static avout_status command(redisReply **reply, const version_step *s, void *con
 static avout_status set_if(bool *done, const version_step *s, void *connection, const char *how)
 {
     redisReply *reply;
-    const char *words[] = {"SET", s->key, s->text, how};
-    const size_t lengths[] = {3, strlen(s->key), s->length, 2};
+    const char *words[] = {"SET", s->key, s->text.bytes, how};
+    const size_t lengths[] = {3, strlen(s->key), s->text.length, 2};
     avout_status status =
         avout__redis_command(&reply, connection, 4, words, lengths, s->is.deadline_ms);
     if (status) return status;
@@ -90,13 +107,29 @@ static avout_status set_if(bool *done, const version_step *s, void *connection, 
     return status;
 }
 
+static avout_status set_both(bool *done, const version_step *s, void *connection)
+{
+    redisReply *reply;
+    const char *words[] = {"MSETNX", s->key, s->text.bytes, s->put_key, s->number};
+    const size_t lengths[] = {6, strlen(s->key), s->text.length, strlen(s->put_key), DIGITS};
+    avout_status status =
+        avout__redis_command(&reply, connection, 5, words, lengths, s->is.deadline_ms);
+    if (status) return status;
+    *done = reply->type == REDIS_REPLY_INTEGER && reply->integer == 1;
+    if (reply->type != REDIS_REPLY_INTEGER) status = avout__redis_strange(connection);
+    freeReplyObject(reply);
+    return status;
+}
+
 static avout_status is_ours(bool *ours, const version_step *s, void *connection)
 {
     redisReply *reply;
-    avout_status status = command(&reply, s, connection, "GET");
+    const char *expected = has_comment(s) ? s->text.bytes : s->number;
+    size_t length = has_comment(s) ? s->text.length : DIGITS;
+    avout_status status = get_key(&reply, s, connection, has_comment(s) ? s->key : s->put_key);
     if (status) return status == AVOUT_EDATA ? AVOUT_OK : status; /* no string: another's */
-    *ours = reply->type == REDIS_REPLY_STRING && reply->len == s->length &&
-            !memcmp(reply->str, s->text, s->length);
+    *ours = reply->type == REDIS_REPLY_STRING && reply->len == length &&
+            !memcmp(reply->str, expected, length);
     freeReplyObject(reply);
     return AVOUT_OK;
 }
@@ -105,7 +138,8 @@ static avout_status run_set(avout__plugin_step *step, void *connection)
 {
     const version_step *s = (version_step *)step;
     bool done = false, ours = false;
-    avout_status status = set_if(&done, s, connection, "NX");
+    avout_status status =
+        has_comment(s) ? set_if(&done, s, connection, "NX") : set_both(&done, s, connection);
     if (!status && !done) status = is_ours(&ours, s, connection);
     if (!status && ours) status = set_if(&done, s, connection, "XX");
     if (status) return status;
@@ -113,37 +147,32 @@ static avout_status run_set(avout__plugin_step *step, void *connection)
     return avout__redis_wait_durable(connection, step->deadline_ms);
 }
 
-/* Adds " ;" and the number. To be freed. */
-static avout_status sign(char **signed_text, const char *text, size_t length)
+static avout_status make_number(char number[DIGITS + 1])
 {
-    unsigned char number[NUMBER];
-    if (getrandom(number, NUMBER, 0) != NUMBER)
+    unsigned char bytes[NUMBER];
+    if (getrandom(bytes, NUMBER, 0) != NUMBER)
         return avout_fail(AVOUT_ESYSTEM, "no random numbers");
-    char *made = malloc(length + 2 * NUMBER + 3);
-    if (!made) return no_memory();
-    memcpy(made, text, length);
-    memcpy(made + length, " ;", 2);
-    for (size_t i = 0; i < NUMBER; i++) snprintf(made + length + 2 + 2 * i, 3, "%02x", number[i]);
-    *signed_text = made;
+    for (size_t i = 0; i < NUMBER; i++) snprintf(number + 2 * i, 3, "%02x", bytes[i]);
     return AVOUT_OK;
+}
+
+/* As it will lie there; `text` is to be freed. */
+static avout_status write_text(version_step *s, avout_value value)
+{
+    avout_status status = make_number(s->number);
+    if (!status) status = avout__plugin_encode(&s->text, value, &s->in->codec);
+    if (!status && has_comment(s)) status = avout__plugin_add(" ;", 2, &s->text);
+    if (!status && has_comment(s)) status = avout__plugin_add(s->number, DIGITS, &s->text);
+    return status ? status : avout__redis_check_size(s->text.length);
 }
 
 static avout_status set_state_at(avout_versioned_container *container, const char *version,
                                  avout_value value, int64_t timeout_ms)
 {
     version_step step = step_of(cast(container), version);
-    char *text, *signed_text = NULL;
-    size_t length;
-    avout_status status = avout_edn_text(&text, &length, value);
-    if (status) return status;
-    step.length = length + 2 + (size_t)2 * NUMBER;
-    if (step.length > TEXT_MOST)
-        status = avout_fail(AVOUT_ELIMIT, "%zu bytes are too many for Redis", length);
-    if (!status) status = sign(&signed_text, text, length);
-    avout_edn_free(text);
-    step.text = signed_text;
+    avout_status status = write_text(&step, value);
     if (!status) status = call(cast(container), &step.is, run_set, timeout_ms);
-    free(signed_text);
+    free(step.text.bytes);
     return status;
 }
 
@@ -151,18 +180,16 @@ static avout_status set_state_at(avout_versioned_container *container, const cha
 
 static avout_status read_text(version_step *s, const redisReply *reply)
 {
-    avout_edn_error error;
-    avout_status status = avout_edn_read(&s->value, reply->str, reply->len, NULL, &error);
-    if (!status || status == AVOUT_ENOMEM) return status;
-    return avout_fail(AVOUT_EDATA, "%s is not EDN: line %zu, column %zu: %s", s->version,
-                      error.line, error.column, error.message);
+    avout_status status = avout__plugin_decode(&s->value, reply->str, reply->len, &s->in->codec);
+    if (status != AVOUT_EDATA) return status;
+    return avout_fail(status, "%s: %s", s->version, avout_error_detail());
 }
 
 static avout_status run_get(avout__plugin_step *step, void *connection)
 {
     version_step *s = (version_step *)step;
     redisReply *reply;
-    avout_status status = command(&reply, s, connection, "GET");
+    avout_status status = get_key(&reply, s, connection, s->key);
     if (status) return status;
     if (reply->type == REDIS_REPLY_STRING) status = read_text(s, reply);
     else if (reply->type != REDIS_REPLY_NIL) status = avout__redis_strange(connection);
@@ -184,8 +211,11 @@ static avout_status get_state_at(avout_value *value, avout_versioned_container *
 
 static avout_status run_delete(avout__plugin_step *step, void *connection)
 {
+    const version_step *s = (const version_step *)step;
     redisReply *reply;
-    avout_status status = command(&reply, (version_step *)step, connection, "UNLINK");
+    const char *words[] = {"UNLINK", s->key, s->put_key};
+    avout_status status =
+        avout__redis_command(&reply, connection, 3, words, NULL, step->deadline_ms);
     if (!status && reply->type != REDIS_REPLY_INTEGER) status = avout__redis_strange(connection);
     freeReplyObject(reply);
     return status;
@@ -225,9 +255,9 @@ static avout_status note(list_step *s, const redisReply *key)
     size_t prefix = strlen(s->prefix);
     if (key->type != REDIS_REPLY_STRING || key->len <= prefix) return AVOUT_OK;
     const char *version = key->str + prefix;
-    size_t length = key->len - prefix;
-    if (length > AVOUT_VERSION_MAX || strspn(version, VERSION_CHARACTERS) != length)
-        return AVOUT_OK;
+    size_t length = strspn(version, VERSION_CHARACTERS), rest = key->len - prefix - length;
+    bool put = rest == strlen(PUT) && !memcmp(version + length, PUT, rest);
+    if (!length || length > AVOUT_VERSION_MAX || (rest && !put)) return AVOUT_OK;
     if (s->count == s->room) {
         size_t room = s->room ? 2 * s->room : 64;
         name *grown = realloc(s->names, room * sizeof *grown);
@@ -235,7 +265,8 @@ static avout_status note(list_step *s, const redisReply *key)
         s->names = grown;
         s->room = room;
     }
-    memcpy(s->names[s->count++], version, length + 1);
+    memcpy(s->names[s->count], version, length);
+    s->names[s->count++][length] = '\0';
     return AVOUT_OK;
 }
 
@@ -276,7 +307,7 @@ static int compare(const void *one, const void *other)
     return strcmp(one, other);
 }
 
-/* A key may come more than once. */
+/* A key may come more than once, and a version may have two. */
 static avout_status list_versions(avout_versioned_container *container, avout_version_fn found,
                                   void *payload, int64_t timeout_ms)
 {
@@ -309,8 +340,10 @@ static avout_status destroy(avout_versioned_container *container, int64_t timeou
 
 static void close_container(avout_versioned_container *container)
 {
-    avout__plugin_unshare(cast(container)->pool);
-    free(container);
+    redis_container *c = cast(container);
+    avout__plugin_unshare(c->pool);
+    free(c->place);
+    free(c);
 }
 
 static const avout_versioned_container_ops redis_ops = {
@@ -326,19 +359,31 @@ static const avout_versioned_container_ops redis_ops = {
     .close = close_container,
 };
 
-avout_status avout_redis_container(avout_versioned_container **container, const char *place)
+avout_status avout_redis_container_coded(avout_versioned_container **container, const char *place,
+                                         const avout_codec *codec)
 {
+    avout_codec used;
+    avout_status status = avout__plugin_codec(&used, codec);
+    if (status) return status;
     if (!place) return avout_fail(AVOUT_EINVAL, "place: NULL");
     redis_container *made = calloc(1, sizeof *made);
     if (!made) return no_memory();
-    avout_status status = avout__redis_read_address(&made->address, place);
+    made->codec = used;
+    status = avout__redis_read_address(&made->address, place, false);
+    if (!status) made->place = avout__plugin_coded_place(made->address.shown, &used);
+    if (!status && !made->place) status = no_memory();
     if (!status) status = avout__redis_share(&made->pool, &made->address);
     if (status) {
+        free(made->place);
         free(made);
         return status;
     }
-    made->is.ops = &redis_ops;
-    made->is.place = made->address.shown;
+    made->is = (avout_versioned_container){&redis_ops, made->place};
     *container = &made->is;
     return AVOUT_OK;
+}
+
+avout_status avout_redis_container(avout_versioned_container **container, const char *place)
+{
+    return avout_redis_container_coded(container, place, NULL);
 }

@@ -11,6 +11,8 @@
 #include "common/deadline.h"
 #include "common/secret.h"
 
+enum { TEXT_MOST = 512 << 20 };
+
 /* How what was written gets to the disk before it is confirmed. */
 typedef enum durability {
     AS_IT_IS, /* the address says so, or appendfsync is always: before the answer */
@@ -22,6 +24,7 @@ struct avout__redis_connection {
     const avout__redis_address *address;
     durability durability;
     bool is_broken;
+    bool was_answered; /* the last command */
 };
 
 /* ---- failures -------------------------------------------------------------------------------------------- */
@@ -51,6 +54,14 @@ avout_status avout__redis_strange(avout__redis_connection *c)
     return avout_fail(AVOUT_EIO, "the server answers what was not asked");
 }
 
+/* What a command in a script failed with: Redis before 7.0 puts words of its own in front. */
+static const char *without_script(const char *message)
+{
+    const char *own =
+        strncmp(message, "ERR Error running script", 24) ? NULL : strstr(message, ": -");
+    return own ? own + 3 : message;
+}
+
 /* By the first word of the message. */
 static avout_status status_of(const char *message)
 {
@@ -78,6 +89,7 @@ static avout_status status_of(const char *message)
         {"ERR string exceeds", AVOUT_ELIMIT},
         {"ERR Protocol error: invalid bulk length", AVOUT_ELIMIT},
     };
+    message = without_script(message);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (!strncmp(message, table[i].prefix, strlen(table[i].prefix))) return table[i].status;
     /* MISCONF: it cannot write its files. */
@@ -89,6 +101,12 @@ static avout_status failed(avout__redis_connection *c, const redisReply *reply)
     avout_status status = status_of(reply->str);
     if (status == AVOUT_ECONNECTION) c->is_broken = true; /* another one may find the primary */
     return say(c, status, reply->str);
+}
+
+avout_status avout__redis_check_size(size_t length)
+{
+    if (length <= TEXT_MOST) return AVOUT_OK;
+    return avout_fail(AVOUT_ELIMIT, "%zu bytes are too many for Redis", length);
 }
 
 /* ---- commands ------------------------------------------------------------------------------------------ */
@@ -129,14 +147,21 @@ avout_status avout__redis_command(redisReply **reply, avout__redis_connection *c
                                   const char **words, const size_t *lengths, int64_t deadline_ms)
 {
     *reply = NULL;
+    c->was_answered = false;
     if (redisAppendCommandArgv(c->context, count, words, lengths) != REDIS_OK) return broken(c);
     avout_status status = send_all(c, deadline_ms);
     if (!status) status = receive(reply, c, deadline_ms);
+    c->was_answered = !status;
     if (status || (*reply)->type != REDIS_REPLY_ERROR) return status;
     status = failed(c, *reply);
     freeReplyObject(*reply);
     *reply = NULL;
     return status;
+}
+
+bool avout__redis_was_answered(const avout__redis_connection *c)
+{
+    return c->was_answered;
 }
 
 static avout_status run(avout__redis_connection *c, int count, const char **words,

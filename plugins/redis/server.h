@@ -19,6 +19,13 @@ avout_status avout__redis_command(redisReply **reply, avout__redis_connection *c
                                   int count, const char **words, const size_t *lengths,
                                   int64_t deadline_ms);
 
+/* AVOUT_ELIMIT: more than Redis takes for one string. */
+avout_status avout__redis_check_size(size_t length);
+
+/* Whether the last command was answered, if by a refusal. One that was not may have had its effect, or have it
+ * later. */
+bool avout__redis_was_answered(const avout__redis_connection *connection);
+
 /* Waits until what was written on this connection is as durable as the address asks for. */
 avout_status avout__redis_wait_durable(avout__redis_connection *connection, int64_t deadline_ms);
 

@@ -74,6 +74,98 @@ TEST(a_replica_is_not_asked)
     c->ops->close(c);
 }
 
+TEST(a_lost_answer_is_asked_for_again_with_a_codec)
+{
+    relay r = {0};
+    avout_versioned_container *c;
+    start_relay(&r, database_start(), "$6\r\nMSETNX\r\n");
+    CHECK_OK(avout_redis_container_coded(&c, test_server_text("redis://127.0.0.1:%d", r.port),
+                                         avout_codec_json()));
+    lose_answers(&r, c);
+    end_relay(&r);
+}
+
+/* ---- one value ------------------------------------------------------------------------------------------- */
+
+static avout_container *open_one(int port, const char *options)
+{
+    avout_container *c;
+    CHECK_OK(avout_redis_value_container(
+        &c, test_server_text("redis://127.0.0.1:%d?key=one%s", port, options), NULL));
+    return c;
+}
+
+static avout_status set_one(avout_container *c, int64_t number, uint64_t point, int64_t timeout_ms)
+{
+    avout_value value = avout_int(number);
+    avout_status status = c->ops->set_state(c, value, (avout_token){point, 0}, timeout_ms);
+    avout_release(value);
+    return status;
+}
+
+static int64_t get_one(avout_container *c)
+{
+    avout_value value;
+    int64_t number;
+    CHECK_OK(c->ops->get_state(&value, c, TIMEOUT_MS));
+    CHECK_OK(avout_value_to_int(&number, value));
+    avout_release(value);
+    return number;
+}
+
+/* What it has may be old, though there is something. */
+TEST(a_replica_is_not_asked_for_one_value)
+{
+    test_server *server = database_start();
+    avout_container *c = open_one(test_server_port(server), "&pool_size=1");
+    avout_value value;
+    CHECK_OK(set_one(c, 1, 1, TIMEOUT_MS));
+    tell(server, "REPLICAOF 127.0.0.1 1");
+    CHECK_STATUS(AVOUT_ECONNECTION, c->ops->get_state(&value, c, 200));
+    CHECK_STATUS(AVOUT_ECONNECTION, set_one(c, 2, 2, 200)); /* and not unknown: it refuses */
+    tell(server, "REPLICAOF NO ONE");
+    CHECK_INT(1, get_one(c));
+    c->ops->close(c);
+}
+
+/* The same again is the same, and nobody has come between. */
+TEST(a_lost_answer_to_one_value_is_asked_for_again)
+{
+    relay r = {0};
+    start_relay(&r, database_start(), "$4\r\nEVAL\r\n");
+    avout_container *c = open_one(r.port, "");
+    atomic_store(&r.losses, 2);
+    CHECK_OK(set_one(c, 1, 1, TIMEOUT_MS));
+    CHECK(atomic_load(&r.losses) <= 0);
+    CHECK_INT(1, get_one(c));
+    atomic_store(&r.losses, 1000);
+    CHECK_STATUS(AVOUT_UNKNOWN, set_one(c, 2, 2, 300));
+    atomic_store(&r.losses, 0);
+    CHECK_INT(2, get_one(c));
+    c->ops->close(c);
+    end_relay(&r);
+}
+
+TEST(one_value_on_a_full_server_and_one_that_does_not_answer)
+{
+    test_server *server = database_start();
+    avout_container *c = open_one(test_server_port(server), "");
+    CHECK_OK(set_one(c, 1, 1, TIMEOUT_MS));
+    tell(server, "CONFIG SET maxmemory 1");
+    CHECK_STATUS(AVOUT_ENOSPACE, set_one(c, 2, 2, TIMEOUT_MS));
+    tell(server, "CONFIG SET maxmemory 0");
+    CHECK_INT(1, get_one(c));
+    test_server_pause(server);
+    CHECK_STATUS(AVOUT_UNKNOWN, set_one(c, 3, 3, 200));
+    test_server_resume(server);
+    /* It got there, or will; the same again does, whatever is still on its way. */
+    CHECK_OK(set_one(c, 3, 3, TIMEOUT_MS));
+    CHECK_INT(3, get_one(c));
+    c->ops->close(c);
+}
+
+/* ---- what the server says ------------------------------------------------------------------------------- */
+
 TEST(a_full_server_says_so)
 {
     test_server *server = database_start();

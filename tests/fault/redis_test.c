@@ -8,6 +8,8 @@
 #include "avout/edn.h"
 #include "avout/memory.h"
 #include "avout/redis.h"
+#include "avout/sys/container.h"
+#include "support/coded.h"
 #include "support/edn_random.h"
 #include "support/redis.h"
 #include "support/test.h"
@@ -20,6 +22,12 @@ static avout_versioned_container *open_at(const char *place)
     CHECK_OK(avout_redis_container(&container, place));
     CHECK_OK(container->ops->init(container, TIMEOUT_MS));
     return container;
+}
+
+/* The place of one value. */
+static const char *one_at(const test_server *server, const char *key)
+{
+    return test_server_text("redis://127.0.0.1:%d/0?key=%s", test_server_port(server), key);
 }
 
 static void check_round(avout_versioned_container *c, const char *version, avout_value value)
@@ -48,6 +56,14 @@ TEST(it_conforms)
     dup2(out, 1);
     close(out);
     CHECK_INT(0, failures);
+    CHECK_INT(0, avout_memory_blocks());
+}
+
+TEST(it_conforms_with_codecs)
+{
+    test_server *server = test_redis_start();
+    CHECK_INT(0, coded_conform(avout_redis_container_coded, test_redis_place(server, "coded:")));
+    CHECK_INT(0, coded_conform_one(avout_redis_value_container, one_at(server, "one")));
     CHECK_INT(0, avout_memory_blocks());
 }
 
@@ -117,6 +133,142 @@ TEST(keys_are_told_apart)
     redisFree(redis);
 }
 
+/* ---- codecs ---------------------------------------------------------------------------------------------- */
+
+static avout_value edn(const char *text)
+{
+    avout_value value;
+    CHECK_OK(avout_edn_read(&value, text, strlen(text), NULL, NULL));
+    return value;
+}
+
+static redisContext *redis_of(const test_server *server)
+{
+    redisContext *redis = redisConnect("127.0.0.1", test_server_port(server));
+    CHECK(redis && !redis->err);
+    return redis;
+}
+
+static void check_key(redisContext *redis, const char *key, const char *bytes, size_t length)
+{
+    redisReply *reply = redisCommand(redis, "GET %s", key);
+    CHECK(reply && reply->type == REDIS_REPLY_STRING);
+    CHECK_INT((int64_t)length, (int64_t)reply->len);
+    CHECK(!memcmp(bytes, reply->str, length));
+    freeReplyObject(reply);
+}
+
+static bool is_there(redisContext *redis, const char *key)
+{
+    redisReply *reply = redisCommand(redis, "EXISTS %s", key);
+    CHECK(reply && reply->type == REDIS_REPLY_INTEGER);
+    bool there = reply->integer;
+    freeReplyObject(reply);
+    return there;
+}
+
+TEST(versions_are_what_the_codec_writes)
+{
+    test_server *server = test_redis_start();
+    redisContext *redis = redis_of(server);
+    avout_versioned_container *c, *plain = open_at(test_redis_place(server, "p:"));
+    avout_value value = edn("{\"port\" {}}"), read;
+    CHECK_OK(avout_redis_container_coded(&c, test_redis_place(server, "p:"), avout_codec_json()));
+    CHECK_CONTAINS("/0/p: (json)", c->place);
+    CHECK_OK(c->ops->set_state_at(c, "v-1", value, TIMEOUT_MS));
+    check_key(redis, "p:v-1", "{\"port\":{}}", 11);
+    CHECK(is_there(redis, "p:v-1.put"));
+    avout_release(value);
+    /* Whatever the codec, one who collects finds it once, and takes all of it. */
+    CHECK_INT(1, count(plain));
+    CHECK_STATUS(AVOUT_EDATA, plain->ops->get_state_at(&read, plain, "v-1", TIMEOUT_MS));
+    CHECK_CONTAINS("v-1: codec edn: decoding: ", avout_error_detail());
+    CHECK_OK(plain->ops->delete_state_at(plain, "v-1", TIMEOUT_MS));
+    CHECK(!is_there(redis, "p:v-1") && !is_there(redis, "p:v-1.put"));
+    /* What the codec does not keep is not written, what it cannot read is no value. */
+    value = edn("{:port 8080}");
+    CHECK_STATUS(AVOUT_ENOPRINT, c->ops->set_state_at(c, "v-2", value, TIMEOUT_MS));
+    CHECK_CONTAINS("codec json: encoding: ", avout_error_detail());
+    CHECK(!is_there(redis, "p:v-2"));
+    avout_release(value);
+    freeReplyObject(redisCommand(redis, "SET p:v-3 {x}"));
+    CHECK_STATUS(AVOUT_EDATA, c->ops->get_state_at(&read, c, "v-3", TIMEOUT_MS));
+    CHECK_CONTAINS("v-3: codec json: decoding: ", avout_error_detail());
+    c->ops->close(c);
+    plain->ops->close(plain);
+    /* Nothing at all is a value to some. */
+    CHECK_OK(avout_redis_container_coded(&c, test_redis_place(server, "p:"), avout_codec_bytes()));
+    value = avout_bytes("", 0);
+    CHECK_OK(c->ops->set_state_at(c, "v-4", value, TIMEOUT_MS));
+    check_key(redis, "p:v-4", "", 0);
+    CHECK_OK(c->ops->get_state_at(&read, c, "v-4", TIMEOUT_MS));
+    CHECK(avout_value_equal(value, read));
+    avout_release(read);
+    avout_release(value);
+    c->ops->close(c);
+    redisFree(redis);
+    CHECK_INT(0, avout_memory_blocks());
+}
+
+static avout_status set_one(avout_container *c, int64_t number, uint64_t point)
+{
+    avout_value value = avout_int(number);
+    avout_status status = c->ops->set_state(c, value, (avout_token){point, 0}, TIMEOUT_MS);
+    avout_release(value);
+    return status;
+}
+
+TEST(one_value_is_a_string_that_others_read)
+{
+    test_server *server = test_redis_start();
+    redisContext *redis = redis_of(server);
+    avout_container *c;
+    avout_value value = edn("[1 {\"a\" nil}]"), read;
+    CHECK_OK(avout_redis_value_container(&c, one_at(server, "app%3Aconfig"), avout_codec_json()));
+    CHECK_CONTAINS("/0/app:config (json)", c->place);
+    freeReplyObject(redisCommand(redis, "SET app:config %s", " [ 1, {\"a\" : null} ] "));
+    CHECK_OK(c->ops->init(c, TIMEOUT_MS));
+    CHECK_OK(c->ops->get_state(&read, c, TIMEOUT_MS));
+    CHECK(avout_value_equal(value, read));
+    avout_release(read);
+    CHECK_OK(c->ops->set_state(c, value, (avout_token){5, 1}, TIMEOUT_MS));
+    check_key(redis, "app:config", "[1,{\"a\":null}]", 14);
+    check_key(redis, "app:config:token", "0000000000000005-0000000000000001", 33);
+    avout_release(value);
+    /* Who has been overtaken is refused, also by another object; the same again is not. */
+    CHECK_STATUS(AVOUT_EVERSION, set_one(c, 3, 4));
+    CHECK_CONTAINS("app:config:token", avout_error_detail());
+    check_key(redis, "app:config", "[1,{\"a\":null}]", 14);
+    CHECK_OK(set_one(c, 7, 6));
+    CHECK_OK(set_one(c, 7, 6));
+    check_key(redis, "app:config", "7", 1);
+    freeReplyObject(redisCommand(redis, "SET app:config {"));
+    CHECK_STATUS(AVOUT_EDATA, c->ops->get_state(&read, c, TIMEOUT_MS));
+    CHECK_OK(c->ops->init(c, TIMEOUT_MS)); /* to be set anew */
+    CHECK_OK(set_one(c, 8, 7));
+    CHECK_OK(c->ops->destroy(c, TIMEOUT_MS));
+    CHECK(!is_there(redis, "app:config") && !is_there(redis, "app:config:token"));
+    c->ops->close(c);
+    redisFree(redis);
+    CHECK_INT(0, avout_memory_blocks());
+}
+
+TEST(what_is_no_codec_is_refused)
+{
+    avout_versioned_container *c;
+    avout_container *one;
+    const avout_codec bad[] = {{"Own", coded_own()->encode, coded_own()->decode, NULL},
+                               {"", coded_own()->encode, coded_own()->decode, NULL},
+                               {NULL, coded_own()->encode, coded_own()->decode, NULL},
+                               {"own", NULL, coded_own()->decode, NULL},
+                               {"own", coded_own()->encode, NULL, NULL}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CHECK_STATUS(AVOUT_EINVAL, avout_redis_container_coded(&c, "redis://h", &bad[i]));
+        CHECK_CONTAINS("codec", avout_error_detail());
+        CHECK_STATUS(AVOUT_EINVAL, avout_redis_value_container(&one, "redis://h?key=k", &bad[i]));
+    }
+}
+
 TEST(databases_and_sockets_are_where_the_address_says)
 {
     test_server *server = test_redis_start();
@@ -150,6 +302,7 @@ TEST(addresses_are_read_or_refused)
                                       "redis://u:sesame@h?nonsense=1",
                                       "redis://u:sesame@h?pool_size=0",
                                       "redis://u:sesame@h?durable=maybe",
+                                      "redis://u:sesame@h?key=k",
                                       "redis://u:sesame@h?prefix=%zz",
                                       "redis://u:ses%@h",
                                       "redis://[::1",
@@ -172,6 +325,17 @@ TEST(addresses_are_read_or_refused)
             test_failed(__FILE__, __LINE__, "%s is accepted", bad[i]);
         CHECK(!strstr(avout_error_detail(), "ses"));
     }
+    static const char *const bad_for_one[] = {
+        "redis://u:sesame@h", "redis://u:sesame@h?key=", "redis://u:sesame@h?key=k&prefix=p"};
+    avout_container *one;
+    CHECK_STATUS(AVOUT_EINVAL, avout_redis_value_container(&one, NULL, NULL));
+    for (size_t i = 0; i < sizeof bad_for_one / sizeof *bad_for_one; i++) {
+        CHECK_STATUS(AVOUT_EINVAL, avout_redis_value_container(&one, bad_for_one[i], NULL));
+        CHECK(!strstr(avout_error_detail(), "ses"));
+    }
+    CHECK_OK(avout_redis_value_container(&one, "redis://u:sesame@h/2?key=k", NULL));
+    CHECK_TEXT("h:6379/2/k", one->place);
+    one->ops->close(one);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         CHECK_OK(avout_redis_container(&c, good[i].place));
         CHECK_TEXT(good[i].shown, c->place);

@@ -161,6 +161,7 @@ TEST_WITHIN(a_network_that_breaks_loses_nothing, 120)
 /* Passes everything on, but hangs up instead of the answer to the first `losses` inserts. */
 typedef struct relay {
     int listener, port, to_port;
+    const char *sets; /* what an insert has in it */
     _Atomic int losses;
     pthread_t thread;
     pthread_t carriers[64];
@@ -172,12 +173,12 @@ typedef struct carrier {
     int fds[2];
 } carrier;
 
-static bool carry(int from, int to, bool *inserts)
+static bool carry(int from, int to, const char *sets, bool *inserts)
 {
     char bytes[65536];
     ssize_t got = recv(from, bytes, sizeof bytes, 0);
     if (got <= 0) return false;
-    *inserts = memmem(bytes, (size_t)got, DATABASE_SETS, strlen(DATABASE_SETS)) != NULL;
+    *inserts = memmem(bytes, (size_t)got, sets, strlen(sets)) != NULL;
     return send(to, bytes, (size_t)got, MSG_NOSIGNAL) == got;
 }
 
@@ -190,7 +191,8 @@ static void *carry_on(void *payload)
     while (flows && poll(polled, 2, -1) > 0) {
         bool answers = polled[1].revents != 0;
         if (answers && inserts && atomic_fetch_sub(&c.of->losses, 1) > 0) break;
-        flows = answers ? carry(c.fds[1], c.fds[0], &unused) : carry(c.fds[0], c.fds[1], &inserts);
+        flows = answers ? carry(c.fds[1], c.fds[0], c.of->sets, &unused)
+                        : carry(c.fds[0], c.fds[1], c.of->sets, &inserts);
     }
     shutdown(c.fds[0], SHUT_RDWR);
     shutdown(c.fds[1], SHUT_RDWR);
@@ -210,6 +212,14 @@ static void *accept_on(void *payload)
     return NULL;
 }
 
+static void start_relay(relay *r, const test_server *server, const char *sets)
+{
+    r->to_port = test_server_port(server);
+    r->sets = sets;
+    r->listener = test_listen(&r->port);
+    CHECK(!pthread_create(&r->thread, NULL, accept_on, r));
+}
+
 static void end_relay(relay *r)
 {
     shutdown(r->listener, SHUT_RDWR);
@@ -223,28 +233,30 @@ static void end_relay(relay *r)
     close(r->listener);
 }
 
-/* It is there because of the call that was not told, which finds that out; and is not another's. */
-TEST(a_lost_answer_is_asked_for_again)
+/* It is there because of the call that was not told, which finds that out; and is not another's. Closes it. */
+static void lose_answers(relay *r, avout_versioned_container *c)
 {
-    test_server *server = database_start();
-    relay r = {.to_port = test_server_port(server)};
-    r.listener = test_listen(&r.port);
-    CHECK(!pthread_create(&r.thread, NULL, accept_on, &r));
-    avout_versioned_container *c = open_at(r.port, "");
     CHECK_OK(set_int(c, "other-1", 1, TIMEOUT_MS));
     for (int losses = 1; losses < 3; losses++) {
         char name[32];
         snprintf(name, sizeof name, "lost-%d", losses);
-        atomic_store(&r.losses, losses);
+        atomic_store(&r->losses, losses);
         CHECK_OK(set_int(c, name, losses, TIMEOUT_MS));
-        CHECK(atomic_load(&r.losses) <= 0);
+        CHECK(atomic_load(&r->losses) <= 0);
         CHECK_INT(losses, get_int(c, name));
-        atomic_store(&r.losses, losses);
-        CHECK_STATUS(AVOUT_EEXISTS, set_int(c, "other-1", 2, TIMEOUT_MS));
-        CHECK(atomic_load(&r.losses) <= 0);
+        atomic_store(&r->losses, losses);
+        CHECK_STATUS(AVOUT_EEXISTS, set_int(c, "other-1", losses, TIMEOUT_MS));
+        CHECK(atomic_load(&r->losses) <= 0);
     }
     CHECK_INT(1, get_int(c, "other-1"));
     c->ops->close(c);
+}
+
+TEST(a_lost_answer_is_asked_for_again)
+{
+    relay r = {0};
+    start_relay(&r, database_start(), DATABASE_SETS);
+    lose_answers(&r, open_at(r.port, ""));
     end_relay(&r);
 }
 

@@ -6,6 +6,8 @@
 
 #include "../../plugins/container-test/conformance.h"
 #include "avout/file.h"
+#include "avout.h"
+#include "support/coded.h"
 #include "support/shelf.h"
 #include "support/test.h"
 #include "support/vault.h"
@@ -176,6 +178,46 @@ TEST(files_of_one_value_conform)
     shelf_end();
 }
 
+TEST(files_conform_with_codecs)
+{
+    const char *path = place_in("coded");
+    CHECK_INT(0, coded_conform_with(coded_own(), avout_file_container_coded, path));
+    CHECK_INT(0, coded_conform_one_with(avout_codec_bytes(), avout_file_value_container,
+                                        place_in("coded/one")));
+}
+
+static avout_status set_keyword(avout_txn *txn, void *ref)
+{
+    return avout_ref_set(txn, ref, avout_keyword("k"));
+}
+
+/* A codec is a part of how a name is opened, and of what is told. */
+TEST(a_codec_is_not_exchanged_for_another)
+{
+    avout_versioned_container *values;
+    avout_client *client;
+    avout_ref *ref, *again;
+    avout_value map;
+    CHECK_OK(avout_connect("mem:codec", NULL, &client));
+    CHECK_OK(avout_edn_read(&map, "{\"a\" 1}", 7, NULL, NULL));
+    CHECK_OK(avout_file_container_coded(&values, place_in("other"), avout_codec_json()));
+    CHECK_CONTAINS("/other (json)", values->place);
+    CHECK_OK(avout_distributed_ref(&ref, client, "/r", values, avout_share(map), NULL));
+    CHECK_OK(avout_file_container(&values, place_in("other")));
+    CHECK_STATUS(AVOUT_ESTATE,
+                 avout_distributed_ref(&again, client, "/r", values, avout_share(map), NULL));
+    CHECK_OK(avout_file_container_coded(&values, place_in("other"), avout_codec_json()));
+    CHECK_OK(avout_distributed_ref(&again, client, "/r", values, avout_nil(), NULL));
+    CHECK_STATUS(AVOUT_ENOPRINT, avout_dosync(client, set_keyword, ref, NULL));
+    CHECK_CONTAINS("/r: container file at ", avout_error_detail());
+    CHECK_CONTAINS("/other (json): writing: codec json: encoding: ", avout_error_detail());
+    avout_ref_close(again);
+    avout_ref_close(ref);
+    avout_close(client);
+    avout_release(map);
+    CHECK_INT(0, avout_memory_blocks());
+}
+
 TEST(files_are_what_the_codec_writes)
 {
     avout_versioned_container *values;
@@ -203,6 +245,10 @@ TEST(files_are_what_the_codec_writes)
     CHECK(!memcmp(bytes, "{\"a\":1}", 7));
     value->ops->close(value);
     avout_release(map);
+    const avout_codec wrong = {"Own", coded_own()->encode, coded_own()->decode, NULL},
+                      lame = {"own", NULL, coded_own()->decode, NULL};
+    CHECK_STATUS(AVOUT_EINVAL, avout_file_container_coded(&values, path, &wrong));
+    CHECK_STATUS(AVOUT_EINVAL, avout_file_value_container(&value, path, &lame));
     CHECK_STATUS(AVOUT_EINVAL, avout_file_value_container(&value, "", NULL));
     CHECK_STATUS(AVOUT_EINVAL, avout_file_value_container(&value, "/dir/", NULL));
     CHECK_INT(0, avout_memory_blocks());

@@ -13,6 +13,7 @@
 #ifndef AVOUT_REDIS_H
 #define AVOUT_REDIS_H
 
+#include <avout/codec.h>
 #include <avout/distributed.h>
 
 AVOUT_BEGIN
@@ -36,6 +37,31 @@ AVOUT_BEGIN
  * `wait`, in seconds). AVOUT_EINVAL (the string), AVOUT_ENOMEM. */
 AVOUT_API avout_status avout_redis_container(avout_versioned_container **container,
                                              const char *place);
+
+/* The same with another codec than EDN (copied; its name and payload must stay as long as the container):
+ * everybody who opens the identity uses the same. NULL: EDN. With avout_codec_json() a version is a string that is
+ * the JSON and nothing else:
+ *
+ *     avout:v-1       {"name":"Ann","age":42}
+ *     avout:v-1.put   5f1c9a0e...                 the number of the call that wrote it */
+AVOUT_API avout_status avout_redis_container_coded(avout_versioned_container **container,
+                                                   const char *place, const avout_codec *codec);
+
+/* A container without versions: one string, which other programs may read at any time, GET app:config. To be
+ * handed to avout_unversioned_atom. `place` is as above, but has the parameter `key` (needed) and no prefix:
+ *
+ *     redis://user:password@host/0?key=app%3Aconfig
+ *
+ * `codec` as above: the string is what it writes, with NULL the EDN text. What is there before, of whatever
+ * origin, is the atom's first value; others must not write it afterwards. Beside it the key KEY:token has the
+ * fencing token of who wrote last, and who comes with a smaller one is refused (AVOUT_EVERSION): no change
+ * is lost, also when a holder of the atom's lock was stopped past its session. Where the store itself was begun anew, and
+ * its tokens with it, KEY:token has to be deleted by hand.
+ *
+ * Writing needs EVAL, SET and GET on both keys; ROLE, and what `durable` asks for, as above. AVOUT_EINVAL (place,
+ * codec), AVOUT_ENOMEM. */
+AVOUT_API avout_status avout_redis_value_container(avout_container **container, const char *place,
+                                                   const avout_codec *codec);
 
 AVOUT_END
 
