@@ -21,7 +21,7 @@ typedef struct outcome {
     tap counts; /* with what is wrong with the program itself counted as failed */
     double seconds;
     double user, system; /* processor time of it and of everything it started */
-    char note[160]; /* what is wrong with the program itself; "" */
+    char note[160];      /* what is wrong with the program itself; "" */
 } outcome;
 
 /* Starts a keeper with its program and returns the keeper's process id, or -1. The outcome, in

@@ -340,8 +340,8 @@ static void show_costs(const job *jobs, int count, double seconds)
         char name[PATH_BYTES];
         const outcome *r = order[i]->result;
         short_name(order[i], name, sizeof name);
-        printf("     %-8s%-32s %7.1f  %7.1f  %7.1f\n", order[i]->variant, name, r->user,
-               r->system, r->seconds);
+        printf("     %-8s%-32s %7.1f  %7.1f  %7.1f\n", order[i]->variant, name, r->user, r->system,
+               r->seconds);
     }
     printf("     %-40s %7.1f  %7.1f  %7.1f\n", "all programs", user, system, seconds);
     free(order);
