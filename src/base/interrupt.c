@@ -124,3 +124,9 @@ bool avout__sleep_until(int64_t deadline_ns)
     avout__latch_wait(&never, deadline_ns);
     return !avout__interrupted();
 }
+
+void avout__pause_ms(int64_t ms, int64_t deadline_ns)
+{
+    int64_t until_ns = avout__deadline_in_ms(ms);
+    avout__sleep_until(until_ns < deadline_ns ? until_ns : deadline_ns);
+}

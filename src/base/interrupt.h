@@ -56,6 +56,8 @@ avout_status avout__late(void);
 const char *avout__late_text(const char *late);
 /* Waits until then, or the interruption (false). */
 bool avout__sleep_until(int64_t deadline_ns);
+/* Waits so long, but not beyond the deadline or an interruption. */
+void avout__pause_ms(int64_t ms, int64_t deadline_ns);
 
 /* For the latch: while entered, an interruption sets its state from "somebody waits" back to "not yet" and
  * wakes, so that who waits on it looks again. */

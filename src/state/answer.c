@@ -6,6 +6,7 @@
 #include "avout/options.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/banned.h"
 
 bool avout__answer_is_word(const char *text, size_t max)
@@ -48,7 +49,8 @@ avout_status avout__answer_failed(avout_status status, const char *name, const c
     char why[512];
     const char *detail = avout_error_detail();
     snprintf(why, sizeof why, "%s", *detail ? detail : avout_status_text(status));
-    if (status == AVOUT_UNKNOWN) status = AVOUT_ETIMEOUT;
-    if (!is_for_users(status)) status = AVOUT_EIO;
+    if (status == AVOUT_UNKNOWN) status = avout__late();
+    bool cancelled = status == AVOUT_ECANCELLED && avout__interrupted();
+    if (!cancelled && !is_for_users(status)) status = AVOUT_EIO;
     return avout_fail(status, "%s: container %s at %s: %s: %s", name, kind, place, doing, why);
 }

@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/fork.h"
 #include "base/interrupt.h"
-#include "store/store.h"
 #include "base/banned.h"
 
 /* What transactions that have ended may hold on to a cell that is to be opened in another way. */

@@ -18,7 +18,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "store/store.h"
 #include "base/banned.h"
 
 enum { CHUNKS_MOST = 100000, HASH_LENGTH = 16, HEAD_SIZE = 80 };
@@ -53,24 +52,12 @@ static node_path chunk_path(const chunks *at, const char *version, size_t index)
     return path;
 }
 
-/* The same request again while the connection is away: each of ours may be repeated. */
-static avout_status call(avout__reply *reply, avout_store *door, const avout_request *request,
-                         int64_t deadline_ns)
-{
-    for (;;) {
-        avout_status status = avout__store_call(reply, door, request, deadline_ns);
-        if (status == AVOUT_UNKNOWN) return AVOUT_ETIMEOUT;
-        if (!avout__call_again(status, deadline_ns)) return status;
-        if (reply) avout__reply_release(reply);
-    }
-}
-
 static avout_status create(const chunks *at, const char *path, const char *bytes, size_t length,
                            int64_t deadline_ns)
 {
     avout_op op = {.kind = AVOUT_OP_CREATE, .path = path, .bytes = bytes, .length = length};
     avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
-    avout_status status = call(NULL, &at->stm->door, &request, deadline_ns);
+    avout_status status = avout__call_repeated(NULL, &at->stm->door, &request, path, deadline_ns);
     return status == AVOUT_EEXISTS ? AVOUT_OK : status;
 }
 
@@ -78,7 +65,8 @@ static avout_status delete_node(const chunks *at, const char *path, int64_t dead
 {
     avout_op op = {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
     avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
-    avout_status status = call(NULL, &at->stm->back_door, &request, deadline_ns);
+    avout_status status =
+        avout__call_repeated(NULL, &at->stm->back_door, &request, path, deadline_ns);
     return status == AVOUT_ENOTFOUND ? AVOUT_OK : status;
 }
 
@@ -147,7 +135,7 @@ static avout_status get(avout__reply *reply, const chunks *at, const node_path *
                         int64_t deadline_ns)
 {
     avout_request request = {.kind = AVOUT_REQUEST_GET, .path = path->text};
-    return call(reply, &at->stm->door, &request, deadline_ns);
+    return avout__call_repeated(reply, &at->stm->door, &request, path->text, deadline_ns);
 }
 
 static avout_status read_head(size_t *count, size_t *length, const avout__reply *reply,
@@ -208,7 +196,7 @@ static avout_status get_state_at(avout_value *value, avout_versioned_container *
 static avout_status list(avout__reply *reply, const chunks *at, int64_t deadline_ns)
 {
     avout_request request = {.kind = AVOUT_REQUEST_LIST, .path = at->directory};
-    return call(reply, &at->stm->back_door, &request, deadline_ns);
+    return avout__call_repeated(reply, &at->stm->back_door, &request, at->directory, deadline_ns);
 }
 
 /* The node that counts goes first: what is left is no value any more, but is still listed. */

@@ -29,7 +29,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "store/store.h"
 #include "base/banned.h"
 
 enum {

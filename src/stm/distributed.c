@@ -8,7 +8,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "store/store.h"
 #include "base/banned.h"
 
 /* The name is part of the versions' names, so it is looked at first. */
@@ -111,10 +110,7 @@ avout_status avout_distributed_kind(char kind[AVOUT_KIND_SIZE], bool *versioned,
     avout__layout_path(path, name);
     avout_request get = {.kind = AVOUT_REQUEST_GET, .path = path};
     avout__reply reply = AVOUT__REPLY_INIT;
-    do {
-        avout__reply_release(&reply);
-        status = avout__store_call(&reply, &stm->door, &get, deadline_ns);
-    } while (avout__call_again(status, deadline_ns));
+    status = avout__call_repeated(&reply, &stm->door, &get, name, deadline_ns);
     if (status == AVOUT_ENOTFOUND || (!status && !reply.is.length))
         status = avout_fail(AVOUT_ENOTFOUND, "%s: does not exist", name);
     bool has_versions = false;

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fork.h"
-#include "store/store.h"
 #include "base/banned.h"
 
 #define DEFAULT_TIMEOUT_MS 30000

@@ -34,7 +34,6 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/thread.h"
-#include "store/store.h"
 #include "base/banned.h"
 
 /* How long it is waited before a version that must be there is looked for again: from, to. */
@@ -56,20 +55,14 @@ bool avout__is_elsewhere(const avout__cell *cell, const void *bytes, size_t leng
 
 /* ---- reading -------------------------------------------------------------------------------------- */
 
-void avout__pause_ms(int64_t ms, int64_t deadline_ns)
-{
-    _Atomic uint32_t word = 0;
-    int64_t until = avout__deadline_in_ms(ms);
-    while (avout__futex_wait(&word, 0, until < deadline_ns ? until : deadline_ns, false)) continue;
-}
-
 avout_status avout__cell_still(avout__cell *cell, const avout__record *record, int64_t deadline_ns)
 {
     char path[AVOUT__PATH_MAX];
     avout__layout_path(path, cell->name);
     avout_op op = {.kind = AVOUT_OP_CHECK, .path = path, .version = record->version};
     avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
-    avout_status status = avout__store_call(NULL, &cell->stm->door, &request, deadline_ns);
+    avout_status status =
+        avout__call_repeated(NULL, &cell->stm->door, &request, cell->name, deadline_ns);
     return status == AVOUT_EVERSION || status == AVOUT_ENOTFOUND ? AVOUT_RETRY : status;
 }
 
@@ -90,14 +83,15 @@ static avout_status load(avout_value *value, avout__cell *cell, const avout__rec
         status = avout__cell_still(cell, record, deadline_ns);
         if (status == AVOUT_RETRY || status == AVOUT_ECLOSED || status == AVOUT_EFORK)
             return status;
-        if (avout__deadline_left_ms(deadline_ns) <= pause)
-            return status
-                       ? avout_fail(avout__late(),
-                                    "%s: no answer of the store whether its pointer "
-                                    "still names it",
-                                    missing)
-                       : avout_fail(AVOUT_EIO, "%s, though the store's pointer names it", missing);
-        avout__pause_ms(pause, deadline_ns);
+        if (avout__deadline_left_ms(deadline_ns) > pause && !avout__interrupted()) {
+            avout__pause_ms(pause, deadline_ns);
+            continue;
+        }
+        if (!status && !avout__interrupted())
+            return avout_fail(AVOUT_EIO, "%s, though the store's pointer names it", missing);
+        return avout_fail(avout__late(), "%s: %s", missing,
+                          avout__late_text("no answer of the store whether its pointer still "
+                                           "names it"));
     }
 }
 
@@ -149,6 +143,7 @@ typedef struct staging {
     avout__entry *entry;
     avout_status status;
     char detail[640];
+    avout__interruptible by; /* the caller's */
     pthread_t thread;
     bool started;
 } staging;
@@ -194,6 +189,7 @@ static void stage(staging *job)
 
 static void *stage_main(void *payload)
 {
+    avout__interrupt_use(((staging *)payload)->by);
     stage(payload);
     return NULL;
 }
@@ -232,7 +228,8 @@ avout_status avout__txn_stage(avout_txn *txn)
     if (!jobs) return AVOUT_ENOMEM;
     for (size_t i = 0, at = 0; i < txn->count; i++)
         if (is_staged(&txn->entries[i]))
-            jobs[at++] = (staging){.txn = txn, .entry = &txn->entries[i]};
+            jobs[at++] =
+                (staging){.txn = txn, .entry = &txn->entries[i], .by = avout__interruptible_now()};
     status = stage_all(jobs, count);
     avout__free(jobs);
     return status;

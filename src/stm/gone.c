@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "stm/handles.h"
-#include "store/store.h"
 #include "base/banned.h"
 
 #define KEPT_MS ((int64_t)7 * 24 * 3600 * 1000)
@@ -40,11 +39,8 @@ typedef struct gone {
 
 static avout_status call(avout__reply *reply, const gone *g, const avout_request *request)
 {
-    for (;;) {
-        avout_status status = avout__store_call(reply, &g->stm->back_door, request, g->deadline_ns);
-        if (!avout__call_again(status, g->deadline_ns)) return status;
-        avout__reply_release(reply);
-    }
+    const char *about = request->op_count ? request->ops->path : request->path;
+    return avout__call_repeated(reply, &g->stm->back_door, request, about, g->deadline_ns);
 }
 
 static avout_status list(avout__reply *reply, const gone *g, const char *path)

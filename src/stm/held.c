@@ -23,13 +23,6 @@ avout_status avout__held_read(avout_value *value, avout__cell *cell, const avout
     return status;
 }
 
-static avout_status no_value_there(const avout__cell *cell)
-{
-    char why[512];
-    snprintf(why, sizeof why, "%s", avout_error_detail());
-    return avout_fail(AVOUT_EIO, "%s, though the mark of %s is clean", why, cell->name);
-}
-
 avout_status avout__held_load(avout_value *value, avout__cell *cell, avout__record *record,
                               int64_t deadline_ns)
 {
@@ -44,14 +37,17 @@ avout_status avout__held_load(avout_value *value, avout__cell *cell, avout__reco
     avout_value loaded;
     avout_status status = avout__held_get(&loaded, held, deadline_ns);
     bool nothing = status == AVOUT_ENOTFOUND;
-    if (nothing) status = no_value_there(cell);
     if (status && !nothing) return status;
-    avout_status still = avout__cell_still(cell, record, deadline_ns); /* H2 */
-    if (still) {
-        if (!status) avout_release(loaded);
-        return still;
+    char missing[512];
+    snprintf(missing, sizeof missing, "%s", nothing ? avout_error_detail() : "");
+    if (nothing) loaded = AVOUT_NONE;
+    status = avout__cell_still(cell, record, deadline_ns); /* H2 */
+    if (!status && nothing)
+        status = avout_fail(AVOUT_EIO, "%s, though the mark of %s is clean", missing, cell->name);
+    if (status) {
+        avout_release(loaded);
+        return status;
     }
-    if (status) return no_value_there(cell);
     uintptr_t none = 0;
     if (!atomic_compare_exchange_strong(&record->value, &none, loaded.bits)) {
         avout_release(loaded); /* somebody else was first */

@@ -14,7 +14,6 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
-#include "store/store.h"
 #include "base/banned.h"
 
 #define FORMAT "avout 1"
@@ -44,10 +43,25 @@ bool avout__call_again(avout_status status, int64_t deadline_ns)
 {
     if (status != AVOUT_ECONNECTION && status != AVOUT_ESESSION) return false;
     if (avout__deadline_passed(deadline_ns)) return false;
-    _Atomic uint32_t word = 0;
-    int64_t pause = avout__deadline_in_ms(20);
-    avout__futex_wait(&word, 0, pause < deadline_ns ? pause : deadline_ns, false);
+    avout__pause_ms(20, deadline_ns);
     return true;
+}
+
+avout_status avout__call_repeated(avout__reply *reply, avout_store *store,
+                                  const avout_request *request, const char *about,
+                                  int64_t deadline_ns)
+{
+    for (;;) {
+        avout_status status = avout__store_call(reply, store, request, deadline_ns);
+        bool unanswered =
+            status == AVOUT_UNKNOWN || status == AVOUT_ECONNECTION || status == AVOUT_ESESSION;
+        if (!avout__call_again(status, deadline_ns))
+            return unanswered ? avout_fail(avout__late(), "%s: %s", about,
+                                           avout__late_text(
+                                               "no answer from the store before the deadline"))
+                              : status;
+        if (reply) avout__reply_release(reply);
+    }
 }
 
 static avout_status check_format(avout_store *store, bool *present, int64_t deadline_ns)
@@ -96,14 +110,10 @@ avout_status avout__layout_parents(avout__stm *stm, const char *name, int64_t de
     for (char *slash = strchr(path + strlen(AVOUT__CELLS) + 1, '/'); slash;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        avout_status status;
-        do status = create_node(&stm->door, path, "", deadline_ns);
-        while (avout__call_again(status, deadline_ns));
-        /* A directory more or less is no change of anything. */
-        if (status == AVOUT_UNKNOWN || status == AVOUT_ECONNECTION || status == AVOUT_ESESSION)
-            return avout_fail(avout__late(), "%s: %s before its directory was made", name,
-                              avout__interrupted() ? "interrupted" : "the deadline passed");
-        if (status) return status;
+        avout_op op = {.kind = AVOUT_OP_CREATE, .path = path};
+        avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
+        avout_status status = avout__call_repeated(NULL, &stm->door, &request, name, deadline_ns);
+        if (status && status != AVOUT_EEXISTS) return status;
         *slash = '/';
     }
     return AVOUT_OK;

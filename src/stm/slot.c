@@ -2,7 +2,6 @@
 #include "stm/stm.h"
 
 #include "base/clock.h"
-#include "store/store.h"
 #include "base/banned.h"
 
 avout__slot *avout__slot_take(avout__stm *stm)

@@ -53,6 +53,7 @@
 #include "stm/record.h"
 #include "store/check.h"
 #include "store/fence.h"
+#include "store/store.h"
 
 typedef struct avout__stm avout__stm;
 typedef struct avout__cell avout__cell;
@@ -517,10 +518,8 @@ avout_status avout__cell_value(avout_value *value, avout__cell *cell, avout__rec
                                int64_t deadline_ns);
 /* Asks the store whether the record is still the newest. If it is not, its event has been delivered
  * before the answer (P1; for a state that is trusted, the answer that arms its watch, P2): AVOUT_RETRY.
- * What else the store answers when nobody can tell. */
+ * A connection that breaks is waited for. AVOUT_ETIMEOUT, AVOUT_ECANCELLED: no answer in time. */
 avout_status avout__cell_still(avout__cell *cell, const avout__record *record, int64_t deadline_ns);
-/* Sleeps so long, or until the deadline. */
-void avout__pause_ms(int64_t ms, int64_t deadline_ns);
 /* Within a transaction: AVOUT_RETRY dooms it. */
 avout_status avout__txn_value(avout_value *value, avout_txn *txn, avout__cell *cell,
                               avout__record *record);
@@ -636,6 +635,12 @@ size_t avout__layout_path(char path[AVOUT__PATH_MAX], const char *name);
 bool avout__layout_name(char name[AVOUT__PATH_MAX], const char *path);
 /* After a call that is safe to repeat: whether there is no connection, but time left; waits a little. */
 bool avout__call_again(avout_status status, int64_t deadline_ns);
+/* A request that is safe to repeat and whose outcome nobody depends on until it is known (a read; a node of
+ * ours more or less): again while there is no connection. AVOUT_ETIMEOUT, AVOUT_ECANCELLED: no answer
+ * in time, of what is in the detail. As avout__store_call otherwise. */
+avout_status avout__call_repeated(avout__reply *reply, avout_store *store,
+                                  const avout_request *request, const char *about,
+                                  int64_t deadline_ns);
 avout_status avout__layout_create(avout_store *store, int64_t deadline_ns);
 /* Creates the directories above a cell. */
 avout_status avout__layout_parents(avout__stm *stm, const char *name, int64_t deadline_ns);

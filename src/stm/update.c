@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fork.h"
-#include "store/store.h"
 #include "base/banned.h"
 
 avout_status avout__update_run(avout__cell *cell, avout_txn_fn body, void *payload,
@@ -26,15 +25,14 @@ static avout_status look(avout__cell *cell, int64_t deadline_ns)
     char path[AVOUT__PATH_MAX];
     avout__layout_path(path, cell->name);
     avout_request request = {.kind = AVOUT_REQUEST_EXISTS, .path = path};
-    for (;;) {
-        avout__reply reply;
-        avout_status status = avout__store_call(&reply, &cell->stm->door, &request, deadline_ns);
-        bool destroyed = !status && reply.is.stat.length == 0;
-        avout__reply_release(&reply);
-        if (destroyed) return avout__record_none(AVOUT__RECORD_TOMBSTONE, cell->name);
-        if (status == AVOUT_ENOTFOUND) return avout__record_none(AVOUT__RECORD_ABSENT, cell->name);
-        if (!avout__call_again(status, deadline_ns)) return status;
-    }
+    avout__reply reply;
+    avout_status status =
+        avout__call_repeated(&reply, &cell->stm->door, &request, cell->name, deadline_ns);
+    bool destroyed = !status && reply.is.stat.length == 0;
+    avout__reply_release(&reply);
+    if (destroyed) return avout__record_none(AVOUT__RECORD_TOMBSTONE, cell->name);
+    if (status == AVOUT_ENOTFOUND) return avout__record_none(AVOUT__RECORD_ABSENT, cell->name);
+    return status;
 }
 
 avout_status avout__update_open(avout__cell **out, avout__stm *stm, const char *name,

@@ -17,7 +17,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/interrupt.h"
-#include "store/store.h"
 #include "base/banned.h"
 
 struct avout__fetch_order {
