@@ -38,6 +38,22 @@ static inline void engine_fault(avout_store *store, avout__mem_fault fault)
     CHECK_OK(avout__mem_fault_add(store, &fault));
 }
 
+/* The n-th request from now on, whoever sends it. */
+static inline void engine_fault_of_all(avout__mem_fault fault, size_t n)
+{
+    fault.everybody = true;
+    fault.nth = n;
+    engine_fault(engine_store(0), fault);
+}
+
+/* No more faults; what is late arrives, and what the first so many clients' gates hold back goes on. */
+static inline void engine_calm(size_t clients)
+{
+    avout__mem_faults_clear(engine_store(0));
+    avout__mem_release_late(engine_store(0));
+    for (size_t i = 0; i < clients; i++) avout__mem_release(engine_store(i));
+}
+
 /* What a request can meet. */
 enum { ENGINE_FAULTS = 8 };
 static const avout__mem_fault engine_faults[ENGINE_FAULTS] = {
@@ -49,6 +65,17 @@ static const avout__mem_fault engine_faults[ENGINE_FAULTS] = {
     {.kind = AVOUT__MEM_EXPIRE_AFTER},
     {.kind = AVOUT__MEM_FAIL, .multis = true, .status = AVOUT_EVERSION, .failed_op = 0},
     {.kind = AVOUT__MEM_FAIL, .status = AVOUT_EIO, .failed_op = SIZE_MAX}};
+
+/* Lives with each of them at request 1, 2, ... until a life does not send as many, but for 39 at least: a
+ * fault can make it shorter. `live_with` answers whether the fault happened. */
+static inline void engine_every_fault(bool (*live_with)(avout__mem_fault fault, size_t n))
+{
+    int lives = 0;
+    for (size_t kind = 0; kind < ENGINE_FAULTS; kind++)
+        for (size_t n = 1; live_with(engine_faults[kind], n) || n < 40; n++) lives++;
+    fprintf(stderr, "# %d lives\n", lives);
+    CHECK(lives > 300);
+}
 
 /* Waits until the condition holds; fails the test after 20 s. */
 #define ENGINE_AWAIT(condition)                                                                    \
