@@ -15,32 +15,23 @@ typedef struct scene {
     avout_semaphore *theirs, *mine;
     avout_election *first, *second;
     avout_store *store; /* the client's */
-    _Atomic int inside, refused;
-    _Atomic bool may_lose; /* a session ends */
+    no_memory_calls calls;
+    _Atomic int inside;
     _Atomic bool somebody;
 } scene;
 
-static bool done(scene *s, avout_status status, int line)
-{
-    if (!status) return true;
-    if (status == AVOUT_ELOST && s->may_lose) return false;
-    if (status != AVOUT_ENOMEM)
-        test_failed(__FILE__, line, "%s (%s)", avout_status_name(status), avout_error_detail());
-    s->refused++;
-    return false;
-}
-#define DONE(call) done(s, (call), __LINE__)
+#define DONE(call) NO_MEMORY_DONE(&s->calls, call)
 
 static void once(scene *s, avout_semaphore *semaphore, int permits)
 {
     avout_lease *lease;
     if (!DONE(avout_semaphore_acquire(&lease, semaphore, (uint32_t)permits, NULL))) return;
     int inside = atomic_fetch_add(&s->inside, permits) + permits;
-    if (!s->may_lose) CHECK(inside <= PERMITS);
+    if (!s->calls.may_lose) CHECK(inside <= PERMITS);
     sched_yield();
     atomic_fetch_sub(&s->inside, permits);
     avout_status status = avout_lease_release(lease);
-    if (status != AVOUT_ELOST || !s->may_lose) CHECK_OK(status); /* needs none */
+    if (status != AVOUT_ELOST || !s->calls.may_lose) CHECK_OK(status); /* needs none */
 }
 
 typedef struct helper {
@@ -80,9 +71,9 @@ static void terms(scene *s)
     bool first = DONE(avout_election_enrol(s->first, "1", 1));
     bool second = DONE(avout_election_enrol(s->second, "2", 1));
     if (first || second) {
-        if (!s->may_lose && DONE(avout_election_leader(&leader, s->first)))
+        if (!s->calls.may_lose && DONE(avout_election_leader(&leader, s->first)))
             avout_candidate_free(leader);
-        while (s->may_lose && avout__mem_expire(s->store)) sched_yield();
+        while (s->calls.may_lose && avout__mem_expire(s->store)) sched_yield();
         CHECK_OK(avout_election_await_leader(NULL, s->second, NULL));
     }
     if (first && !second) CHECK_OK(avout_election_await_term(&token, s->first, NULL));
@@ -131,38 +122,30 @@ static bool play(int64_t n, int64_t count, void *payload)
     CHECK_OK(avout_election_open(&s->first, s->client, E));
     CHECK_OK(avout_election_open(&s->second, s->witness, E));
     CHECK_OK(avout_election_on_leader(s->second, on_leader, s));
-    s->may_lose = act == over_sessions;
-    if (s->may_lose) {
-        engine_fault(s->store, (avout__mem_fault){.kind = AVOUT__MEM_LOSE_AFTER, .multis = true});
-        engine_fault(s->store,
-                     (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .multis = true, .nth = 4});
-        engine_fault(s->store,
-                     (avout__mem_fault){.kind = AVOUT__MEM_EXPIRE_AFTER, .multis = true, .nth = 6});
-    }
+    s->calls.may_lose = act == over_sessions;
+    if (s->calls.may_lose) engine_lose_session(s->store, 4, 6);
     no_memory_begin(n, count);
     act(s);
     int64_t happened = no_memory_end();
     avout__mem_faults_clear(s->store);
-    s->may_lose = false;
-    if (!happened) CHECK_INT(0, s->refused);
+    s->calls.may_lose = false;
+    if (!happened) CHECK_INT(0, s->calls.refused);
     ENGINE_AWAIT(nothing_left(s));
-    int refused = s->refused;
+    int refused = s->calls.refused;
     once(s, s->mine, 2);
     once(s, s->theirs, 1);
     CHECK_OK(avout_election_enrol(s->first, "1", 1));
     ENGINE_AWAIT(s->somebody);
     CHECK_OK(avout_election_resign(s->first));
     ENGINE_AWAIT(!s->somebody);
-    CHECK_INT(refused, s->refused);
+    CHECK_INT(refused, s->calls.refused);
     avout_semaphore_close(s->mine);
     avout_semaphore_close(s->theirs);
     avout_election_close(s->first);
     avout_election_close(s->second);
     suite_close(s->client);
     suite_close(s->witness);
-    if (avout_memory_blocks())
-        test_failed(__FILE__, __LINE__, "allocation %d: %zu blocks are left", (int)n,
-                    avout_memory_blocks());
+    no_memory_check(n);
     return happened;
 }
 

@@ -14,18 +14,14 @@ typedef struct bank {
     int confirmed;
 } bank;
 
-static bool done(avout_status status)
-{
-    if (status && status != AVOUT_ENOMEM)
-        test_failed(__FILE__, __LINE__, "%s (%s)", avout_status_name(status), avout_error_detail());
-    return !status;
-}
+static no_memory_calls calls;
+#define DONE(call) NO_MEMORY_DONE(&calls, call)
 
 static bool open_ref(avout_ref **ref, bank *b, const char *name, const char *place, int64_t initial)
 {
     avout_versioned_container *container;
     CHECK_OK(vault_open(&container, place));
-    return done(avout_distributed_ref(ref, b->client, name, container, avout_int(initial), NULL));
+    return DONE(avout_distributed_ref(ref, b->client, name, container, avout_int(initial), NULL));
 }
 
 static avout_status move(avout_txn *txn, void *payload)
@@ -43,9 +39,9 @@ static bool live(bank *b, int64_t n)
     bool opened = open_ref(&b->left, b, "/left", "left", SUM);
     opened = open_ref(&b->right, b, "/dir/right", "right", 0) && opened;
     for (int i = 0; opened && i < TIMES; i++)
-        b->confirmed += done(avout_dosync(b->client, move, b, NULL));
+        b->confirmed += DONE(avout_dosync(b->client, move, b, NULL));
     size_t orphans;
-    if (opened) (void)done(avout_distributed_collect(&orphans, b->client, "/left", true, 20000));
+    if (opened) (void)DONE(avout_distributed_collect(&orphans, b->client, "/left", true, 20000));
     avout_ref_close(b->left);
     avout_ref_close(b->right);
     avout_close(b->client);

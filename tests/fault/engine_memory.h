@@ -15,7 +15,7 @@ typedef struct scene {
     avout_atom *atom;
     int64_t x_is, y_is, atom_is; /* as confirmed */
     int unknown;                 /* not known whether they were */
-    int refused;                 /* calls that answered AVOUT_ENOMEM */
+    no_memory_calls calls;
     int expected_hooks;
     _Atomic int hooks, runs, finished, finished_ok;
     _Atomic int64_t told;
@@ -25,12 +25,7 @@ typedef struct scene {
 /* Whether a call has taken effect. */
 static inline bool done(scene *s, avout_status status)
 {
-    if (!status) return true;
-    if (status != AVOUT_ENOMEM)
-        test_failed(__FILE__, __LINE__, "%s (%s)", avout_status_name(status), avout_error_detail());
-    CHECK(*avout_error_detail());
-    s->refused++;
-    return false;
+    return NO_MEMORY_DONE(&s->calls, status);
 }
 
 static inline void scene_open(scene *s)
@@ -107,16 +102,14 @@ static inline bool play(int64_t n, int64_t count, void *payload)
     no_memory_begin(n, count);
     m->act(&s);
     int64_t happened = no_memory_end();
-    if (!happened) CHECK_INT(0, s.refused);
+    if (!happened) CHECK_INT(0, s.calls.refused);
     if (m->judge) m->judge(&s);
     scene_judge(&s);
     scene_go_on(&s);
     scene_close_handles(&s);
     avout_close(s.client);
     suite_close(s.witness);
-    if (avout_memory_blocks())
-        test_failed(__FILE__, __LINE__, "allocation %d: %zu blocks are left", (int)n,
-                    avout_memory_blocks());
+    no_memory_check(n);
     return happened;
 }
 
@@ -226,7 +219,7 @@ static inline void dosync_together(scene *s)
     s->x_is += s->finished_ok;
     s->y_is += s->finished_ok;
     s->expected_hooks += s->finished_ok;
-    s->refused += THREADS - s->finished_ok;
+    s->calls.refused += THREADS - s->finished_ok;
 }
 
 #endif

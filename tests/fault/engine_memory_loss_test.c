@@ -55,7 +55,7 @@ static void overtake(scene *s)
     avout__mem_release(s->store);
     s->x_is += s->finished_ok;
     s->y_is += s->finished_ok;
-    s->refused += jobs - s->finished_ok;
+    s->calls.refused += jobs - s->finished_ok;
 }
 
 static void open_for_witness(scene *s)
@@ -138,7 +138,7 @@ static void block_both(scene *s)
     CHECK(!pthread_join(blocked, NULL));
     ENGINE_AWAIT(s->finished == jobs);
     s->y_is += s->finished_ok;
-    s->refused += jobs - s->finished_ok;
+    s->calls.refused += jobs - s->finished_ok;
 }
 
 TEST(blocked_transactions)

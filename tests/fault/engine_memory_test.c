@@ -112,7 +112,7 @@ static void start_some(scene *s, int count)
     s->x_is += s->finished_ok;
     s->y_is += s->finished_ok;
     s->expected_hooks += s->finished_ok;
-    s->refused += jobs - s->finished_ok;
+    s->calls.refused += jobs - s->finished_ok;
 }
 
 static void dosync_async(scene *s)

@@ -46,6 +46,16 @@ static inline void engine_fault_of_all(avout__mem_fault fault, size_t n)
     engine_fault(engine_store(0), fault);
 }
 
+/* A bad time for the client's multis: a reply is lost, a later multi, and then the session. */
+static inline void engine_lose_session(avout_store *store, size_t lost, size_t expired)
+{
+    engine_fault(store, (avout__mem_fault){.kind = AVOUT__MEM_LOSE_AFTER, .multis = true});
+    engine_fault(store,
+                 (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .multis = true, .nth = lost});
+    engine_fault(
+        store, (avout__mem_fault){.kind = AVOUT__MEM_EXPIRE_AFTER, .multis = true, .nth = expired});
+}
+
 /* No more faults; what is late arrives, and what the first so many clients' gates hold back goes on. */
 static inline void engine_calm(size_t clients)
 {

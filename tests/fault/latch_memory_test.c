@@ -12,7 +12,8 @@ typedef struct scene {
     avout_latch *latches[SIDES];
     avout_barrier *barriers[SIDES];
     _Atomic uint32_t counted;
-    _Atomic int released, refused;
+    _Atomic int released;
+    no_memory_calls calls;
     bool loses;
 } scene;
 
@@ -22,15 +23,7 @@ typedef struct helper {
     pthread_t thread;
 } helper;
 
-static bool done(scene *s, avout_status status, int line)
-{
-    if (!status) return true;
-    if (status != AVOUT_ENOMEM)
-        test_failed(__FILE__, line, "%s (%s)", avout_status_name(status), avout_error_detail());
-    s->refused++;
-    return false;
-}
-#define DONE(call) done(s, (call), __LINE__)
+#define DONE(call) NO_MEMORY_DONE(&s->calls, call)
 
 /* Until the barrier is released once; who cannot arrive breaks it for the others. */
 static void meet(scene *s, int side)
@@ -103,18 +96,12 @@ static bool play(int64_t succeed, int64_t fail, void *payload)
         CHECK_OK(avout_barrier_create(&s->barriers[i], s->clients[i], "/b", PARTIES));
     }
     avout_store *store = engine_store(1);
-    if (s->loses) {
-        engine_fault(store, (avout__mem_fault){.kind = AVOUT__MEM_LOSE_AFTER, .multis = true});
-        engine_fault(store,
-                     (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .multis = true, .nth = 3});
-        engine_fault(store,
-                     (avout__mem_fault){.kind = AVOUT__MEM_EXPIRE_AFTER, .multis = true, .nth = 5});
-    }
+    if (s->loses) engine_lose_session(store, 3, 5);
     no_memory_begin(succeed, fail);
     act(s);
     int64_t happened = no_memory_end();
     avout__mem_faults_clear(store);
-    if (!happened) CHECK_INT(0, s->refused);
+    if (!happened) CHECK_INT(0, s->calls.refused);
     CHECK(s->loses || s->released == PARTIES);
     ENGINE_AWAIT(!entries());
     for (int i = 0; i < SIDES; i++) {
@@ -122,9 +109,7 @@ static bool play(int64_t succeed, int64_t fail, void *payload)
         avout_barrier_close(s->barriers[i]);
     }
     for (int i = 0; i < SIDES; i++) suite_close(s->clients[i]);
-    if (avout_memory_blocks())
-        test_failed(__FILE__, __LINE__, "allocation %d: %zu blocks are left", (int)succeed,
-                    avout_memory_blocks());
+    no_memory_check(succeed);
     return happened;
 }
 

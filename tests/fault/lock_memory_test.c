@@ -13,26 +13,17 @@ typedef struct scene {
     avout_lock *theirs, *mine;
     avout_rwlock *rw;
     avout_store *store; /* the client's */
-    _Atomic int inside, refused;
-    _Atomic bool may_lose; /* a session ends */
+    no_memory_calls calls;
+    _Atomic int inside;
 } scene;
 
-static bool done(scene *s, avout_status status, int line)
-{
-    if (!status) return true;
-    if (status == AVOUT_ELOST && s->may_lose) return false;
-    if (status != AVOUT_ENOMEM)
-        test_failed(__FILE__, line, "%s (%s)", avout_status_name(status), avout_error_detail());
-    s->refused++;
-    return false;
-}
-#define DONE(call) done(s, (call), __LINE__)
+#define DONE(call) NO_MEMORY_DONE(&s->calls, call)
 
 static void once(scene *s, avout_lock *lock)
 {
     if (!DONE(avout_lock_acquire(NULL, lock, NULL))) return;
     int others = atomic_fetch_add(&s->inside, 1);
-    if (!s->may_lose) CHECK_INT(0, others);
+    if (!s->calls.may_lose) CHECK_INT(0, others);
     if (DONE(avout_lock_acquire(NULL, lock, NULL))) DONE(avout_lock_release(lock));
     atomic_fetch_sub(&s->inside, 1);
     DONE(avout_lock_release(lock));
@@ -51,7 +42,7 @@ static void *live(void *payload)
     scene *s = h->s;
     if (!h->reads) once(s, h->lock);
     else if (DONE(avout_rwlock_read(NULL, s->rw, NULL))) {
-        if (!s->may_lose) CHECK_INT(0, s->inside);
+        if (!s->calls.may_lose) CHECK_INT(0, s->inside);
         DONE(avout_rwlock_release_read(s->rw));
     }
     return NULL;
@@ -128,34 +119,26 @@ static bool play(int64_t n, int64_t count, void *payload)
     CHECK_OK(avout_lock_open(&s->theirs, s->witness, "/dir/lock"));
     CHECK_OK(avout_lock_open(&s->mine, s->client, "/dir/lock"));
     CHECK_OK(avout_rwlock_open(&s->rw, s->client, "/dir/lock"));
-    s->may_lose = act == over_broken_connections;
-    if (s->may_lose) {
-        engine_fault(s->store, (avout__mem_fault){.kind = AVOUT__MEM_LOSE_AFTER, .multis = true});
-        engine_fault(s->store,
-                     (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .multis = true, .nth = 4});
-        engine_fault(s->store,
-                     (avout__mem_fault){.kind = AVOUT__MEM_EXPIRE_AFTER, .multis = true, .nth = 8});
-    }
+    s->calls.may_lose = act == over_broken_connections;
+    if (s->calls.may_lose) engine_lose_session(s->store, 4, 8);
     no_memory_begin(n, count);
     act(s);
     int64_t happened = no_memory_end();
     avout__mem_faults_clear(s->store);
-    s->may_lose = false;
-    if (!happened) CHECK_INT(0, s->refused);
+    s->calls.may_lose = false;
+    if (!happened) CHECK_INT(0, s->calls.refused);
     ENGINE_AWAIT(!locks_queue(s->witness, "/dir/lock"));
     ENGINE_AWAIT(!locks_queue(s->witness, "/another/lock"));
-    int refused = s->refused;
+    int refused = s->calls.refused;
     once(s, s->mine);
     once(s, s->theirs);
-    CHECK_INT(refused, s->refused);
+    CHECK_INT(refused, s->calls.refused);
     avout_lock_close(s->mine);
     avout_lock_close(s->theirs);
     avout_rwlock_close(s->rw);
     suite_close(s->client);
     suite_close(s->witness);
-    if (avout_memory_blocks())
-        test_failed(__FILE__, __LINE__, "allocation %d: %zu blocks are left", (int)n,
-                    avout_memory_blocks());
+    no_memory_check(n);
     return happened;
 }
 

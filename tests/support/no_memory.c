@@ -61,6 +61,23 @@ int64_t no_memory_end(void)
     return atomic_load(&happened);
 }
 
+bool no_memory_done(no_memory_calls *calls, avout_status status, const char *file, int line)
+{
+    if (!status) return true;
+    if (status == AVOUT_ELOST && calls->may_lose) return false;
+    if (status != AVOUT_ENOMEM || !*avout_error_detail())
+        test_failed(file, line, "%s (%s)", avout_status_name(status), avout_error_detail());
+    calls->refused++;
+    return false;
+}
+
+void no_memory_check(int64_t number)
+{
+    if (avout_memory_blocks())
+        test_failed(__FILE__, __LINE__, "allocation %" PRId64 ": %zu blocks are left", number,
+                    avout_memory_blocks());
+}
+
 /* Lives mostly wait, for what is tried again after a moment: several at a time, each in a process of its own. */
 enum { STRANDS = 8, COUNTS = 3 };
 
