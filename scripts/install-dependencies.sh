@@ -45,6 +45,7 @@ if [ "$what" = test ] || [ "$what" = bench ]; then
     need libmongoc-dev pkg-config --exists libmongoc-1.0
     need libpq-dev pkg-config --exists libpq
     need libhiredis-dev pkg-config --exists hiredis
+    need libssl-dev pkg-config --exists openssl
     need redis-server command -v redis-server
     need postgresql sh -c 'ls /usr/lib/postgresql/*/bin/postgres'
     need util-linux command -v setpriv

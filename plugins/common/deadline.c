@@ -1,5 +1,7 @@
 #include "common/deadline.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <time.h>
 
 #include <avout/distributed.h>
@@ -27,6 +29,16 @@ int64_t avout__plugin_left_ms(int64_t deadline_ms, int64_t least, int64_t most)
 bool avout__plugin_passed(int64_t deadline_ms)
 {
     return deadline_ms != INT64_MAX && avout__plugin_now_ms() >= deadline_ms;
+}
+
+bool avout__plugin_poll(int fd, short events, int64_t deadline_ms)
+{
+    struct pollfd polled = {fd, events, 0};
+    for (;;) {
+        int ready = poll(&polled, 1, (int)avout__plugin_left_ms(deadline_ms, 0, 1000000));
+        if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
+        if (avout__plugin_passed(deadline_ms)) return false;
+    }
 }
 
 void avout__plugin_pause(int64_t ms, int64_t deadline_ms)

@@ -18,6 +18,9 @@ int64_t avout__plugin_left_ms(int64_t deadline_ms, int64_t least, int64_t most);
 
 bool avout__plugin_passed(int64_t deadline_ms);
 
+/* Waits for `events` of a socket; also where it has failed: true. False: the deadline has passed. */
+bool avout__plugin_poll(int fd, short events, int64_t deadline_ms);
+
 /* Sleeps so long, or until the deadline. */
 void avout__plugin_pause(int64_t ms, int64_t deadline_ms);
 

@@ -1,6 +1,5 @@
 #include "server.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,26 +86,13 @@ static avout_status connecting_failed(PGconn *pg)
     return say(PQconnectionNeedsPassword(pg) ? AVOUT_EAUTH : AVOUT_ECONNECTION, pg, message);
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------ */
-
-/* For the socket; false: the deadline has passed. */
-static bool wait_for(PGconn *pg, short events, int64_t deadline_ms)
-{
-    struct pollfd polled = {PQsocket(pg), events, 0};
-    for (;;) {
-        int ready = poll(&polled, 1, (int)avout__plugin_left_ms(deadline_ms, 0, 1000000));
-        if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
-        if (avout__plugin_passed(deadline_ms)) return false;
-    }
-}
-
 /* ---- statements ------------------------------------------------------------------------------------------ */
 
 static bool flush(PGconn *pg, int64_t deadline_ms, bool *in_time)
 {
     int unsent;
     while ((unsent = PQflush(pg)) > 0) {
-        *in_time = wait_for(pg, POLLIN | POLLOUT, deadline_ms);
+        *in_time = avout__plugin_poll(PQsocket(pg), POLLIN | POLLOUT, deadline_ms);
         /* A server that cannot send may not read, either. */
         if (!*in_time || !PQconsumeInput(pg)) return false;
     }
@@ -117,7 +103,7 @@ static bool flush(PGconn *pg, int64_t deadline_ms, bool *in_time)
 static PGresult *next_result(PGconn *pg, int64_t deadline_ms, bool *in_time)
 {
     while (PQisBusy(pg)) {
-        *in_time = wait_for(pg, POLLIN, deadline_ms);
+        *in_time = avout__plugin_poll(PQsocket(pg), POLLIN, deadline_ms);
         if (!*in_time) return NULL;
         if (!PQconsumeInput(pg)) break;
     }
@@ -255,7 +241,8 @@ static avout_status finish_connecting(PGconn *pg, int64_t deadline_ms)
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
     if (PQstatus(pg) == CONNECTION_BAD) return connecting_failed(pg);
     while (next != PGRES_POLLING_OK) {
-        if (!wait_for(pg, next == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline_ms))
+        if (!avout__plugin_poll(PQsocket(pg), next == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+                                deadline_ms))
             return too_late();
         next = PQconnectPoll(pg);
         if (next == PGRES_POLLING_FAILED) return connecting_failed(pg);

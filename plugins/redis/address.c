@@ -51,7 +51,23 @@ static bool read_host(avout__redis_address *a, const char *text, size_t length)
     return read_number(&a->port, port, 1, 65535);
 }
 
-/* `keys`: what the keys' parameter is called. */
+/* Where the parameter's text goes; NULL: there is none of that name. Files are for TLS alone. `keys`: what
+ * the keys' parameter is called. */
+static char *text_of(avout__redis_address *a, const char *keys, const char *name, size_t length)
+{
+    const struct {
+        const char *name;
+        char *text;
+    } texts[] = {{keys, a->prefix},
+                 {"cacert", a->ca},
+                 {"cert", a->certificate},
+                 {"cert_key", a->certificate_key}};
+    for (size_t i = 0; i < (a->is_tls ? sizeof texts / sizeof *texts : 1); i++)
+        if (strlen(texts[i].name) == length && !memcmp(texts[i].name, name, length))
+            return texts[i].text;
+    return NULL;
+}
+
 static bool read_parameter(avout__redis_address *a, const char *keys, const char *text,
                            size_t length)
 {
@@ -69,9 +85,9 @@ static bool read_parameter(avout__redis_address *a, const char *keys, const char
         a->durable = !strcmp(value, "yes");
         return a->durable || !strcmp(value, "no");
     }
-    if (name != strlen(keys) || memcmp(text, keys, name)) return false;
-    strcpy(a->prefix, value);
-    return true;
+    char *to = text_of(a, keys, text, name);
+    if (to) strcpy(to, value);
+    return to != NULL;
 }
 
 static bool read_parameters(avout__redis_address *a, const char *keys, const char *query)
@@ -117,20 +133,20 @@ avout_status avout__redis_read_address(avout__redis_address *a, const char *plac
                                 .wait_seconds = WAIT_SECONDS,
                                 .durable = true};
     if (!one) strcpy(a->prefix, "avout:");
-    if (!strncmp(place, "rediss://", 9))
-        return avout_fail(AVOUT_EINVAL, "place: rediss: there is no TLS here");
     a->is_unix = !strncmp(place, "unix://", 7);
-    if ((!a->is_unix && strncmp(place, "redis://", 8) != 0) ||
+    a->is_tls = !strncmp(place, "rediss://", 9);
+    if ((!a->is_unix && !a->is_tls && strncmp(place, "redis://", 8) != 0) ||
         !read_all(a, one ? "key" : "prefix", strstr(place, "://") + 3))
         return avout_fail(AVOUT_EINVAL,
-                          "place: redis://[USER:PASSWORD@]HOST[:PORT][/DB][?PARAMETERS] or "
+                          "place: redis[s]://[USER:PASSWORD@]HOST[:PORT][/DB][?PARAMETERS] or "
                           "unix://[USER:PASSWORD@]/PATH[?PARAMETERS] is expected, with "
                           "special characters written %%XX");
     if (one && !*a->prefix)
         return avout_fail(AVOUT_EINVAL, "place: it does not say in which key: ?key=NAME");
     if (a->is_unix) snprintf(a->shown, sizeof a->shown, "%s/%d/%s", a->host, a->db, a->prefix);
     else snprintf(a->shown, sizeof a->shown, "%s:%d/%d/%s", a->host, a->port, a->db, a->prefix);
-    snprintf(a->shared, sizeof a->shared, "%d\n%s\n%d\n%d\n%d\n%d\n%d\n%s\n%s", a->is_unix, a->host,
-             a->port, a->db, a->pool_size, a->wait_seconds, a->durable, a->user, a->password);
+    snprintf(a->shared, sizeof a->shared, "%d\n%d\n%s\n%d\n%d\n%d\n%d\n%d\n%s\n%s\n%s\n%s\n%s",
+             a->is_unix, a->is_tls, a->host, a->port, a->db, a->pool_size, a->wait_seconds,
+             a->durable, a->ca, a->certificate, a->certificate_key, a->user, a->password);
     return AVOUT_OK;
 }

@@ -1,4 +1,5 @@
-/* Addresses of Redis servers: redis://USER:PASSWORD@HOST:PORT/DB?PARAMETERS, unix://USER:PASSWORD@/PATH. */
+/* Addresses of Redis servers: redis://USER:PASSWORD@HOST:PORT/DB?PARAMETERS, rediss://... with TLS,
+ * unix://USER:PASSWORD@/PATH. */
 #ifndef PLUGINS_REDIS_ADDRESS_H
 #define PLUGINS_REDIS_ADDRESS_H
 
@@ -11,14 +12,16 @@ enum { AVOUT__REDIS_TEXT = 256 };
 
 /* Decoded; "" is what was not said. */
 typedef struct avout__redis_address {
-    bool is_unix;
+    bool is_unix, is_tls;
     char host[AVOUT__REDIS_TEXT]; /* or the socket's path */
     int port, db, pool_size, wait_seconds;
     char user[AVOUT__REDIS_TEXT], password[AVOUT__REDIS_TEXT];
     char prefix[AVOUT__REDIS_TEXT]; /* of keys; of one value: the key */
+    /* Names of files, for TLS. */
+    char ca[AVOUT__REDIS_TEXT], certificate[AVOUT__REDIS_TEXT], certificate_key[AVOUT__REDIS_TEXT];
     bool durable;
     char shown[3 * AVOUT__REDIS_TEXT];  /* "host:port/db/prefix", or with the key */
-    char shared[5 * AVOUT__REDIS_TEXT]; /* the same for all that may share connections; secret */
+    char shared[8 * AVOUT__REDIS_TEXT]; /* the same for all that may share connections; secret */
 } avout__redis_address;
 
 /* Of versions, or of `one` value, which needs the parameter `key` in the place of `prefix`. AVOUT_EINVAL, with

@@ -1,8 +1,5 @@
 #include "server.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +7,7 @@
 
 #include "common/deadline.h"
 #include "common/secret.h"
+#include "wire.h"
 
 enum { TEXT_MOST = 512 << 20 };
 
@@ -20,7 +18,8 @@ typedef enum durability {
 } durability;
 
 struct avout__redis_connection {
-    redisContext *context;
+    redisContext *context; /* whose socket we use, and whose parser */
+    avout__redis_wire wire;
     const avout__redis_address *address;
     durability durability;
     bool is_broken;
@@ -34,18 +33,6 @@ static avout_status say(avout__redis_connection *c, avout_status status, const c
     char text[300];
     avout__plugin_hide(text, sizeof text, message, c->address->password);
     return avout_fail(status, "%s", *text ? text : "the connection broke");
-}
-
-static avout_status too_late(avout__redis_connection *c)
-{
-    c->is_broken = true; /* its answer may come yet */
-    return avout_fail(AVOUT_ETIMEOUT, "no answer in time");
-}
-
-static avout_status broken(avout__redis_connection *c)
-{
-    c->is_broken = true;
-    return say(c, AVOUT_ECONNECTION, c->context->errstr);
 }
 
 avout_status avout__redis_strange(avout__redis_connection *c)
@@ -111,33 +98,26 @@ avout_status avout__redis_check_size(size_t length)
 
 /* ---- commands ------------------------------------------------------------------------------------------ */
 
-static bool wait_for(const redisContext *context, short events, int64_t deadline_ms)
+static avout_status send_command(avout__redis_connection *c, int count, const char **words,
+                                 const size_t *lengths, int64_t deadline_ms)
 {
-    struct pollfd polled = {context->fd, events, 0};
-    for (;;) {
-        int ready = poll(&polled, 1, (int)avout__plugin_left_ms(deadline_ms, 0, 1000000));
-        if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
-        if (avout__plugin_passed(deadline_ms)) return false;
-    }
-}
-
-static avout_status send_all(avout__redis_connection *c, int64_t deadline_ms)
-{
-    for (int done = 0; !done;) {
-        if (redisBufferWrite(c->context, &done) != REDIS_OK) return broken(c);
-        if (!done && !wait_for(c->context, POLLOUT, deadline_ms)) return too_late(c);
-    }
-    return AVOUT_OK;
+    char *text = NULL;
+    long long length = redisFormatCommandArgv(&text, count, words, lengths);
+    if (length < 0) return avout_fail(AVOUT_ENOMEM, "out of memory");
+    avout_status status = avout__redis_wire_send(&c->wire, text, (size_t)length, deadline_ms);
+    redisFreeCommand(text);
+    return status;
 }
 
 static avout_status receive(redisReply **reply, avout__redis_connection *c, int64_t deadline_ms)
 {
     void *got = NULL;
     for (;;) {
-        if (redisGetReplyFromReader(c->context, &got) != REDIS_OK) return broken(c);
+        if (redisGetReplyFromReader(c->context, &got) != REDIS_OK)
+            return say(c, AVOUT_ECONNECTION, c->context->errstr);
         if (got) break;
-        if (!wait_for(c->context, POLLIN, deadline_ms)) return too_late(c);
-        if (redisBufferRead(c->context) != REDIS_OK) return broken(c);
+        avout_status status = avout__redis_wire_receive(&c->wire, c->context->reader, deadline_ms);
+        if (status) return status;
     }
     *reply = got;
     return AVOUT_OK;
@@ -147,10 +127,15 @@ avout_status avout__redis_command(redisReply **reply, avout__redis_connection *c
                                   const char **words, const size_t *lengths, int64_t deadline_ms)
 {
     *reply = NULL;
-    c->was_answered = false;
-    if (redisAppendCommandArgv(c->context, count, words, lengths) != REDIS_OK) return broken(c);
-    avout_status status = send_all(c, deadline_ms);
-    if (!status) status = receive(reply, c, deadline_ms);
+    avout_status status = send_command(c, count, words, lengths, deadline_ms);
+    bool unsent = status == AVOUT_ECONNECTION; /* it may have said why it hung up */
+    if (!status || unsent) status = receive(reply, c, deadline_ms);
+    c->is_broken = c->is_broken || unsent || status; /* its answer may come yet */
+    if (!status && unsent && (*reply)->type != REDIS_REPLY_ERROR) {
+        freeReplyObject(*reply);
+        *reply = NULL;
+        status = avout_fail(AVOUT_ECONNECTION, "the server hung up");
+    }
     c->was_answered = !status;
     if (status || (*reply)->type != REDIS_REPLY_ERROR) return status;
     status = failed(c, *reply);
@@ -297,18 +282,16 @@ static avout_status open_socket(avout__redis_connection *c, int64_t deadline_ms)
     c->context = a->is_unix ? redisConnectUnixWithTimeout(a->host, limit)
                             : redisConnectWithTimeout(a->host, a->port, limit);
     if (!c->context) return avout_fail(AVOUT_ENOMEM, "out of memory");
-    if (c->context->err) return avout__plugin_passed(deadline_ms) ? too_late(c) : broken(c);
-    int flags = fcntl(c->context->fd, F_GETFL);
-    if (flags < 0 || fcntl(c->context->fd, F_SETFL, flags | O_NONBLOCK) ||
-        fcntl(c->context->fd, F_SETFD, FD_CLOEXEC))
-        return avout_fail(AVOUT_ESYSTEM, "fcntl failed");
-    c->context->flags &= ~REDIS_BLOCK;
-    return AVOUT_OK;
+    if (c->context->err && avout__plugin_passed(deadline_ms))
+        return avout_fail(AVOUT_ETIMEOUT, "no answer in time");
+    if (c->context->err) return say(c, AVOUT_ECONNECTION, c->context->errstr);
+    return avout__redis_wire_open(&c->wire, c->context->fd, a, deadline_ms);
 }
 
 static void close_connection(void *used)
 {
     avout__redis_connection *c = used;
+    avout__redis_wire_close(&c->wire);
     redisFree(c->context);
     free(c);
 }
@@ -328,7 +311,7 @@ static avout_status connect_to(void **made, void *server, int64_t deadline_ms)
 static bool is_usable(void *used)
 {
     const avout__redis_connection *c = used;
-    return !c->is_broken && !c->context->err;
+    return !c->is_broken;
 }
 
 /* ---- the pool ------------------------------------------------------------------------------------------ */

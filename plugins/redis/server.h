@@ -1,5 +1,5 @@
 /* The pool of connections to a Redis server that all containers of the process share, and commands with a
- * deadline on them: hiredis writes and parses, we wait. */
+ * deadline on them. */
 #ifndef PLUGINS_REDIS_SERVER_H
 #define PLUGINS_REDIS_SERVER_H
 

@@ -316,7 +316,7 @@ TEST(certificates_are_verified)
     unsetenv("SSL_CERT_FILE");
     check_init(AVOUT_EAUTH, place);
     CHECK_CONTAINS("certificate", avout_error_detail());
-    snprintf(certificate, sizeof certificate, "%s/certificate", test_server_directory(server));
+    snprintf(certificate, sizeof certificate, "%s/ca", test_server_directory(server));
     setenv("CURL_CA_BUNDLE", certificate, 1);
     avout_versioned_container *c = open_at(place);
     CHECK_OK(set_text(c, "v-1", "1"));

@@ -58,6 +58,47 @@ static void tell(const test_server *server, const char *command)
     redisFree(redis);
 }
 
+static avout_value large_value(void)
+{
+    size_t size = 8 << 20;
+    char *text = malloc(size);
+    CHECK(text);
+    memset(text, 'x', size);
+    avout_value value = avout_string_n(text, size);
+    free(text);
+    return value;
+}
+
+/* Many writes on a connection that is no more: to be made again, without a signal that ends the program. */
+TEST(a_large_value_survives_that_the_server_hangs_up)
+{
+    test_server *server = database_start();
+    avout_versioned_container *c = open_at(test_server_port(server), DATABASE_ONE);
+    avout_value value = large_value();
+    for (int i = 0; i < 5; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "large-%d", i);
+        tell(server, "CLIENT KILL TYPE normal SKIPME yes");
+        CHECK_OK(c->ops->set_state_at(c, name, value, TIMEOUT_MS));
+    }
+    avout_release(value);
+    c->ops->close(c);
+}
+
+/* It hangs up in the middle of such a value, and has said why. */
+TEST(a_value_that_is_too_large_for_the_server_is_told)
+{
+    test_server *server = database_start();
+    avout_versioned_container *c = open_at(test_server_port(server), "");
+    avout_value value = large_value();
+    tell(server, "CONFIG SET proto-max-bulk-len 1mb");
+    for (int i = 0; i < 10; i++)
+        CHECK_STATUS(AVOUT_ELIMIT, c->ops->set_state_at(c, "large-1", value, 2000));
+    CHECK_OK(set_int(c, "small-1", 1, TIMEOUT_MS));
+    avout_release(value);
+    c->ops->close(c);
+}
+
 /* Neither what is absent nor what is to be written is a replica's to say. */
 TEST(a_replica_is_not_asked)
 {

@@ -306,7 +306,7 @@ TEST(addresses_are_read_or_refused)
                                       "redis://u:sesame@h?prefix=%zz",
                                       "redis://u:ses%@h",
                                       "redis://[::1",
-                                      "rediss://u:sesame@h",
+                                      "redis://u:sesame@h?cacert=/ca",
                                       "unix://",
                                       "unix://socket",
                                       "redis://u:12?sesame=1@h",
@@ -317,6 +317,7 @@ TEST(addresses_are_read_or_refused)
                 {"redis://h:1/2?prefix=p", "h:1/2/p"},
                 {"redis://u:p%40@w/@h?db=4&prefix=", "h:6379/4/"},
                 {"redis://[::1]:7/", "::1:7/0/avout:"},
+                {"rediss://u:p@h?cert=/c&cert_key=/k&cacert=/ca", "h:6379/0/avout:"},
                 {"unix://u:p@/a%20b?db=1", "/a b/1/avout:"}};
     avout_versioned_container *c;
     CHECK_STATUS(AVOUT_EINVAL, avout_redis_container(&c, NULL));

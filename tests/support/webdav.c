@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/certificates.h"
 #include "support/test.h"
 
 #define NGINX "/usr/sbin/nginx" /* not in everybody's PATH */
@@ -84,39 +84,12 @@ static void command(test_command *command, const char *directory, int port)
     add_command(command, directory, port, "", "");
 }
 
-static void make_certificate(const char *directory)
-{
-    char key[300], certificate[300];
-    snprintf(key, sizeof key, "%s/key", directory);
-    snprintf(certificate, sizeof certificate, "%s/certificate", directory);
-    char *openssl[] = {(char[]){"openssl"},
-                       (char[]){"req"},
-                       (char[]){"-x509"},
-                       (char[]){"-newkey"},
-                       (char[]){"ec"},
-                       (char[]){"-pkeyopt"},
-                       (char[]){"ec_paramgen_curve:P-256"},
-                       (char[]){"-nodes"},
-                       (char[]){"-subj"},
-                       (char[]){"/CN=avout"},
-                       (char[]){"-addext"},
-                       (char[]){"subjectAltName=IP:127.0.0.1"},
-                       (char[]){"-keyout"},
-                       key,
-                       (char[]){"-out"},
-                       certificate,
-                       NULL};
-    int status;
-    if (!test_in_path("openssl")) test_skip("no openssl in PATH: install openssl");
-    CHECK(waitpid(test_spawn(directory, openssl), &status, 0) > 0 && !status);
-}
-
 static void command_tls(test_command *command, const char *directory, int port)
 {
     char more[800];
-    make_certificate(directory);
+    test_certificates_make(directory, "IP:127.0.0.1");
     snprintf(more, sizeof more,
-             "    ssl_certificate %s/certificate;\n    ssl_certificate_key %s/key;\n", directory,
+             "    ssl_certificate %s/server;\n    ssl_certificate_key %s/server.key;\n", directory,
              directory);
     add_command(command, directory, port, " ssl", more);
 }

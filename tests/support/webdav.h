@@ -13,8 +13,7 @@
 
 /* Skips the test where there is no nginx with that module. */
 test_server *test_webdav_start(void);
-/* The same with TLS, for 127.0.0.1; its certificate is signed by itself, and DIRECTORY/certificate. Also skips
- * where there is no openssl. */
+/* The same with TLS, for 127.0.0.1, and certificates (support/certificates.h) in its directory. */
 test_server *test_webdav_start_tls(void);
 /* "http://127.0.0.1:PORT/PATH" into the buffer, which is returned. */
 enum { TEST_PLACE = 200 };

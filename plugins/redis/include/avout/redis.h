@@ -21,6 +21,7 @@ AVOUT_BEGIN
 /* A container for the values of one atom or ref. `place` is
  *
  *     redis://user:password@host:6379/0?prefix=plans:       the defaults: port 6379, database 0, avout:
+ *     rediss://user:password@host?cacert=/etc/redis/ca.crt  with TLS
  *     redis://:password@host                                the password of the user `default`
  *     unix:///run/redis/redis.sock?db=2                     with user:password@ before the path, if need be
  *
@@ -29,7 +30,13 @@ AVOUT_BEGIN
  * versions. All containers of the process with the same address, but for the prefix, share one pool of
  * connections. The string is copied; its password is in no message.
  *
- * The server is asked directly, and has to be the primary; it may have replicas. Redis Cluster, Sentinel and TLS
+ * With TLS (1.2 and later) the server's certificate is verified, always, with the host's name or number: against
+ * the authorities in the file that `cacert` names (PEM), else those of the system, which SSL_CERT_FILE and
+ * SSL_CERT_DIR in the environment replace. `cert` and `cert_key` name the files with our own certificate and its key,
+ * without a passphrase, where the server asks for one (Redis does, unless tls-auth-clients is no). They are read
+ * for each connection. AVOUT_EAUTH: a certificate is refused, or a file cannot be used.
+ *
+ * The server is asked directly, and has to be the primary; it may have replicas. Redis Cluster and Sentinel
  * are not supported. Values have less than 512 MB, the server's limit.
  *
  * Does not connect. Later calls keep their deadlines, but for the resolution of names, and go on when

@@ -1,0 +1,163 @@
+/* Containers on servers that want TLS and a password: who has the right authority and password gets in; with
+ * another authority, another host name or another password a ref is refused with a status and a message
+ * that names the container, and has nothing secret in it.
+ * Test-tags: single */
+#include <stdlib.h>
+
+#include "avout/http.h"
+#include "avout/mongo.h"
+#include "avout/postgres.h"
+#include "avout/redis.h"
+#include "avout/sys/container.h"
+#include "support/mongodb.h"
+#include "support/postgres.h"
+#include "support/redis.h"
+#include "support/suite.h"
+#include "support/webdav.h"
+
+enum { TIMEOUT_MS = 5000 };
+
+__attribute__((constructor)) static void use(void)
+{
+    suite_use(suite_mem_url);
+}
+
+typedef avout_status open_fn(avout_versioned_container **container, const char *place);
+
+static avout_status open_ref(avout_ref **ref, avout_client *client, open_fn *open,
+                             const char *place)
+{
+    avout_versioned_container *c;
+    CHECK_OK(open(&c, place));
+    CHECK(!strstr(c->place, "sesame") && !strchr(c->place, '@'));
+    return avout_distributed_ref(ref, client, "/far", c, avout_int(0), NULL);
+}
+
+static avout_status bump(avout_txn *txn, void *payload)
+{
+    return avout_alter(txn, payload, suite_plus, &suite_one);
+}
+
+static void check_works(open_fn *open, const char *place)
+{
+    avout_client *client = suite_connect();
+    avout_ref *ref;
+    CHECK_OK(open_ref(&ref, client, open, place));
+    for (int i = 0; i < 3; i++) CHECK_OK(avout_dosync(client, bump, ref, NULL));
+    CHECK_INT(3, suite_ref_int(ref));
+    avout_ref_close(ref);
+    CHECK_OK(avout_destroy(client, "/far"));
+    suite_close(client);
+}
+
+/* At once: what is refused stays refused. */
+static void check_refused(open_fn *open, const char *kind, const char *place, const char *why)
+{
+    const avout_options within = {.timeout_ms = TIMEOUT_MS};
+    avout_client *client = suite_connect_with(&within);
+    avout_ref *ref;
+    double start = test_seconds();
+    CHECK_STATUS(AVOUT_EAUTH, open_ref(&ref, client, open, place));
+    CHECK(test_seconds() - start < 2);
+    const char *detail = avout_error_detail();
+    fprintf(stderr, "# %s\n", detail);
+    CHECK_CONTAINS(test_server_text("/far: container %s at ", kind), detail);
+    CHECK_CONTAINS(why, detail);
+    CHECK(!strstr(detail, "sesame"));
+    suite_close(client);
+}
+
+/* As on every machine whose administrator has added an authority. */
+static void trust(const test_server *server)
+{
+    setenv("SSL_CERT_FILE", test_server_text("%s/ca", test_server_directory(server)), 1);
+}
+
+/* ---- Redis ---------------------------------------------------------------------------------------------- */
+
+static const char *redis_place(const test_server *server, const char *user, const char *host,
+                               const char *files)
+{
+    return test_server_text("rediss://%s@%s:%d?db=0%s", user, host, test_server_port(server),
+                            files);
+}
+
+static void refuse_redis(const char *place, const char *why)
+{
+    check_refused(avout_redis_container, "redis", place, why);
+}
+
+TEST(redis_with_certificates_of_both)
+{
+    test_server *server = test_redis_start_tls("IP:127.0.0.1", true);
+    const char *at = test_server_directory(server);
+    const char *good =
+        test_server_text("&cacert=%s/ca&cert=%s/client&cert_key=%s/client.key", at, at, at);
+    check_works(avout_redis_container, redis_place(server, "ann:open%25sesame", "127.0.0.1", good));
+    refuse_redis(redis_place(server, "ann:close%25sesame", "127.0.0.1", good), "WRONGPASS");
+    refuse_redis(redis_place(server, "ben:open%25sesame", "127.0.0.1", good), "WRONGPASS");
+    refuse_redis(redis_place(server, "ann:open%25sesame", "localhost", good), "mismatch");
+    refuse_redis(redis_place(server, "ann:open%25sesame", "127.0.0.1",
+                             test_server_text("&cacert=%s/stranger", at)),
+                 "certificate");
+    refuse_redis(redis_place(server, "ann:open%25sesame", "127.0.0.1", ""), "certificate");
+    refuse_redis(redis_place(server, "ann:open%25sesame", "127.0.0.1",
+                             test_server_text("&cacert=%s/ca", at)),
+                 "certificate");
+    refuse_redis(redis_place(server, "ann:open%25sesame", "127.0.0.1",
+                             test_server_text("&cacert=%s/ca&cert=%s/client&cert_key=%s/ca.key", at,
+                                              at, at)),
+                 "key");
+    refuse_redis(redis_place(server, "ann:open%25sesame", "127.0.0.1",
+                             test_server_text("&cacert=%s/none", at)),
+                 "cacert");
+}
+
+TEST(redis_by_its_name)
+{
+    test_server *server = test_redis_start_tls("DNS:localhost", false);
+    const char *good = test_server_text("&cacert=%s/ca", test_server_directory(server));
+    check_works(avout_redis_container, redis_place(server, "ann:open%25sesame", "localhost", good));
+    refuse_redis(redis_place(server, "ann:open%25sesame", "127.0.0.1", good), "mismatch");
+    trust(server);
+    check_works(avout_redis_container, redis_place(server, "ann:open%25sesame", "localhost", ""));
+}
+
+static avout_value large_value(void)
+{
+    size_t size = 5 << 20;
+    char *text = malloc(size);
+    CHECK(text);
+    for (size_t i = 0; i < size; i++) text[i] = (char)('a' + i % 23);
+    avout_value value = avout_string_n(text, size);
+    free(text);
+    return value;
+}
+
+/* What is more than goes at once; who hangs up, stops or never shakes hands. */
+TEST(redis_in_bad_times)
+{
+    test_server *server = test_redis_start_tls("DNS:localhost", false);
+    avout_value large = large_value(), back;
+    avout_versioned_container *c;
+    trust(server);
+    CHECK_OK(avout_redis_container(&c, redis_place(server, "ann:open%25sesame", "localhost", "")));
+    CHECK_OK(c->ops->set_state_at(c, "large-1", large, TIMEOUT_MS));
+    CHECK_OK(c->ops->get_state_at(&back, c, "large-1", TIMEOUT_MS));
+    CHECK(avout_value_equal(large, back));
+    avout_release(back);
+    test_server_pause(server);
+    CHECK_STATUS(AVOUT_ETIMEOUT, c->ops->set_state_at(c, "large-2", large, 150));
+    test_server_kill(server);
+    CHECK_STATUS(AVOUT_ECONNECTION, c->ops->set_state_at(c, "large-3", large, 150));
+    test_server_restart(server);
+    CHECK_OK(c->ops->set_state_at(c, "large-4", large, TIMEOUT_MS));
+    avout_release(large);
+    c->ops->close(c);
+    CHECK_OK(avout_redis_container(
+        &c, test_server_text("rediss://ann:sesame@127.0.0.1:%d", test_silent_port(true))));
+    double start = test_seconds();
+    CHECK_STATUS(AVOUT_ETIMEOUT, c->ops->init(c, 150));
+    CHECK(test_seconds() - start < 1);
+    c->ops->close(c);
+}
