@@ -1,8 +1,9 @@
-/* Bids: from the wish to the end of the node. The states and the rules are in bid.h.
+/* Bids: from the wish to the end of the node. The states and the rules are in bid.h; places in the queue in
+ * bid_place.c.
  *
  * Making a bid is one run: [multi: create it, set a slot] [list]. The list is answered right behind the multi
  * and tells the place: what fits at once takes one round trip. */
-#include "lock/bid.h"
+#include "lock/bid_part.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -12,12 +13,7 @@
 #include "store/check.h"
 #include "base/banned.h"
 
-enum { PATH_ROOM = AVOUT__NODE_MAX + AVOUT__CLAIM_NAME };
-
 static void bid_send(avout__bid *bid);
-static void bid_ask(avout__bid *bid, bool watch);
-static void bid_end(avout__bid *bid);
-static void bid_delete(avout__bid *bid);
 
 /* ---- life ------------------------------------------------------------------------------------------ */
 
@@ -47,24 +43,20 @@ static void leave_granted(avout__bid *bid)
 
 static void free_when_done(avout__bid *bid)
 {
-    if (bid->state != AVOUT__CLAIM_GONE || bid->replies || avout__link_linked(&bid->link)) return;
+    if (bid->state != AVOUT__CLAIM_GONE || bid->asker.replies || avout__link_linked(&bid->link))
+        return;
     avout__list_append(&bid->pool->room->pools->gone, &bid->link);
 }
 
 /* The node is gone, or given up. */
 static void bid_gone(avout__bid *bid, avout_status status, const char *detail)
 {
-    avout__returner *returner = bid->returner;
     AVOUT__ASSERT(!bid->bidder);
     leave_granted(bid);
-    bid->returner = NULL;
     bid->state = AVOUT__CLAIM_GONE;
     avout__link_remove(&bid->link);
     free_when_done(bid);
-    if (!returner) return;
-    returner->status = status;
-    snprintf(returner->detail, sizeof returner->detail, "%s", detail ? detail : "");
-    avout__latch_open(&returner->latch);
+    avout__ending_over(&bid->ending, status, detail);
 }
 
 /* The bidder, which has no bid from now on; NULL: nobody wanted it. */
@@ -76,15 +68,15 @@ static avout__bidder *take_bidder(avout__bid *bid)
     return bidder;
 }
 
-static void bid_fail(avout__bid *bid, avout_status status, const char *detail)
+void avout__bid_fail(avout__bid *bid, avout_status status, const char *detail)
 {
     avout__bidder *bidder = take_bidder(bid);
     if (bidder) bidder->ops->failed(bidder, status, detail ? detail : avout_status_text(status));
 }
 
-static void bid_path(char path[PATH_ROOM], const avout__bid *bid, const char *name)
+void avout__bid_path(char path[AVOUT__BID_PATH], const avout__bid *bid, const char *name)
 {
-    snprintf(path, PATH_ROOM, "%s/%s", bid->pool->path, name);
+    snprintf(path, AVOUT__BID_PATH, "%s/%s", bid->pool->path, name);
 }
 
 void avout__bidder_start(avout__bidder *bidder)
@@ -99,15 +91,20 @@ void avout__bidder_start(avout__bidder *bidder)
 static avout__bid *bid_again(avout__bid *bid, bool made_again)
 {
     avout__bidder *bidder = take_bidder(bid);
+    avout__retry retry = bid->asker.retry;
     bid_gone(bid, AVOUT_OK, NULL);
     if (!bidder) return NULL;
     avout__bid *again = bidder->bid = bid_new(bidder);
-    if (again) again->made_again = made_again;
-    else bidder->ops->failed(bidder, AVOUT_ENOMEM, avout_status_text(AVOUT_ENOMEM));
+    if (!again) {
+        bidder->ops->failed(bidder, AVOUT_ENOMEM, avout_status_text(AVOUT_ENOMEM));
+        return NULL;
+    }
+    again->made_again = made_again;
+    again->asker.retry = retry;
     return again;
 }
 
-static void bid_restart(avout__bid *bid, bool made_again)
+void avout__bid_restart(avout__bid *bid, bool made_again)
 {
     avout__bid *again = bid_again(bid, made_again);
     if (again) bid_send(again);
@@ -115,88 +112,32 @@ static void bid_restart(avout__bid *bid, bool made_again)
 
 /* ---- replies ----------------------------------------------------------------------------------------- */
 
-typedef struct bid_order {
-    avout__bid *bid;
-    int64_t sent_ns;
-    uint32_t turn;
-    bool watch;
-} bid_order;
-
-/* Counts as on its way from now on: to be submitted, or taken back. */
-static bid_order *order_new(avout__bid *bid)
+void avout__bid_reply_end(avout__order *order)
 {
-    bid_order *order = avout__alloc(sizeof *order);
-    if (!order) return NULL;
-    *order = (bid_order){bid, avout__lease_now_ns(), bid->turn, false};
-    bid->replies++;
-    atomic_fetch_add(&bid->pool->room->refs, 1);
-    return order;
+    free_when_done(order->owner);
+    avout__bids_sweep(order->room);
+    avout__order_end(order);
 }
 
-static void order_cancel(bid_order *order)
+bool avout__bid_request(avout__bid *bid, avout_request request)
 {
-    if (!order) return;
-    order->bid->replies--;
-    atomic_fetch_sub(&order->bid->pool->room->refs, 1); /* never the last: the caller has one */
-    avout__free(order);
-}
-
-static avout__bid *reply_begin(bid_order *order, const avout_reply *reply)
-{
-    avout__bid *bid = order->bid;
-    avout__locks *room = bid->pool->room;
-    avout__locks_lock(room);
-    avout__lease_extend(room, reply, order->sent_ns);
-    bid->replies--;
-    return bid;
-}
-
-static void reply_end(bid_order *order)
-{
-    avout__locks *room = order->bid->pool->room;
-    free_when_done(order->bid);
-    avout__bids_unlock(room);
-    avout__locks_unref(room);
-    avout__free(order);
-}
-
-/* Sends one request of the bid's; false: it will be tried again. */
-static bool send_one(avout__bid *bid, avout_request request)
-{
-    avout__locks *room = bid->pool->room;
-    bid_order *order = order_new(bid);
-    request.payload = order;
-    if (order && !avout__locks_submit(room, &request, 1)) return true;
-    order_cancel(order);
-    avout__locks_try_later(room);
-    return false;
-}
-
-static void ignored(const avout_reply *reply, void *payload)
-{
-    (void)reply, (void)payload;
+    return avout__order_send(bid->pool->room, request, bid, &bid->asker);
 }
 
 /* ---- the end of a bid ---------------------------------------------------------------------------------- */
 
 static void deleted(const avout_reply *reply, void *payload)
 {
-    avout__bid *bid = reply_begin(payload, reply);
-    bid->deleting = false;
+    avout__bid *bid = avout__order_begin(payload, reply);
+    avout_status status;
+    const char *detail;
+    bid->ending.deleting = false;
     if (bid->state == AVOUT__CLAIM_ENDING) {
-        bool missing = reply->status == AVOUT_ENOTFOUND;
-        if (!reply->status || (missing && bid->delete_unclear)) {
-            bid_gone(bid, AVOUT_OK, NULL);
-        } else if (missing) {
-            bid_gone(bid, AVOUT_ELOST, "its node had been removed by somebody else");
-        } else if (reply->status == AVOUT_ECLOSED) {
-            bid_gone(bid, AVOUT_ECLOSED, "the client is closed");
-        } else {
-            bid->delete_unclear = bid->delete_unclear || reply->maybe_done;
-            avout__locks_try_later(bid->pool->room);
-        }
+        if (avout__ending_told(&status, &detail, &bid->ending, reply))
+            bid_gone(bid, status, detail);
+        else avout__retry_later(bid->pool->room, &bid->asker.retry);
     }
-    reply_end(payload);
+    avout__bid_reply_end(payload);
 }
 
 /* The numbers of ZooKeeper's sequential children come to an end: the pool's node is made anew when nobody is
@@ -218,76 +159,27 @@ static void renew(const avout__bid *bid)
         {.kind = AVOUT_OP_CREATE, .path = pool->path, .bytes = text, .length = strlen(text)},
     };
     avout_request request = {
-        .kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = 2, .done = ignored};
+        .kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = 2, .done = avout__reply_ignored};
     (void)avout__locks_submit(pool->room, &request, 1);
 }
 
 static void bid_delete(avout__bid *bid)
 {
-    if (bid->deleting || !bid->pool->room->connected) return;
-    char path[PATH_ROOM];
-    bid_path(path, bid, bid->name);
+    if (bid->ending.deleting || !bid->pool->room->connected) return;
+    char path[AVOUT__BID_PATH];
+    avout__bid_path(path, bid, bid->name);
     avout_op op = {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
-    bid->deleting = send_one(
+    bid->ending.deleting = avout__bid_request(
         bid,
         (avout_request){.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = deleted});
-    if (bid->deleting) renew(bid);
+    if (bid->ending.deleting) renew(bid);
 }
 
-static void bid_end(avout__bid *bid)
+void avout__bid_end(avout__bid *bid)
 {
     leave_granted(bid);
     bid->state = AVOUT__CLAIM_ENDING;
     bid_delete(bid);
-}
-
-/* A node of this client's that none of its bids stands for (L2). */
-static void delete_orphans(avout__bid *bid, const char *const *names, size_t count)
-{
-    avout__pool *pool = bid->pool;
-    for (size_t i = 0; i < count; i++) {
-        avout__bid_name name;
-        if (!avout__bid_parse(&name, pool->kind, names[i]) ||
-            strcmp(name.is.client, pool->room->client_id) != 0)
-            continue;
-        bool known = false;
-        AVOUT__LIST_EACH(link, &pool->bids)
-        known = known || AVOUT__LINK_OF(link, avout__bid, link)->number == name.is.number;
-        if (known) continue;
-        char path[PATH_ROOM];
-        bid_path(path, bid, names[i]);
-        avout_op op = {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
-        avout_request request = {
-            .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = ignored};
-        (void)avout__locks_submit(pool->room, &request, 1);
-    }
-}
-
-/* ---- telling the next one -------------------------------------------------------------------------------- */
-
-static void bid_tell(avout__bid *bid);
-
-static void told(const avout_reply *reply, void *payload)
-{
-    avout__bid *bid = reply_begin(payload, reply);
-    bid->telling = false;
-    if (!reply->status || reply->status == AVOUT_ENOTFOUND) bid->tell = false;
-    else if (bid->state == AVOUT__CLAIM_GRANTED) avout__locks_try_later(bid->pool->room);
-    reply_end(payload);
-}
-
-static void bid_tell(avout__bid *bid)
-{
-    if (!bid->tell || bid->telling || !bid->pool->room->connected) return;
-    char path[PATH_ROOM];
-    bid_path(path, bid, bid->name);
-    avout_op op = {.kind = AVOUT_OP_SET,
-                   .path = path,
-                   .version = AVOUT_VERSION_ANY,
-                   .bytes = bid->bidder->bytes,
-                   .length = bid->bidder->length};
-    bid->telling = send_one(
-        bid, (avout_request){.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = told});
 }
 
 /* ---- its own node ------------------------------------------------------------------------------------------ */
@@ -302,21 +194,21 @@ static void bid_lost(avout__bid *bid)
 
 static void self_seen(const avout_reply *reply, void *payload)
 {
-    avout__bid *bid = reply_begin(payload, reply);
+    avout__bid *bid = avout__order_begin(payload, reply);
     if (reply->status) bid->minded = false;
     if (bid->state == AVOUT__CLAIM_GRANTED) {
         if (reply->status == AVOUT_ENOTFOUND) bid_lost(bid);
-        else if (reply->status) avout__locks_try_later(bid->pool->room);
+        else if (reply->status) avout__retry_later(bid->pool->room, &bid->asker.retry);
     }
-    reply_end(payload);
+    avout__bid_reply_end(payload);
 }
 
 static void bid_mind(avout__bid *bid)
 {
     if (bid->minded || bid->state != AVOUT__CLAIM_GRANTED || !bid->pool->room->connected) return;
-    char path[PATH_ROOM];
-    bid_path(path, bid, bid->name);
-    bid->minded = send_one(
+    char path[AVOUT__BID_PATH];
+    avout__bid_path(path, bid, bid->name);
+    bid->minded = avout__bid_request(
         bid, (avout_request){
                  .kind = AVOUT_REQUEST_EXISTS, .watch = true, .path = path, .done = self_seen});
 }
@@ -328,217 +220,24 @@ static void event_of_self(avout__bid *bid, avout_node_event event)
     else if (bid->state == AVOUT__CLAIM_GRANTED) bid_lost(bid);
 }
 
-/* ---- the place in the queue ------------------------------------------------------------------------------- */
-
-static avout__place place_of(const avout__bid *bid, const char *const *names, size_t count)
-{
-    avout__place place = {0};
-    avout__bid_name mine = {0}, other;
-    int64_t last = INT64_MIN;
-    const char *client = bid->pool->room->client_id;
-    for (size_t i = 0; i < count && !place.mine; i++)
-        if (avout__bid_parse(&mine, bid->pool->kind, names[i]) && mine.is.number == bid->number &&
-            !strcmp(mine.is.client, client))
-            place.mine = names[i];
-    for (size_t i = 0; i < count && place.mine; i++) {
-        if (names[i] == place.mine || !avout__bid_parse(&other, bid->pool->kind, names[i]))
-            continue;
-        int order = avout__sequence_compare(other.is.sequence, mine.is.sequence);
-        place.doubtful = place.doubtful || order == 0;
-        place.followed = place.followed || order > 0;
-        if (order >= 0) continue;
-        place.taken += other.permits;
-        if (other.is.sequence < last) continue;
-        place.before = names[i];
-        last = other.is.sequence;
-    }
-    return place;
-}
-
-/* It fits. What was told before a long pause may not be so any more: then it asks again, after a heartbeat,
- * whose answer says that the session lives (L4). */
-static void arrive(avout__bid *bid, const avout__place *place)
-{
-    avout__locks *room = bid->pool->room;
-    if (!avout__lease_gives(room)) {
-        bid->waiting = false;
-        avout__lease_ask(room);
-        return;
-    }
-    bid->state = AVOUT__CLAIM_GRANTED;
-    avout__tender_granted(room);
-    bid->tell = place->followed && bid->pool->kind == AVOUT__SEMAPHORE;
-    bid_tell(bid);
-    bid->bidder->ops->granted(bid->bidder);
-}
-
-static void before_seen(const avout_reply *reply, void *payload)
-{
-    const bid_order *order = payload;
-    uint32_t turn = order->turn;
-    avout__bid *bid = reply_begin(payload, reply);
-    if (bid->state == AVOUT__CLAIM_PLACED && bid->waiting && bid->turn == turn) {
-        bool gone = reply->status == AVOUT_ENOTFOUND;
-        bool set = !reply->status && reply->stat.version > 0 && !bid->heard;
-        if (reply->status || set) bid->waiting = false;
-        if (set) bid->heard = true;
-        if (gone || set) bid_ask(bid, true);
-        else if (reply->status) avout__locks_try_later(bid->pool->room);
-    }
-    reply_end(payload);
-}
-
-static void wait_behind(avout__bid *bid, const char *before)
-{
-    char path[PATH_ROOM];
-    if (strcmp(bid->before, before) != 0) bid->heard = false;
-    snprintf(bid->before, sizeof bid->before, "%s", before);
-    bid_path(path, bid, before);
-    bid->turn++;
-    bid->first = false;
-    bid->waiting = send_one(
-        bid, (avout_request){
-                 .kind = AVOUT_REQUEST_GET, .watch = true, .path = path, .done = before_seen});
-}
-
-/* `stat`: of the pool's node, as it was when the names were read. */
-static bool permits_known(const avout__pool *pool, const avout_stat *stat)
-{
-    return pool->kind == AVOUT__ELECTION ||
-           (pool->known && pool->created == stat->created && pool->version == stat->version);
-}
-
-/* `watched`: the children are, since these names were read. */
-static void judge(avout__bid *bid, const avout__place *place, const avout_stat *stat, bool watched)
-{
-    avout__pool *pool = bid->pool;
-    bool semaphore = pool->kind == AVOUT__SEMAPHORE;
-    if (semaphore && pool->unknown) {
-        bid_fail(bid, pool->unknown, "what the store has under that name is no semaphore");
-        pool->unknown = AVOUT_OK; /* whoever comes next asks again */
-        bid_end(bid);
-        return;
-    }
-    if (!permits_known(pool, stat)) {
-        pool->known = false;
-        bid_ask(bid, bid->first);
-        return;
-    }
-    uint64_t limit = semaphore ? pool->permits : 1;
-    if (place->taken + bid->permits <= limit) {
-        arrive(bid, place);
-    } else if (bid->permits > limit || bid->bidder->only_now) {
-        bool never = bid->permits > limit;
-        bid_fail(bid, never ? AVOUT_ELIMIT : AVOUT_EBUSY,
-                 never ? "there are fewer permits than that" : NULL);
-        bid_end(bid);
-    } else if (!semaphore || place->taken > limit) {
-        wait_behind(bid, place->before);
-    } else if (watched && pool->armed) {
-        bid->first = bid->waiting = true;
-    } else {
-        bid->first = true;
-        bid_ask(bid, true);
-    }
-}
-
-static void place_bid(avout__bid *bid, const avout_reply *reply, bool watched)
-{
-    delete_orphans(bid, reply->names, reply->name_count);
-    avout__place place = place_of(bid, reply->names, reply->name_count);
-    if (!place.mine) {
-        bid_restart(bid, false); /* somebody has removed it */
-        return;
-    }
-    snprintf(bid->name, sizeof bid->name, "%s", place.mine);
-    if (place.doubtful)
-        bid_fail(bid, AVOUT_ELIMIT,
-                 "its queue's numbers are used up; they begin anew when nobody has any or waits, "
-                 "and nothing else is below its node");
-    if (!bid->bidder) {
-        bid_end(bid);
-        return;
-    }
-    if (bid->bidder->ops->placed) bid->bidder->ops->placed(bid->bidder);
-    judge(bid, &place, &reply->stat, watched);
-}
-
-static void listed(const avout_reply *reply, void *payload)
-{
-    const bid_order *order = payload;
-    uint32_t turn = order->turn;
-    bool watched = order->watch;
-    avout__bid *bid = reply_begin(payload, reply);
-    if (bid->turn == turn) {
-        bid->asking = false;
-        if (bid->state == AVOUT__CLAIM_PLACED) {
-            if (!reply->status) place_bid(bid, reply, watched);
-            else if (reply->status == AVOUT_ENOTFOUND) bid_restart(bid, false);
-            else avout__locks_try_later(bid->pool->room);
-        }
-    }
-    reply_end(payload);
-}
-
-static void pool_seen(const avout_reply *reply, void *payload)
-{
-    const bid_order *order = payload;
-    bool watched = order->watch;
-    avout__bid *bid = reply_begin(payload, reply);
-    avout__pool *pool = bid->pool;
-    if (!reply->status) {
-        bool armed = pool->armed;
-        avout__pool_learn(pool, reply);
-        pool->armed = armed || watched;
-    }
-    reply_end(payload);
-}
-
-/* Asks for the names, and for the pool's bytes where they are not known or not watched but should be. */
-static void bid_ask(avout__bid *bid, bool watch)
-{
-    avout__pool *pool = bid->pool;
-    bid->waiting = false;
-    if (!pool->room->connected || bid->asking) return;
-    bool semaphore = pool->kind == AVOUT__SEMAPHORE;
-    bool learn = semaphore && (!pool->known || (watch && !pool->armed));
-    watch = watch && semaphore;
-    bid->turn++;
-    bid_order *list = order_new(bid), *get = learn ? order_new(bid) : NULL;
-    avout_status status = list && (get || !learn) ? AVOUT_OK : AVOUT_ENOMEM;
-    if (!status) {
-        list->watch = watch;
-        if (get) get->watch = watch;
-        avout_request requests[2] = {{.kind = AVOUT_REQUEST_GET,
-                                      .watch = watch,
-                                      .path = pool->path,
-                                      .done = pool_seen,
-                                      .payload = get},
-                                     {.kind = AVOUT_REQUEST_LIST,
-                                      .watch = watch,
-                                      .path = pool->path,
-                                      .done = listed,
-                                      .payload = list}};
-        status = avout__locks_submit(pool->room, learn ? requests : requests + 1, 1 + learn);
-    }
-    bid->asking = !status;
-    if (!status) return;
-    order_cancel(list);
-    order_cancel(get);
-    avout__locks_try_later(pool->room);
-}
-
 /* ---- making ---------------------------------------------------------------------------------------------------- */
+
+/* Nothing was refused but for want of a connection, the loss of which is about to be told. */
+static void bid_later(avout__bid *bid)
+{
+    avout__bid *again = bid_again(bid, bid->made_again);
+    if (again) avout__retry_later(again->pool->room, &again->asker.retry);
+}
 
 static void bid_refused(avout__bid *bid, const avout_reply *reply)
 {
     bool missing = reply->status == AVOUT_ENOTFOUND;
     if (missing && bid->pool->kind == AVOUT__ELECTION && !bid->made_again) {
         avout__pool_make_again(bid->pool);
-        bid_restart(bid, true);
+        avout__bid_restart(bid, true);
         return;
     }
-    bid_fail(bid, reply->status, missing ? "it has been removed" : reply->detail);
+    avout__bid_fail(bid, reply->status, missing ? "it has been removed" : reply->detail);
     bid_gone(bid, AVOUT_OK, NULL);
 }
 
@@ -547,7 +246,7 @@ static void created(avout__deed *deed, avout__deed_end end, const avout_reply *r
 {
     avout__bid *bid = AVOUT__LINK_OF(deed, avout__bid, deed);
     avout__locks *room = bid->pool->room;
-    bid->replies--;
+    bid->asker.replies--;
     if (bid->state == AVOUT__CLAIM_GONE) { /* the client is closed */
         free_when_done(bid);
         avout__bids_sweep(room);
@@ -559,15 +258,14 @@ static void created(avout__deed *deed, avout__deed_end end, const avout_reply *r
         bid->point = point;
         if (reply)
             snprintf(bid->name, sizeof bid->name, "%s", strrchr(reply->results[0].path, '/') + 1);
-        if (*bid->name && !bid->bidder) bid_end(bid);
-        else bid_ask(bid, false); /* unless it is on its way */
+        if (*bid->name && !bid->bidder) avout__bid_end(bid);
+        else avout__bid_ask(bid, false); /* unless it is on its way */
         break;
     case AVOUT__DEED_NOT:
-        if (!reply) bid_restart(bid, bid->made_again);
-        else if (bid_again(bid, bid->made_again))
-            avout__locks_try_later(room); /* or the connection's return does it */
+        if (!reply) avout__bid_restart(bid, bid->made_again);
+        else bid_later(bid);
         break;
-    case AVOUT__DEED_LOST: bid_restart(bid, false); break;
+    case AVOUT__DEED_LOST: avout__bid_restart(bid, false); break;
     case AVOUT__DEED_REFUSED: bid_refused(bid, reply); break;
     }
     free_when_done(bid);
@@ -578,26 +276,28 @@ static avout_status submit_bid(avout__bid *bid)
 {
     avout__pool *pool = bid->pool;
     const avout__bidder *bidder = bid->bidder;
-    char prefix[AVOUT__CLAIM_NAME], path[PATH_ROOM], permits[12] = "";
+    char prefix[AVOUT__CLAIM_NAME], path[AVOUT__BID_PATH], permits[12] = "";
     bool semaphore = pool->kind == AVOUT__SEMAPHORE;
     if (semaphore) snprintf(permits, sizeof permits, "%" PRIu32, bid->permits);
     snprintf(prefix, sizeof prefix, "%s%c-%s-%" PRIu64 "-", permits, semaphore ? 'p' : 'e',
              pool->room->client_id, bid->number);
-    bid_path(path, bid, prefix);
+    avout__bid_path(path, bid, prefix);
     avout_op op = {.kind = AVOUT_OP_CREATE,
                    .ephemeral = true,
                    .sequential = true,
                    .path = path,
                    .bytes = bidder->bytes,
                    .length = bidder->length};
-    bid->turn++;
-    bid_order *order = order_new(bid);
+    bid->asker.turn++;
+    avout__order *order = avout__order_new(pool->room, bid, &bid->asker);
     if (!order) return AVOUT_ENOMEM;
-    avout_request list = {
-        .kind = AVOUT_REQUEST_LIST, .path = pool->path, .done = listed, .payload = order};
+    avout_request list = {.kind = AVOUT_REQUEST_LIST,
+                          .path = pool->path,
+                          .done = avout__bid_listed,
+                          .payload = order};
     bid->deed.ended = created;
     avout_status status = avout__deed_send(&bid->deed, pool->room, &op, 1, NULL, 0, &list, 1);
-    if (status) order_cancel(order);
+    if (status) avout__order_cancel(order);
     return status;
 }
 
@@ -608,16 +308,16 @@ static void bid_send(avout__bid *bid)
     if (!status) {
         bid->state = AVOUT__CLAIM_CREATING;
         bid->asking = true;
-        bid->replies++; /* the deed's end */
+        bid->asker.replies++; /* the deed's end */
         return;
     }
-    bid_fail(bid, status, status == AVOUT_ENOMEM ? NULL : avout_error_detail());
+    avout__bid_fail(bid, status, status == AVOUT_ENOMEM ? NULL : avout_error_detail());
     bid_gone(bid, AVOUT_OK, NULL);
 }
 
 /* ---- not wanted any more ------------------------------------------------------------------------------------------ */
 
-bool avout__bidder_leave(avout__bidder *bidder, avout__returner *returner)
+bool avout__bidder_leave(avout__bidder *bidder, avout__releaser *releaser)
 {
     avout__bid *bid = bidder->bid;
     if (!bid) return false;
@@ -626,29 +326,10 @@ bool avout__bidder_leave(avout__bidder *bidder, avout__returner *returner)
         bid_gone(bid, AVOUT_OK, NULL);
         return false;
     }
-    if (returner) *returner = (avout__returner){.bid = bid, .latch = AVOUT__LATCH_INIT};
-    bid->returner = returner;
+    bool waits = avout__releaser_join(releaser, &bid->ending);
     bool named = *bid->name && bid->state != AVOUT__CLAIM_CREATING;
-    if (named) bid_end(bid); /* else as soon as it is */
-    return returner;
-}
-
-avout_status avout__returner_wait(avout__locks *room, avout__returner *returner, const char *name)
-{
-    bool opened = avout__latch_wait(&returner->latch, avout__deadline_in_ms(room->timeout_ms));
-    if (!opened) {
-        avout__locks_lock(room);
-        opened = avout__latch_is_open(&returner->latch);
-        if (!opened) returner->bid->returner = NULL;
-        avout__bids_unlock(room);
-    }
-    if (!opened)
-        return avout_fail(AVOUT_UNKNOWN,
-                          "%s: the store has not confirmed the release before the deadline; it "
-                          "goes on in the background",
-                          name);
-    if (!returner->status) return AVOUT_OK;
-    return avout_fail(returner->status, "%s: %s", name, returner->detail);
+    if (named) avout__bid_end(bid); /* else as soon as it is */
+    return waits;
 }
 
 bool avout__bidder_holds(avout__bidder *bidder)
@@ -659,8 +340,8 @@ bool avout__bidder_holds(avout__bidder *bidder)
 
 avout__node_check *avout__bidder_check(const avout__bidder *bidder, const char *detail)
 {
-    char path[PATH_ROOM];
-    bid_path(path, bidder->bid, bidder->bid->name);
+    char path[AVOUT__BID_PATH];
+    avout__bid_path(path, bidder->bid, bidder->bid->name);
     /* Its version changes when it tells the next one; its name is never used again. */
     return avout__node_check_new(path, AVOUT_VERSION_ANY, AVOUT_ELOST, detail);
 }
@@ -674,12 +355,8 @@ void avout__bids_event(avout__pool *pool, avout_node_event event, const char *na
     AVOUT__LIST_EACH(link, &pool->bids)
     {
         avout__bid *bid = AVOUT__LINK_OF(link, avout__bid, link);
-        if (name && bid->minded && !strcmp(bid->name, name)) {
-            event_of_self(bid, event);
-            continue;
-        }
-        if (bid->state != AVOUT__CLAIM_PLACED || !bid->waiting) continue;
-        if (name ? !bid->first && !strcmp(bid->before, name) : bid->first) bid_ask(bid, true);
+        if (name && bid->minded && !strcmp(bid->name, name)) event_of_self(bid, event);
+        else avout__bid_event_of_other(bid, name);
     }
 }
 
@@ -688,17 +365,23 @@ void avout__bids_resume(avout__pool *pool)
     AVOUT__LIST_EACH(link, &pool->bids)
     {
         avout__bid *bid = AVOUT__LINK_OF(link, avout__bid, link);
+        if (!avout__retry_now(pool->room, &bid->asker.retry)) continue;
         if (bid->state == AVOUT__CLAIM_NEW) bid_send(bid);
         else if (bid->state == AVOUT__CLAIM_ENDING) bid_delete(bid);
-        else if (bid->state == AVOUT__CLAIM_GRANTED) bid_tell(bid);
-        else if (bid->state == AVOUT__CLAIM_PLACED && !bid->waiting) bid_ask(bid, bid->first);
+        else if (bid->state == AVOUT__CLAIM_GRANTED) avout__bid_tell(bid);
+        else if (bid->state == AVOUT__CLAIM_PLACED && !bid->waiting)
+            avout__bid_ask(bid, bid->first);
     }
     avout__bids_mind(pool);
 }
 
 void avout__bids_mind(avout__pool *pool)
 {
-    AVOUT__LIST_EACH(link, &pool->bids) bid_mind(AVOUT__LINK_OF(link, avout__bid, link));
+    AVOUT__LIST_EACH(link, &pool->bids)
+    {
+        avout__bid *bid = AVOUT__LINK_OF(link, avout__bid, link);
+        if (!bid->asker.retry.due_ns) bid_mind(bid); /* else it will be tried again */
+    }
 }
 
 void avout__bids_session_lost(avout__pool *pool)
@@ -708,7 +391,7 @@ void avout__bids_session_lost(avout__pool *pool)
     {
         avout__bid *bid = AVOUT__LINK_OF(link, avout__bid, link);
         switch (bid->state) {
-        case AVOUT__CLAIM_PLACED: bid_restart(bid, false); break;
+        case AVOUT__CLAIM_PLACED: avout__bid_restart(bid, false); break;
         case AVOUT__CLAIM_GRANTED: bid_lost(bid); break;
         case AVOUT__CLAIM_ENDING: bid_gone(bid, AVOUT_OK, NULL); break;
         default: break;
@@ -723,7 +406,7 @@ void avout__bids_lease_over(avout__pool *pool)
         avout__bid *bid = AVOUT__LINK_OF(link, avout__bid, link);
         if (bid->state != AVOUT__CLAIM_GRANTED) continue;
         avout__bidder *bidder = take_bidder(bid);
-        bid_end(bid);
+        avout__bid_end(bid);
         bidder->ops->lost(bidder);
     }
 }
@@ -733,7 +416,7 @@ void avout__bids_close(avout__pool *pool)
     while (!avout__list_empty(&pool->bids)) {
         avout__bid *bid = AVOUT__LINK_OF(pool->bids.next, avout__bid, link);
         if (bid->state == AVOUT__CLAIM_GRANTED) take_bidder(bid);
-        else bid_fail(bid, AVOUT_ECLOSED, "the client is closed");
+        else avout__bid_fail(bid, AVOUT_ECLOSED, "the client is closed");
         bid_gone(bid, AVOUT_ECLOSED, "the client is closed");
     }
 }

@@ -135,14 +135,6 @@ struct avout__bidder {
     size_t length;
 };
 
-/* A thread that waits for the end of a bid it has given back. On its stack. */
-typedef struct avout__returner {
-    avout__bid *bid; /* good until the latch opens */
-    avout_status status;
-    char detail[256];
-    avout__latch latch;
-} avout__returner;
-
 struct avout__bid {
     avout__link link; /* in pool->bids until GONE */
     avout__pool *pool;
@@ -151,14 +143,13 @@ struct avout__bid {
     uint32_t permits;
     uint64_t number;
     avout__deed deed;
-    uint32_t replies; /* that will still come: freed with the last one */
-    bool made_again;  /* the pool's node */
+    avout__asker asker;
+    bool made_again; /* the pool's node */
 
     char name[AVOUT__CLAIM_NAME]; /* "": not known */
     avout_point point;
 
     /* PLACED: asking or waiting; neither: to be asked when there is a connection. */
-    uint32_t turn; /* of asking; replies of others are late */
     bool asking, waiting;
     bool first;                     /* waits as the first */
     bool heard;                     /* that the one before is set, and asked since */
@@ -166,17 +157,14 @@ struct avout__bid {
 
     bool tell, telling; /* GRANTED: the next one, that this one fits */
     bool minded;        /* GRANTED: its own node is watched */
-    bool deleting, delete_unclear;
-    avout__returner *returner;
+    avout__ending ending;
 };
 
 /* Has a bid made for the bidder, which has none. It may have failed when this returns. */
 void avout__bidder_start(avout__bidder *bidder);
-/* It does not want it any more, granted or not. Answers whether `returner` (may be NULL: nobody) has to wait
- * for its latch. */
-bool avout__bidder_leave(avout__bidder *bidder, avout__returner *returner);
-/* Waits for it, for the client's timeout. Without the mutex; `name` is what the caller calls the pool. */
-avout_status avout__returner_wait(avout__locks *room, avout__returner *returner, const char *name);
+/* It does not want it any more, granted or not. Answers whether `releaser` (may be NULL: nobody) has to wait
+ * (avout__releaser_wait). */
+bool avout__bidder_leave(avout__bidder *bidder, avout__releaser *releaser);
 /* Whether it is granted and the lease holds; if the lease does not, that has been told to everybody. */
 bool avout__bidder_holds(avout__bidder *bidder);
 /* The check that the bid is there, for transactions. NULL: no memory. */

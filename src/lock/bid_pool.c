@@ -187,11 +187,6 @@ avout_status avout__pool_make(avout__pool *pool, const void *bytes, size_t lengt
     return make_node(pool, pool->path, bytes, length, deadline_ns);
 }
 
-static void ignored(const avout_reply *reply, void *payload)
-{
-    (void)reply, (void)payload;
-}
-
 void avout__pool_make_again(avout__pool *pool)
 {
     char path[AVOUT__NODE_MAX];
@@ -200,7 +195,7 @@ void avout__pool_make_again(avout__pool *pool)
         path[at] = '\0';
         avout_op op = {.kind = AVOUT_OP_CREATE, .path = path};
         avout_request request = {
-            .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = ignored};
+            .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = avout__reply_ignored};
         (void)avout__locks_submit(pool->room, &request, 1);
         if (!pool->path[at]) return;
     }

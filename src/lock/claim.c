@@ -43,7 +43,7 @@ void avout__claim_leave_granted(avout__claim *claim)
 
 static void free_when_done(avout__claim *claim)
 {
-    if (claim->state != AVOUT__CLAIM_GONE || claim->replies) return;
+    if (claim->state != AVOUT__CLAIM_GONE || claim->asker.replies) return;
     if (!avout__link_linked(&claim->link))
         avout__list_append(&claim->lock->room->gone, &claim->link);
 }
@@ -60,13 +60,8 @@ void avout__claim_gone(avout__claim *claim)
 /* The node is gone, or given up. */
 static void claim_finish(avout__claim *claim, avout_status status, const char *detail)
 {
-    avout__releaser *releaser = claim->releaser;
-    claim->releaser = NULL;
     avout__claim_gone(claim);
-    if (!releaser) return;
-    releaser->status = status;
-    snprintf(releaser->detail, sizeof releaser->detail, "%s", detail ? detail : "");
-    avout__latch_open(&releaser->latch);
+    avout__ending_over(&claim->ending, status, detail);
 }
 
 void avout__claim_path(char path[AVOUT__CLAIM_PATH], const avout__claim *claim, const char *name)
@@ -89,7 +84,7 @@ static bool no_connection(const avout_reply *reply)
 
 bool avout__claim_ask(avout__claim *claim, avout_request request)
 {
-    return avout__order_send(claim->lock->room, request, claim, &claim->replies);
+    return avout__order_send(claim->lock->room, request, claim, &claim->asker);
 }
 
 /* ---- the end -------------------------------------------------------------------------------------- */
@@ -97,18 +92,13 @@ bool avout__claim_ask(avout__claim *claim, avout_request request)
 static void deleted(const avout_reply *reply, void *payload)
 {
     avout__claim *claim = avout__order_begin(payload, reply);
-    claim->deleting = false;
+    avout_status status;
+    const char *detail;
+    claim->ending.deleting = false;
     if (claim->state == AVOUT__CLAIM_ENDING) {
-        if (!reply->status || (reply->status == AVOUT_ENOTFOUND && claim->delete_unclear)) {
-            claim_finish(claim, AVOUT_OK, NULL);
-        } else if (reply->status == AVOUT_ENOTFOUND) {
-            claim_finish(claim, AVOUT_ELOST, "its node had been removed by somebody else");
-        } else if (reply->status == AVOUT_ECLOSED) {
-            claim_finish(claim, AVOUT_ECLOSED, reply->detail);
-        } else {
-            claim->delete_unclear = claim->delete_unclear || reply->maybe_done;
-            avout__locks_try_later(claim->lock->room);
-        }
+        if (avout__ending_told(&status, &detail, &claim->ending, reply))
+            claim_finish(claim, status, detail);
+        else avout__retry_later(claim->lock->room, &claim->asker.retry);
     }
     avout__claim_reply_end(payload);
 }
@@ -132,14 +122,14 @@ static void renew(const avout__claim *claim)
 
 static void claim_delete(avout__claim *claim)
 {
-    if (claim->deleting || claim->replaced || !claim->lock->room->connected) return;
+    if (claim->ending.deleting || claim->replaced || !claim->lock->room->connected) return;
     char path[AVOUT__CLAIM_PATH];
     avout__claim_path(path, claim, claim->name);
     avout_op op = {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
-    claim->deleting = avout__claim_ask(
+    claim->ending.deleting = avout__claim_ask(
         claim,
         (avout_request){.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = deleted});
-    if (claim->deleting) renew(claim);
+    if (claim->ending.deleting) renew(claim);
 }
 
 void avout__claim_end(avout__claim *claim)
@@ -173,6 +163,7 @@ static avout__claim *claim_again(avout__claim *claim, bool make_parents)
     avout__link_remove(&again->link);
     avout__link_insert_before(&claim->link, &again->link);
     again->make_parents = make_parents;
+    again->asker.retry = claim->asker.retry;
     avout__wants_move(claim, again);
     avout__claim_gone(claim);
     return again;
@@ -182,6 +173,13 @@ void avout__claim_restart(avout__claim *claim, bool make_parents)
 {
     avout__claim *again = claim_again(claim, make_parents);
     if (again) avout__claim_send(again);
+}
+
+/* Nothing was refused but for want of a connection, the loss of which is about to be told. */
+static void claim_later(avout__claim *claim)
+{
+    avout__claim *again = claim_again(claim, claim->make_parents);
+    if (again) avout__retry_later(again->lock->room, &again->asker.retry);
 }
 
 static void claim_refused(avout__claim *claim, avout__claim *old, const avout_reply *reply)
@@ -205,8 +203,7 @@ static void created(avout__deed *deed, avout__deed_end end, const avout_reply *r
 {
     avout__claim *claim = AVOUT__LINK_OF(deed, avout__claim, deed);
     avout__claim *old = claim->replaces;
-    avout__locks *room = claim->lock->room;
-    claim->replies--;
+    claim->asker.replies--;
     claim->replaces = NULL;
     if (old) old->replaced = false;
     if (claim->state == AVOUT__CLAIM_GONE) { /* the client is closed */
@@ -226,11 +223,8 @@ static void created(avout__deed *deed, avout__deed_end end, const avout_reply *r
         break;
     case AVOUT__DEED_NOT:
         if (old) claim_delete(old);
-        if (!reply) {
-            avout__claim_restart(claim, claim->make_parents);
-        } else if (claim_again(claim, claim->make_parents)) {
-            avout__locks_try_later(room); /* or the connection's return does it */
-        }
+        if (!reply) avout__claim_restart(claim, claim->make_parents);
+        else claim_later(claim);
         break;
     case AVOUT__DEED_LOST: avout__claim_restart(claim, false); break;
     case AVOUT__DEED_REFUSED: claim_refused(claim, old, reply); break;
@@ -268,7 +262,7 @@ static avout_status parents_add(parents *all, avout__claim *claim)
     for (char *part = all->memory;; part += length + 1) {
         memcpy(part, path, at);
         part[at] = '\0';
-        avout__order *order = avout__order_new(claim->lock->room, claim, &claim->replies);
+        avout__order *order = avout__order_new(claim->lock->room, claim, &claim->asker);
         if (!order) return AVOUT_ENOMEM;
         avout_op *op = &all->ops[all->count];
         *op = (avout_op){.kind = AVOUT_OP_CREATE, .path = part};
@@ -301,7 +295,7 @@ static avout_status submit_claim(avout__claim *claim, parents *all)
                               .path = path,
                               .bytes = room->self,
                               .length = strlen(room->self)};
-    avout__order *order = avout__order_new(claim->lock->room, claim, &claim->replies);
+    avout__order *order = avout__order_new(claim->lock->room, claim, &claim->asker);
     if (!order) return AVOUT_ENOMEM;
     avout_request list = {.kind = AVOUT_REQUEST_LIST,
                           .path = claim->lock->path,
@@ -328,7 +322,7 @@ void avout__claim_send(avout__claim *claim)
     if (!status) {
         claim->state = AVOUT__CLAIM_CREATING;
         claim->listing = true;
-        claim->replies++; /* the deed's end */
+        claim->asker.replies++; /* the deed's end */
         if (claim->replaces) claim->replaces->replaced = true;
         return;
     }
@@ -345,6 +339,7 @@ void avout__claims_resume(avout__lock *lock)
     AVOUT__LIST_EACH(link, &lock->claims)
     {
         avout__claim *claim = AVOUT__LINK_OF(link, avout__claim, link);
+        if (!avout__retry_now(lock->room, &claim->asker.retry)) continue;
         if (claim->state == AVOUT__CLAIM_NEW) avout__claim_send(claim);
         else if (claim->state == AVOUT__CLAIM_ENDING) claim_delete(claim);
         else if (claim->state == AVOUT__CLAIM_PLACED && !(claim->watching && claim->minded))

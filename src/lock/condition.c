@@ -41,7 +41,7 @@ typedef struct avout__wait {
     avout_status parent_status;
     char detail[256]; /* of status; "": its text */
     uint64_t number;
-    uint32_t replies;
+    avout__asker asker;
     bool listing, armed, watching, deleting;
     int64_t sequence; /* of its node, once that is known */
     char name[AVOUT__CLAIM_NAME], before[AVOUT__CLAIM_NAME], signal[AVOUT__CLAIM_NAME];
@@ -73,7 +73,7 @@ avout_status avout__condition_check(const char *name)
 /* Mutex held: what is gone is freed when nobody knows it any more. */
 static void free_when_done(avout__wait *wait)
 {
-    if (wait->state != GONE || !wait->left || wait->replies) return;
+    if (wait->state != GONE || !wait->left || wait->asker.replies) return;
     avout__link_remove(&wait->link);
     avout__lock_drop(wait->lock);
     avout__free(wait);
@@ -119,7 +119,7 @@ static void reply_end(avout__order *order)
 
 static bool ask(avout__wait *wait, avout_request request)
 {
-    return avout__order_send(wait->lock->room, request, wait, &wait->replies);
+    return avout__order_send(wait->lock->room, request, wait, &wait->asker);
 }
 
 /* ---- leaving ------------------------------------------------------------------------------------------- */
@@ -148,7 +148,7 @@ static void deleted(const avout_reply *reply, void *payload)
             wait->state = GONE;
             renew(wait);
         } else {
-            avout__locks_try_later(room);
+            avout__retry_later(room, &wait->asker.retry);
         }
     }
     reply_end(payload);
@@ -196,7 +196,7 @@ static bool find_mine(line *seen, const avout__wait *wait, const avout_reply *re
             seen->mine = reply->names[i];
             seen->sequence = name.sequence;
         } else if (!is_known(room, &name)) { /* no thread waits for it (L2) */
-            avout__condition_sweep(room, wait->path, reply->names[i]);
+            avout__node_sweep(room, wait->path, reply->names[i]);
         }
     }
     return seen->mine != NULL;
@@ -232,7 +232,7 @@ static void sweep_signals(const avout__wait *wait, const avout_reply *reply)
     for (size_t i = 0; i < reply->name_count; i++) {
         int64_t sequence;
         if (avout__signal_parse(&sequence, reply->names[i]) && sequence < wait->sequence)
-            avout__condition_sweep(wait->lock->room, wait->path, reply->names[i]);
+            avout__node_sweep(wait->lock->room, wait->path, reply->names[i]);
     }
 }
 
@@ -243,7 +243,7 @@ static void before_seen(const avout_reply *reply, void *payload)
     if (wait->state == WAITING && wait->watching && reply->status) {
         wait->watching = false;
         if (reply->status == AVOUT_ENOTFOUND) wait_list(wait, false);
-        else avout__locks_try_later(room);
+        else avout__retry_later(room, &wait->asker.retry);
     }
     reply_end(payload);
 }
@@ -295,7 +295,7 @@ static void listed(const avout_reply *reply, avout__order *order, bool watched)
     if (wait->state == WAITING) {
         if (!reply->status) place(wait, reply, watched);
         else if (reply->status == AVOUT_ENOTFOUND) node_gone(wait);
-        else avout__locks_try_later(room);
+        else avout__retry_later(room, &wait->asker.retry);
     }
     reply_end(order);
 }
@@ -344,7 +344,7 @@ static void entered(avout__deed *deed, avout__deed_end end, const avout_reply *r
 {
     (void)point;
     avout__wait *wait = AVOUT__LINK_OF(deed, avout__wait, deed);
-    wait->replies--;
+    wait->asker.replies--;
     if (wait->state != ENTERING) { /* the client is closed */
         free_when_done(wait);
         return;
@@ -380,18 +380,18 @@ static avout_status send_waiter(avout__wait *wait)
     avout_request first = {
         .kind = AVOUT_REQUEST_MULTI, .ops = &parent, .op_count = 1, .done = parent_made};
     avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = wait->path, .done = listed_only};
-    first.payload = avout__order_new(room, wait, &wait->replies);
-    list.payload = avout__order_new(room, wait, &wait->replies);
+    first.payload = avout__order_new(room, wait, &wait->asker);
+    list.payload = avout__order_new(room, wait, &wait->asker);
     wait->deed.ended = entered;
     avout_status status = AVOUT_ENOMEM;
     if (first.payload && list.payload)
         status = avout__deed_send(&wait->deed, room, &op, 1, &first, 1, &list, 1);
     if (status) {
-        if (first.payload) avout__order_cancel(first.payload);
-        if (list.payload) avout__order_cancel(list.payload);
+        avout__order_cancel(first.payload);
+        avout__order_cancel(list.payload);
         return status;
     }
-    wait->replies++; /* the deed's end */
+    wait->asker.replies++; /* the deed's end */
     wait->state = ENTERING;
     wait->listing = true;
     return AVOUT_OK;
@@ -455,6 +455,7 @@ void avout__waits_resume(avout__locks *room)
     AVOUT__LIST_EACH(link, &room->waits)
     {
         avout__wait *wait = AVOUT__LINK_OF(link, avout__wait, link);
+        if (!avout__retry_now(room, &wait->asker.retry)) continue;
         if (wait->state == NEW) wait_begin(wait);
         else if (wait->state == LEAVING) wait_delete(wait);
         else if (wait->state == WAITING && !wait->armed && !wait->watching) wait_list(wait, false);

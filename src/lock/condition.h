@@ -28,9 +28,6 @@ char *avout__condition_path(const avout__lock *lock, const char *name);
 /* "s-SEQ". False: no signal. */
 bool avout__signal_parse(int64_t *sequence, const char *name);
 
-/* Has a node below the condition's deleted, whatever comes of it. Mutex held. */
-void avout__condition_sweep(avout__locks *room, const char *path, const char *name);
-
 avout_status avout__condition_not_held(const avout__lock *lock, const avout__hold *hold);
 
 #endif

@@ -135,7 +135,7 @@ static void fence_told(avout__deed *deed, const avout_reply *reply)
         deed_end(deed, deed->lasting ? AVOUT__DEED_LOST : AVOUT__DEED_NOT, NULL, 0);
         break;
     case AVOUT__FENCED_NONE: /* nothing is lost but time */
-        if (deed->room->connected) avout__locks_try_later(deed->room);
+        if (deed->room->connected) avout__retry_later(deed->room, &deed->retry);
         break;
     }
 }
@@ -197,9 +197,9 @@ void avout__deeds_settle(avout__locks *room)
     AVOUT__LIST_EACH(link, &room->deeds)
     {
         avout__deed *deed = AVOUT__LINK_OF(link, avout__deed, link);
-        if (!deed->unclear || deed->fencing) continue;
+        if (!deed->unclear || deed->fencing || !avout__retry_now(room, &deed->retry)) continue;
         deed->fencing = !fence(deed);
-        if (!deed->fencing) avout__locks_try_later(room);
+        if (!deed->fencing) avout__retry_later(room, &deed->retry);
     }
 }
 

@@ -89,7 +89,7 @@ static void failed(avout__bidder *bidder, avout_status status, const char *detai
 {
     avout_election *election = election_of(bidder);
     if (election->settled) {
-        avout__locks_try_later(bidder->pool->room); /* it goes on being a candidate */
+        avout__retry_later(bidder->pool->room, &election->retry); /* it goes on being a candidate */
         return;
     }
     election->settled = true;
@@ -116,9 +116,10 @@ void avout__electorate_resume(avout__pool *pool)
     {
         avout_election *election = AVOUT__LINK_OF(link, avout_election, link);
         bool candidate = election->enrolled && election->settled && !election->status;
-        if (candidate && !election->bidder.bid) avout__bidder_start(&election->bidder);
+        bool now = avout__retry_now(pool->room, &election->retry);
+        if (now && candidate && !election->bidder.bid) avout__bidder_start(&election->bidder);
     }
-    avout__observe(pool);
+    if (avout__retry_now(pool->room, &all->retry)) avout__observe(pool);
 }
 
 void avout__electorate_close(avout__pool *pool)
@@ -401,7 +402,7 @@ avout_status avout_election_enrol(avout_election *election, const void *data, si
 avout_status avout_election_resign(avout_election *election)
 {
     avout__locks *room = election->pool->room;
-    avout__returner returner;
+    avout__releaser releaser;
     avout_status status = avout__locks_usable(room);
     if (status) return status;
     avout__locks_lock(room);
@@ -409,13 +410,13 @@ avout_status avout_election_resign(avout_election *election)
     if (enrolled) {
         election->enrolled = false;
         end_term(election);
-        wait = avout__bidder_leave(&election->bidder, &returner);
+        wait = avout__bidder_leave(&election->bidder, &releaser);
         avout__electors_wake(election->pool->electorate);
     }
     avout__bids_unlock(room);
     if (!enrolled)
         return avout_fail(AVOUT_ENOTHELD, "%s: it is no candidate", election->pool->name);
-    if (wait) status = avout__returner_wait(room, &returner, election->pool->name);
+    if (wait) status = avout__releaser_wait(room, &releaser, election->pool->name);
     return status == AVOUT_ELOST ? AVOUT_OK : status; /* gone is gone */
 }
 

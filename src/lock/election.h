@@ -12,6 +12,7 @@ struct avout_election {
 
     /* The candidate. */
     avout__bidder bidder;
+    avout__retry retry;
     bool enrolled; /* it is to be one: whenever it has no bid it gets one */
     bool settled;  /* its first bid has been placed, or has failed with `status` */
     avout_status status;
@@ -47,6 +48,7 @@ typedef struct avout__electorate {
     bool asking;        /* on the way; `waiting`: we will be told of a change */
     bool waiting;
     uint32_t turn;
+    avout__retry retry;
     char first[AVOUT__CLAIM_NAME]; /* whose node is looked at; "": nobody's */
     bool known;
     avout_candidate *leader; /* NULL: nobody */

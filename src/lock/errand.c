@@ -137,7 +137,7 @@ static void litter_replied(const avout_reply *reply, void *payload)
         set_name(litter, found);
         litter_send(litter);
     } else if (room->connected) {
-        avout__locks_try_later(room);
+        avout__retry_later(room, &litter->retry);
     }
     avout__locks_unlock(room);
     avout__locks_unref(room);
@@ -161,7 +161,7 @@ static void litter_send(avout__litter *litter)
     litter->asked = !avout__locks_submit(room, &request, 1);
     if (litter->asked) return;
     atomic_fetch_sub(&room->refs, 1); /* never the last: the caller has one */
-    avout__locks_try_later(room);
+    avout__retry_later(room, &litter->retry);
 }
 
 void avout__litter_drop(avout__litter *litter, uint64_t number, const char *name)
@@ -179,7 +179,10 @@ void avout__litter_drop(avout__litter *litter, uint64_t number, const char *name
 void avout__litter_resume(avout__locks *room)
 {
     AVOUT__LIST_EACH(link, &room->litter)
-    litter_send(AVOUT__LINK_OF(link, avout__litter, link));
+    {
+        avout__litter *litter = AVOUT__LINK_OF(link, avout__litter, link);
+        if (avout__retry_now(room, &litter->retry)) litter_send(litter);
+    }
 }
 
 void avout__litter_gone(avout__locks *room)

@@ -236,25 +236,6 @@ static avout_status not_held(const avout__lock *lock, bool shared)
                       shared ? " for reading" : "");
 }
 
-static avout_status await_release(avout__lock *lock, avout__releaser *releaser)
-{
-    avout__locks *room = lock->room;
-    bool told = avout__latch_wait(&releaser->latch, avout__deadline_in_ms(room->timeout_ms));
-    if (!told) {
-        avout__locks_lock(room);
-        told = avout__latch_is_open(&releaser->latch);
-        if (!told) releaser->claim->releaser = NULL;
-        avout__locks_unlock(room);
-    }
-    if (!told)
-        return avout_fail(AVOUT_UNKNOWN,
-                          "%s: the store has not confirmed the release before the deadline; it "
-                          "goes on in the background",
-                          lock->name);
-    if (!releaser->status) return AVOUT_OK;
-    return avout_fail(releaser->status, "%s: %s", lock->name, releaser->detail);
-}
-
 avout_status avout__lock_handle_release(avout__lock_handle *handle, bool shared)
 {
     avout__lock *lock = handle->lock;
@@ -282,7 +263,7 @@ avout_status avout__lock_handle_release(avout__lock_handle *handle, bool shared)
     avout__locks_unlock(room);
     if (last) avout__hold_free(hold);
     if (!valid) return was_lost(lock);
-    return wait ? await_release(lock, &releaser) : AVOUT_OK;
+    return wait ? avout__releaser_wait(room, &releaser, lock->name) : AVOUT_OK;
 }
 
 /* ---- what else may be conditional on a hold ---------------------------------------------------------------------- */

@@ -81,6 +81,21 @@ typedef struct avout__deed avout__deed;
 
 #define AVOUT__LOCKS_PATH "/avout/locks"
 
+/* ---- what a job keeps of its requests (tender.c, order.c) --------------------------------------- */
+
+/* When what failed is tried again: each job for itself, what is refused for good slows nobody else's down. */
+typedef struct avout__retry {
+    int64_t due_ns;   /* 0: nothing failed */
+    int64_t pause_ms; /* how long after it failed: longer each time, */
+    int64_t tried_ns; /* unless this was long ago */
+} avout__retry;
+
+typedef struct avout__asker {
+    uint32_t replies; /* that will still come: its owner is freed with the last one */
+    uint32_t turn;    /* for owners that count: replies of an earlier one are late */
+    avout__retry retry;
+} avout__asker;
+
 /* ---- deeds: multis whose outcome will be known ------------------------------------------------- */
 
 typedef enum avout__deed_end {
@@ -98,6 +113,7 @@ struct avout__deed {
     int64_t sent_ns;
     size_t op_count; /* without those of the slot */
     bool unclear, fencing;
+    avout__retry retry;
     bool
         lasting; /* what it does outlives the session: settled after the session's end as well. Set before it
                      is sent. LOST: the client was closed, or its slot is gone: nobody can tell */
@@ -153,13 +169,14 @@ struct avout__locks {
     pthread_cond_t wake, told;
     pthread_t tender, teller;
     bool tending, telling, stop, woken;
-    bool asked;                   /* claims wait for the answer of a heartbeat */
-    bool beating;                 /* one is on its way, */
-    int64_t beat_ns;              /* the last was sent then */
-    int64_t retry_ns;             /* when what failed is tried again; 0: nothing did */
-    int64_t retry_ms, retried_ns; /* how long after it failed; when it was the last time */
-    int64_t mind_ns;              /* when what has been granted is minded; 0: nothing was */
-    int64_t tended_ns;            /* when the tender looks again, unless it is woken */
+    bool asked;         /* claims wait for the answer of a heartbeat */
+    bool beating;       /* one is on its way, */
+    int64_t beat_ns;    /* the last was sent then */
+    int64_t retry_ns;   /* the first of the jobs' times; 0: nothing failed */
+    bool anew;          /* the connection has come: everything is asked for at once */
+    avout__retry again; /* of the heartbeat that claims wait for */
+    int64_t mind_ns;    /* when what has been granted is minded; 0: nothing was */
+    int64_t tended_ns;  /* when the tender looks again, unless it is woken */
     avout__link notices;
     const void *told_owner; /* whose is being told */
 
@@ -223,9 +240,16 @@ typedef enum avout__claim_state {
 
 enum { AVOUT__CLAIM_NAME = 72 };
 
-/* A thread that waits for the end of a claim it has released. On its stack. */
+/* How a node goes: ending.c. */
+typedef struct avout__ending {
+    bool deleting;                    /* on its way */
+    bool unclear;                     /* it was before, and nothing was heard of it */
+    struct avout__releaser *releaser; /* NULL: nobody waits */
+} avout__ending;
+
+/* A thread that waits for the end of what it has released. On its stack. */
 typedef struct avout__releaser {
-    avout__claim *claim; /* good until the latch opens */
+    avout__ending *ending; /* good until the latch opens */
     avout_status status;
     char detail[256];
     avout__latch latch;
@@ -242,7 +266,7 @@ struct avout__claim {
     avout__deed deed;
     avout__claim *replaces; /* CREATING: deleted by the same multi; nobody else deletes that one */
     bool replaced;          /* ENDING, by the creation of another */
-    uint32_t replies;       /* that will still come: freed with the last one */
+    avout__asker asker;
 
     char name[AVOUT__CLAIM_NAME]; /* of its node; "": not known */
     avout_point point;
@@ -258,8 +282,7 @@ struct avout__claim {
     uint32_t served;
     int64_t granted_ns;
 
-    avout__releaser *releaser;
-    bool deleting, delete_unclear;
+    avout__ending ending;
 };
 
 static inline void avout__locks_lock(avout__locks *room)
@@ -298,27 +321,45 @@ bool avout__lease_holds(avout__locks *room);
  * may be lost before the next heartbeat is answered. */
 bool avout__lease_gives(avout__locks *room);
 
-void avout__locks_retry(avout__locks *room);
+void avout__locks_retry(avout__locks *room); /* what is due */
 void avout__locks_mind(avout__locks *room);
 
 /* ---- order.c: requests on their way, mutex held ------------------------------------------------------- */
 
-/* A request of something in the room (a claim, a wait) that is kept until its reply has come, by a count of
+/* A request of something in the room (a claim, a bid, a wait) that is kept until its reply has come, by a count of
  * those that will; the payload of its `done`. */
 typedef struct avout__order {
     avout__locks *room; /* counted */
     void *owner;
-    uint32_t *replies; /* the owner's count */
+    avout__asker *asker; /* the owner's */
     int64_t sent_ns;
+    uint32_t turn; /* the asker's, then */
+    bool watch;
 } avout__order;
 /* To be submitted, or cancelled. NULL: no memory. */
-avout__order *avout__order_new(avout__locks *room, void *owner, uint32_t *replies);
-void avout__order_cancel(avout__order *order);
+avout__order *avout__order_new(avout__locks *room, void *owner, avout__asker *asker);
+void avout__order_cancel(avout__order *order); /* NULL is accepted */
 /* Sends one request (its payload is set here). False: it was not sent, and will be tried again later. */
-bool avout__order_send(avout__locks *room, avout_request request, void *owner, uint32_t *replies);
+bool avout__order_send(avout__locks *room, avout_request request, void *owner, avout__asker *asker);
 /* Around what the `done` does: the first locks and answers the owner, the second unlocks. */
 void *avout__order_begin(avout__order *order, const avout_reply *reply);
 void avout__order_end(avout__order *order);
+/* Has the node PATH/NAME deleted, whatever comes of it. */
+void avout__node_sweep(avout__locks *room, const char *path, const char *name);
+
+/* ---- ending.c: the ends of claims and bids, mutex held ------------------------------------------------- */
+
+/* What the reply to a node's deletion says. True: it is gone, or given up; *detail may be NULL. False: to be
+ * tried again. */
+bool avout__ending_told(avout_status *status, const char **detail, avout__ending *ending,
+                        const avout_reply *reply);
+/* It has ended: who waits is told. */
+void avout__ending_over(avout__ending *ending, avout_status status, const char *detail);
+/* Who releases it is told. Answers whether there is one (`releaser` may be NULL: nobody). */
+bool avout__releaser_join(avout__releaser *releaser, avout__ending *ending);
+/* Waits for the end, for the client's timeout. AVOUT_UNKNOWN: it goes on in the background. Without the mutex;
+ * `name` is what the caller calls it. */
+avout_status avout__releaser_wait(avout__locks *room, avout__releaser *releaser, const char *name);
 
 /* Finds or makes the lock of that name (checked); counted. NULL: no memory. */
 avout__lock *avout__lock_find(avout__locks *room, const char *name);
@@ -397,9 +438,11 @@ void avout__tender_wake(avout__locks *room);
 void avout__lease_ask(avout__locks *room);
 avout_status avout__tender_need(avout__locks *room); /* starts the thread unless it runs */
 avout_status avout__teller_need(avout__locks *room);
-/* Something failed that nobody else will ask for again: tried once more in a while, which grows as long as
- * something fails again. */
-void avout__locks_try_later(avout__locks *room);
+/* It failed, and nobody else will ask for it again: tried once more in a while, which grows as long as it fails
+ * again. */
+void avout__retry_later(avout__locks *room, avout__retry *retry);
+/* When what failed is gone through: whether this is to be tried now. True, too, if it has not failed. */
+bool avout__retry_now(avout__locks *room, avout__retry *retry);
 /* Something was granted. If it lasts its node is watched: what a stranger removes is lost, and its holder is told
  * then. Not at once: what is held for a moment only needs not pay for it. */
 void avout__tender_granted(avout__locks *room);

@@ -136,7 +136,7 @@ static void ask(avout__pool *pool, avout_request request, const avout__bid_name 
         atomic_fetch_sub(&pool->room->refs, 1);
         avout__free(order);
     }
-    avout__locks_try_later(pool->room);
+    avout__retry_later(pool->room, &all->retry);
 }
 
 /* False: it is late, or nobody wants to know any more. */
@@ -185,7 +185,7 @@ static void first_seen(const avout_reply *reply, void *payload)
         } else if (reply->status == AVOUT_ENOTFOUND) {
             list(pool, false);
         } else {
-            avout__locks_try_later(pool->room);
+            avout__retry_later(pool->room, &all->retry);
         }
     }
     reply_end(order);
@@ -199,7 +199,7 @@ static void no_node_seen(const avout_reply *reply, void *payload)
         all->waiting = reply->status == AVOUT_ENOTFOUND;
         if (all->waiting) set_leader(all, order->pool->room, NULL);
         else if (!reply->status) list(order->pool, false);
-        else avout__locks_try_later(order->pool->room);
+        else avout__retry_later(order->pool->room, &all->retry);
     }
     reply_end(order);
 }
@@ -234,7 +234,7 @@ static void listed(const avout_reply *reply, void *payload)
                                 .done = no_node_seen},
                 NULL);
         } else if (reply->status) {
-            avout__locks_try_later(pool->room);
+            avout__retry_later(pool->room, &all->retry);
         } else if (!order->watch) {
             list(pool, true);
         } else {

@@ -17,12 +17,7 @@ static void delete_orphans(const avout__claim *claim, const char *const *names, 
         AVOUT__LIST_EACH(link, &lock->claims)
         known = known || AVOUT__LINK_OF(link, avout__claim, link)->number == name.number;
         if (known) continue;
-        char path[AVOUT__CLAIM_PATH];
-        avout__claim_path(path, claim, names[i]);
-        avout_op op = {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
-        avout_request request = {
-            .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = avout__reply_ignored};
-        (void)avout__locks_submit(lock->room, &request, 1);
+        avout__node_sweep(lock->room, lock->path, names[i]);
     }
 }
 
@@ -68,7 +63,7 @@ static void self_seen(const avout_reply *reply, void *payload)
     avout__claim *claim = avout__order_begin(payload, reply);
     if (reply->status) claim->minded = false;
     if (reply->status == AVOUT_ENOTFOUND) removed(claim);
-    else if (reply->status) avout__locks_try_later(claim->lock->room);
+    else if (reply->status) avout__retry_later(claim->lock->room, &claim->asker.retry);
     avout__claim_reply_end(payload);
 }
 
@@ -87,7 +82,8 @@ void avout__claims_mind(avout__lock *lock)
     AVOUT__LIST_EACH(link, &lock->claims)
     {
         avout__claim *claim = AVOUT__LINK_OF(link, avout__claim, link);
-        if (claim->state == AVOUT__CLAIM_GRANTED && lock->room->connected) mind(claim);
+        bool may = claim->state == AVOUT__CLAIM_GRANTED && lock->room->connected;
+        if (may && !claim->asker.retry.due_ns) mind(claim); /* else it will be tried again */
     }
 }
 
@@ -97,7 +93,7 @@ static void before_seen(const avout_reply *reply, void *payload)
     if (claim->state == AVOUT__CLAIM_PLACED && claim->watching && reply->status) {
         claim->watching = false;
         if (reply->status == AVOUT_ENOTFOUND) gone_before(claim);
-        else avout__locks_try_later(claim->lock->room);
+        else avout__retry_later(claim->lock->room, &claim->asker.retry);
     }
     avout__claim_reply_end(payload);
 }
@@ -143,7 +139,7 @@ void avout__claim_listed(const avout_reply *reply, void *payload)
     if (claim->state == AVOUT__CLAIM_PLACED) {
         if (!reply->status) place(claim, reply);
         else if (reply->status == AVOUT_ENOTFOUND) avout__claim_restart(claim, true);
-        else avout__locks_try_later(claim->lock->room);
+        else avout__retry_later(claim->lock->room, &claim->asker.retry);
     }
     avout__claim_reply_end(payload);
 }

@@ -272,6 +272,7 @@ static void learn(avout__locks *room)
 
 static void resume(avout__locks *room)
 {
+    (void)avout__retry_now(room, &room->again);
     avout__deeds_settle(room);
     each_lock(room, avout__claims_resume);
     avout__waits_resume(room);
@@ -298,8 +299,9 @@ static void on_session(avout_event event, void *payload)
         room->connected = true;
         if (atomic_load(&room->closed)) break;
         learn(room);
-        room->retried_ns = 0; /* what failed may have failed because of that */
+        room->anew = true; /* what failed may have failed because of that */
         if (room->store) resume(room);
+        room->anew = false;
         break;
     }
     avout__tender_wake(room);

@@ -32,16 +32,6 @@ bool avout__signal_parse(int64_t *sequence, const char *name)
     return true;
 }
 
-void avout__condition_sweep(avout__locks *room, const char *path, const char *name)
-{
-    char node[AVOUT__CONDITION_PATH];
-    snprintf(node, sizeof node, "%s/%s", path, name);
-    avout_op op = {.kind = AVOUT_OP_DELETE, .path = node, .version = AVOUT_VERSION_ANY};
-    avout_request request = {
-        .kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = avout__reply_ignored};
-    (void)avout__locks_submit(room, &request, 1);
-}
-
 avout_status avout__condition_not_held(const avout__lock *lock, const avout__hold *hold)
 {
     if (!hold || !hold->writes)
@@ -84,7 +74,7 @@ static size_t match(avout__locks *room, const char *path, const numbered *all, s
     for (size_t i = 0; i < count; i++) {
         if (!all[i].signal) without++;
         else if (without) without--;
-        else avout__condition_sweep(room, path, all[i].signal);
+        else avout__node_sweep(room, path, all[i].signal);
     }
     avout__locks_unlock(room);
     return without;

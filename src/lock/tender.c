@@ -18,7 +18,8 @@
 #include "base/thread.h"
 #include "base/banned.h"
 
-enum { RETRY_MS = 50, RETRY_MOST_MS = 1000, MIND_MS = 100 };
+/* What is due within TOGETHER_MS is tried with what is due now. */
+enum { RETRY_MS = 50, RETRY_MOST_MS = 1000, TOGETHER_MS = 5, MIND_MS = 100 };
 
 /* ---- the clock ---------------------------------------------------------------------------------------- */
 
@@ -30,7 +31,7 @@ static void beaten(const avout_reply *reply, void *payload)
     avout__lease_extend(room, reply, room->beat_ns);
     bool asked = room->asked;
     room->asked = false;
-    if (asked && reply->status) avout__locks_try_later(room); /* not at the speed of refusals */
+    if (asked && reply->status) avout__retry_later(room, &room->again); /* not at their speed */
     else if (asked) avout__locks_retry(room);
     avout__tender_wake(room);
     avout__locks_unlock(room);
@@ -52,10 +53,11 @@ static void beat(avout__locks *room)
 
 void avout__lease_ask(avout__locks *room)
 {
-    if (!room->connected) return; /* the connection's return has them ask */
+    /* The connection's return has them ask, or the time after a refusal. */
+    if (!room->connected || room->again.due_ns) return;
     if (!room->beating) beat(room);
     room->asked = room->beating;
-    if (!room->asked) avout__locks_try_later(room);
+    if (!room->asked) avout__retry_later(room, &room->again);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -83,7 +85,6 @@ static int64_t tend(avout__locks *room)
     int64_t next = AVOUT__NEVER, now = avout__now_ns();
     if (room->retry_ns && now >= room->retry_ns) {
         room->retry_ns = 0;
-        room->retried_ns = now;
         avout__locks_retry(room);
     }
     if (room->mind_ns && now >= room->mind_ns) {
@@ -141,14 +142,35 @@ avout_status avout__tender_need(avout__locks *room)
     return status;
 }
 
-void avout__locks_try_later(avout__locks *room)
+static void look_again_at(avout__locks *room, int64_t due_ns)
 {
-    if (room->retry_ns) return;
-    int64_t since_ms = (avout__now_ns() - room->retried_ns) / 1000000;
-    bool again = room->retried_ns && since_ms <= RETRY_MS + room->retry_ms;
-    room->retry_ms = again ? earlier(2 * room->retry_ms, RETRY_MOST_MS) : RETRY_MS;
-    room->retry_ns = avout__deadline_in_ms(room->retry_ms);
+    if (room->retry_ns && room->retry_ns <= due_ns) return;
+    room->retry_ns = due_ns;
     avout__tender_wake(room);
+}
+
+void avout__retry_later(avout__locks *room, avout__retry *retry)
+{
+    if (retry->due_ns) return;
+    int64_t now = avout__now_ns(), since_ms = (now - retry->tried_ns) / 1000000;
+    bool again = retry->tried_ns && since_ms <= RETRY_MS + retry->pause_ms;
+    retry->pause_ms = again ? earlier(2 * retry->pause_ms, RETRY_MOST_MS) : RETRY_MS;
+    retry->due_ns = now + retry->pause_ms * 1000000;
+    look_again_at(room, retry->due_ns);
+}
+
+bool avout__retry_now(avout__locks *room, avout__retry *retry)
+{
+    if (room->anew) *retry = (avout__retry){0};
+    if (!retry->due_ns) return true;
+    int64_t now = avout__now_ns();
+    if (now < retry->due_ns - (int64_t)TOGETHER_MS * 1000000) {
+        look_again_at(room, retry->due_ns);
+        return false;
+    }
+    retry->due_ns = 0;
+    retry->tried_ns = now;
+    return true;
 }
 
 void avout__tender_granted(avout__locks *room)

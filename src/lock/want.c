@@ -182,13 +182,12 @@ bool avout__claim_release(avout__claim *claim, bool may_hand_on, avout__releaser
         avout__want_give_first(claim);
         return false;
     }
-    if (releaser) *releaser = (avout__releaser){.claim = claim, .latch = AVOUT__LATCH_INIT};
-    claim->releaser = releaser;
+    bool waits = avout__releaser_join(releaser, &claim->ending);
     if (!wanted) {
         avout__claim_end(claim);
     } else if (!avout__claim_hand_back(claim)) {
         avout__wants_fail(claim, AVOUT_ENOMEM, NULL);
         avout__claim_end(claim);
     }
-    return true;
+    return waits;
 }

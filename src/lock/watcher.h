@@ -84,6 +84,7 @@ typedef struct avout__litter {
     uint64_t number;
     bool named; /* else it is searched by its number */
     bool asked;
+    avout__retry retry;
     size_t length; /* of its directory */
     char path[];   /* that, or the node's */
 } avout__litter;

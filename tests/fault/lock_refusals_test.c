@@ -30,6 +30,40 @@ TEST(permits_are_not_asked_for_at_the_speed_of_refusals)
     suite_check_memory();
 }
 
+/* What is refused for good slows down nobody but itself. */
+TEST(a_lasting_refusal_is_its_own_delay)
+{
+    enum { REFUSALS = 40, ENOUGH = 5 };
+    char path[200];
+    side s = open_side(0, &(avout_options){.timeout_ms = 30});
+    avout_lock *other;
+    CHECK_OK(avout_lock_open(&other, s.client, "/other"));
+    CHECK_OK(avout_lock_acquire(NULL, other, &PATIENT));
+    CHECK_OK(avout_lock_release(other));
+    CHECK_OK(avout_lock_acquire(NULL, s.lock, &PATIENT));
+    claim_path(path, sizeof path, &s, "w-");
+    for (int i = 0; i < REFUSALS; i++)
+        engine_fault(s.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
+                                                 .path = path,
+                                                 .multis = true,
+                                                 .status = AVOUT_EPERM,
+                                                 .failed_op = 0});
+    CHECK_STATUS(AVOUT_UNKNOWN, avout_lock_release(s.lock));
+    ENGINE_AWAIT(avout__mem_faults_left(s.store) == REFUSALS - ENOUGH);
+    /* That is tried again in 800 ms. */
+    engine_fault(s.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
+                                             .path = "/avout/locks/other",
+                                             .status = AVOUT_EIO});
+    CHECK_OK(avout_lock_acquire(NULL, other, &PATIENT));
+    CHECK_INT(REFUSALS - ENOUGH, avout__mem_faults_left(s.store));
+    CHECK_OK(avout_lock_release(other));
+    avout__mem_faults_clear(s.store);
+    ENGINE_AWAIT(!queue_length(&s));
+    avout_lock_close(other);
+    close_side(&s);
+    suite_check_memory();
+}
+
 /* ---- closing ----------------------------------------------------------------------------------- */
 
 typedef struct victim {
