@@ -6,9 +6,14 @@
  * CHECKSUM is of the text (FNV-1a, 64 bits), PUT new for each call that writes: so a PUT whose answer got
  * lost is recognised when it is repeated and the resource is found to be there.
  *
- *   set     PUT, If-None-Match: *    412: it is there
+ * With another codec BASE/V.CODEC has that codec's bytes and nothing else, and BASE/V.seal what is needed beside:
+ *
+ *     avout CHECKSUM PUT CODEC
+ *
+ *   set     PUT, If-None-Match: *    412: it is there; of V.edn or V.seal, behind which V.CODEC is PUT by who
+ *                                    has the seal, and nobody else
  *   get     GET                      404, 410: it is not there
- *   delete  DELETE
+ *   delete  DELETE; the seal last. Who collects need not know the codec: the seal tells it
  *   list    PROPFIND, Depth: 1       207; 405, 501 and others: the server has no list
  *   init    MKCOL, if need be from above; then, once per place and process, PUT, GET, PUT, DELETE of
  *           BASE/avout-probe-N: whether the server keeps what it gets, and heeds If-None-Match
@@ -16,29 +21,26 @@
  * Where the condition is ignored (nginx), making a collection is what only one can do:
  *
  *   set     MKCOL BASE/V.claim/      405: it is there
- *           PUT
- *   delete  DELETE BASE/V.edn, then of BASE/V.claim/
+ *           PUT of all, without condition
+ *   delete  DELETE of all, then of BASE/V.claim/
  *
- * so V.claim without V.edn is what somebody left half made; the list has both. Sending such a PUT again is
+ * so V.claim or V.seal alone is what somebody left half made; the list has both. Sending such a PUT again is
  * harmless: who has the claim is the only one who writes. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
-#include <avout/edn.h>
 #include <avout/sys/container.h>
 
 #include "avout/http.h"
+#include "common/coded.h"
 #include "common/deadline.h"
 #include "listing.h"
-#include "request.h"
+#include "resource.h"
+#include "seal.h"
 
-enum { NAME_SIZE = AVOUT_VERSION_MAX + 16, SEAL_LENGTH = 43, MAKINGS = 3 };
-
-#define TEXT_TYPE "application/edn"
+enum { NAME_SIZE = AVOUT_VERSION_MAX + 40, MAKINGS = 3 };
 
 /* What is known of a place. */
 typedef struct knowledge {
@@ -51,6 +53,9 @@ typedef struct http_container {
     avout_versioned_container is;
     avout__http_server server;
     avout__plugin_shared *place;
+    avout_codec codec;
+    char suffix[40]; /* ".edn" */
+    char *shown;
 } http_container;
 
 typedef struct resource {
@@ -64,11 +69,6 @@ static resource with_suffix(const char *version, const char *suffix)
     return made;
 }
 
-static resource name_of(const char *version)
-{
-    return with_suffix(version, AVOUT__HTTP_SUFFIX);
-}
-
 static resource claim_of(const char *version)
 {
     return with_suffix(version, AVOUT__HTTP_CLAIM "/");
@@ -80,152 +80,6 @@ static avout_status no_memory(void)
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------ */
-
-static bool is_done(long code)
-{
-    return code == 200 || code == 201 || code == 204;
-}
-
-static bool is_absent(long code)
-{
-    return code == 404 || code == 410;
-}
-
-static avout_status status_of(long code)
-{
-    switch (code) {
-    case 401:
-    case 407: return AVOUT_EAUTH;
-    case 403: return AVOUT_EPERM;
-    case 405:
-    case 501: return AVOUT_ENOTSUP;
-    case 408: return AVOUT_ETIMEOUT;
-    case 412: return AVOUT_EEXISTS;
-    case 413: return AVOUT_ELIMIT;
-    case 507: return AVOUT_ENOSPACE;
-    default: return AVOUT_EIO;
-    }
-}
-
-static avout_status refused(const avout__http_answer *answer, const char *method)
-{
-    return avout_fail(status_of(answer->code), "the server answers %ld to %s", answer->code,
-                      method);
-}
-
-static avout_status call(avout__http_answer *answer, const http_container *at, const char *method,
-                         const char *name, int64_t deadline_ms)
-{
-    avout__http_request request = {.method = method,
-                                   .name = name,
-                                   .follow = !strcmp(method, "GET") || !strcmp(method, "HEAD")};
-    return avout__http_call(answer, &at->server, &request, deadline_ms);
-}
-
-static avout_status put(avout__http_answer *answer, const http_container *at, const char *name,
-                        const char *body, size_t length, bool if_absent, int64_t deadline_ms)
-{
-    avout__http_request request = {.method = "PUT",
-                                   .name = name,
-                                   .body = body,
-                                   .length = length,
-                                   .type = TEXT_TYPE,
-                                   .if_absent = if_absent};
-    return avout__http_call(answer, &at->server, &request, deadline_ms);
-}
-
-/* ---- the text --------------------------------------------------------------------------------------------- */
-
-static uint64_t checksum(const char *text, size_t length)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)text[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
-static uint64_t random64(void)
-{
-    uint64_t number = 0;
-    if (getrandom(&number, sizeof number, 0) == sizeof number) return number;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_nsec * UINT64_C(6364136223846793005) + (uint64_t)now.tv_sec;
-}
-
-static void write_seal(char seal[SEAL_LENGTH + 1], const char *text, size_t length, uint64_t number)
-{
-    snprintf(seal, SEAL_LENGTH + 1, "\n; avout %016llx %016llx\n",
-             (unsigned long long)checksum(text, length), (unsigned long long)number);
-}
-
-/* To be freed. */
-static avout_status encode(char **body, size_t *length, avout_value value)
-{
-    char *text = NULL;
-    avout_status status = avout_edn_text(&text, length, value);
-    if (status) return status;
-    *body = malloc(*length + SEAL_LENGTH + 1);
-    if (*body) {
-        memcpy(*body, text, *length);
-        write_seal(*body + *length, text, *length, random64());
-        *length += SEAL_LENGTH;
-    }
-    avout_edn_free(text);
-    return *body ? AVOUT_OK : no_memory();
-}
-
-static bool is_whole(size_t *length, const char *body, size_t all)
-{
-    char seal[SEAL_LENGTH + 1];
-    if (all <= SEAL_LENGTH) return false;
-    *length = all - SEAL_LENGTH;
-    write_seal(seal, body, *length, 0);
-    /* All of it but the number at its end. */
-    return !memcmp(body + *length, seal, SEAL_LENGTH - 17) && body[all - 1] == '\n';
-}
-
-static avout_status decode(avout_value *value, const avout__http_answer *answer)
-{
-    size_t length;
-    avout_edn_error where;
-    if (!is_whole(&length, answer->body, answer->length))
-        return avout_fail(AVOUT_EDATA,
-                          "what is there is not whole, or not written by this container");
-    avout_status status = avout_edn_read(value, answer->body, length, NULL, &where);
-    if (!status || status == AVOUT_ENOMEM) return status;
-    return avout_fail(AVOUT_EDATA, "line %zu, column %zu: %s", where.line, where.column,
-                      where.message);
-}
-
-/* ---- collections -------------------------------------------------------------------------------------------- */
-
-/* 405: it is there, or the server has no collections and needs none; who may not make one may still be
- * allowed to write into it. */
-static avout_status make_collection(long *code, const http_container *at, size_t path,
-                                    int64_t deadline_ms)
-{
-    avout__http_request request = {.method = "MKCOL", .name = "", .path = path};
-    avout__http_answer answer;
-    avout_status status = avout__http_call(&answer, &at->server, &request, deadline_ms);
-    if (!status && answer.code == 401) status = refused(&answer, "MKCOL");
-    *code = answer.code;
-    avout__http_answer_release(&answer);
-    return status;
-}
-
-static avout_status make_place(const http_container *at, int64_t deadline_ms)
-{
-    const avout__http_address *address = &at->server.address;
-    long code;
-    if (!address->base[address->root]) return AVOUT_OK;
-    avout_status status = make_collection(&code, at, strlen(address->base), deadline_ms);
-    if (status || (code != 409 && code != 404)) return status;
-    for (size_t i = address->root; !status && address->base[i]; i++)
-        if (address->base[i] == '/' && i > address->root)
-            status = make_collection(&code, at, i + 1, deadline_ms);
-    return status;
-}
 
 /* ---- what the server can ------------------------------------------------------------------------------------- */
 
@@ -248,7 +102,13 @@ static const char probe_text[] = "avout asks what this server does with it\n";
 static avout_status put_probe(avout__http_answer *answer, const http_container *at,
                               const char *probe, int64_t deadline_ms)
 {
-    return put(answer, at, probe, probe_text, sizeof probe_text - 1, true, deadline_ms);
+    avout__http_request request = {.method = "PUT",
+                                   .name = probe,
+                                   .body = probe_text,
+                                   .length = sizeof probe_text - 1,
+                                   .type = avout__http_type_of(avout_codec_edn()),
+                                   .if_absent = true};
+    return avout__http_call(answer, &at->server, &request, deadline_ms);
 }
 
 /* An answer to the second one with nothing changed by it is what is wanted. */
@@ -257,12 +117,12 @@ static avout_status probe_conditions(int *conditions, const http_container *at, 
 {
     avout__http_answer answer;
     avout_status status = put_probe(&answer, at, probe, deadline_ms);
-    if (!status && !is_done(answer.code) && !(answer.code == 412 && answer.repeated))
+    if (!status && !avout__http_is_done(answer.code) && !(answer.code == 412 && answer.repeated))
         status = answer.code == 412 ? avout_fail(AVOUT_EIO, "the server answers 412 to what is new")
-                                    : refused(&answer, "PUT");
+                                    : avout__http_refused(&answer, "PUT");
     avout__http_answer_release(&answer);
     if (status) return status;
-    status = call(&answer, at, "GET", probe, deadline_ms);
+    status = avout__http_ask(&answer, &at->server, "GET", probe, deadline_ms);
     if (!status && (answer.code != 200 || answer.length != sizeof probe_text - 1 ||
                     memcmp(answer.body, probe_text, answer.length) != 0))
         status = avout_fail(AVOUT_EIO,
@@ -273,17 +133,8 @@ static avout_status probe_conditions(int *conditions, const http_container *at, 
     if (status) return status;
     status = put_probe(&answer, at, probe, deadline_ms);
     *conditions = !status && answer.code == 412 ? HEEDED : IGNORED;
-    if (!status && answer.code != 412 && !is_done(answer.code)) status = refused(&answer, "PUT");
-    avout__http_answer_release(&answer);
-    return status;
-}
-
-static avout_status delete_resource(const http_container *at, const char *name, int64_t deadline_ms)
-{
-    avout__http_answer answer;
-    avout_status status = call(&answer, at, "DELETE", name, deadline_ms);
-    if (!status && !is_done(answer.code) && !is_absent(answer.code))
-        status = refused(&answer, "DELETE");
+    if (!status && answer.code != 412 && !avout__http_is_done(answer.code))
+        status = avout__http_refused(&answer, "PUT");
     avout__http_answer_release(&answer);
     return status;
 }
@@ -291,7 +142,7 @@ static avout_status delete_resource(const http_container *at, const char *name, 
 static avout_status probe_claim(const http_container *at, const char *claim, int64_t deadline_ms)
 {
     avout__http_answer answer;
-    avout_status status = call(&answer, at, "MKCOL", claim, deadline_ms);
+    avout_status status = avout__http_ask(&answer, &at->server, "MKCOL", claim, deadline_ms);
     if (!status && answer.code != 201 && !(answer.code == 405 && answer.repeated))
         status =
             avout_fail(AVOUT_ENOTSUP,
@@ -299,20 +150,21 @@ static avout_status probe_claim(const http_container *at, const char *claim, int
                        "no way to write only what is not there",
                        answer.code);
     avout__http_answer_release(&answer);
-    return status ? status : delete_resource(at, claim, deadline_ms);
+    return status ? status : avout__http_delete(NULL, &at->server, claim, deadline_ms);
 }
 
 static avout_status look_what_it_can(const http_container *at, int64_t deadline_ms)
 {
     char probe[48];
     int conditions = UNKNOWN;
-    snprintf(probe, sizeof probe, "avout-probe-%016llx", (unsigned long long)random64());
+    snprintf(probe, sizeof probe, AVOUT__HTTP_PROBE "%016llx",
+             (unsigned long long)avout__http_random());
     avout_status status = probe_conditions(&conditions, at, probe, deadline_ms);
     if (!status && conditions == IGNORED)
         status = probe_claim(at, claim_of(probe).text, deadline_ms);
     char detail[300];
     snprintf(detail, sizeof detail, "%s", avout_error_detail());
-    avout_status deleted = delete_resource(at, probe, deadline_ms);
+    avout_status deleted = avout__http_delete(NULL, &at->server, probe, deadline_ms);
     if (status) return avout_fail(status, "%s", detail);
     if (!deleted) atomic_store(&known(at)->conditions, conditions);
     return deleted;
@@ -322,7 +174,7 @@ static avout_status init(avout_versioned_container *container, int64_t timeout_m
 {
     const http_container *at = (http_container *)container;
     int64_t deadline_ms = avout__plugin_deadline(timeout_ms);
-    avout_status status = make_place(at, deadline_ms);
+    avout_status status = avout__http_make_place(&at->server, deadline_ms);
     if (status || atomic_load(&known(at)->conditions)) return status;
     return look_what_it_can(at, deadline_ms);
 }
@@ -334,22 +186,108 @@ static avout_status destroy(avout_versioned_container *container, int64_t timeou
     return AVOUT_OK;
 }
 
-/* ---- versions ------------------------------------------------------------------------------------------------------ */
+/* ---- what lies there ----------------------------------------------------------------------------------------------- */
+
+/* One version, as it is put: what is there first decides whose it is. */
+typedef struct parcel {
+    const http_container *at;
+    const char *version;
+    avout__plugin_text value; /* sealed where it is EDN */
+    char seal[AVOUT__HTTP_SEAL_SIZE];
+    int64_t deadline_ms;
+} parcel;
+
+static bool is_edn(const http_container *at)
+{
+    return avout__plugin_is_edn(&at->codec);
+}
+
+/* `value` of it is to be freed. */
+static avout_status pack(parcel *p, avout_value value)
+{
+    const avout_codec *codec = &p->at->codec;
+    uint64_t number = avout__http_random();
+    avout_status status = avout__plugin_encode(&p->value, value, codec);
+    if (status) return status;
+    if (is_edn(p->at)) return avout__http_seal_add(&p->value, number);
+    avout__http_seal_write(p->seal, p->value.bytes, p->value.length, number, codec->name);
+    return AVOUT_OK;
+}
+
+static resource value_name(const http_container *at, const char *version)
+{
+    return with_suffix(version, at->suffix);
+}
+
+static resource seal_name(const char *version)
+{
+    return with_suffix(version, AVOUT__HTTP_SEAL);
+}
+
+static avout__http_request put_value(const parcel *p, const resource *name)
+{
+    return (avout__http_request){.method = "PUT",
+                                 .name = name->text,
+                                 .body = p->value.bytes,
+                                 .length = p->value.length,
+                                 .type = avout__http_type_of(&p->at->codec)};
+}
+
+static avout__http_request put_seal(const parcel *p, const resource *name)
+{
+    return (avout__http_request){.method = "PUT",
+                                 .name = name->text,
+                                 .body = p->seal,
+                                 .length = strlen(p->seal),
+                                 .type = "text/plain"};
+}
+
+/* ---- getting ----------------------------------------------------------------------------------------------------- */
+
+/* AVOUT_ENOTFOUND: it is not there. To be released. */
+static avout_status get_resource(avout__http_answer *answer, const http_container *at,
+                                 const char *name, int64_t deadline_ms)
+{
+    avout_status status = avout__http_ask(answer, &at->server, "GET", name, deadline_ms);
+    if (!status && avout__http_is_absent(answer->code))
+        return avout_fail(AVOUT_ENOTFOUND, "the server answers %ld", answer->code);
+    return !status && answer->code != 200 ? avout__http_refused(answer, "GET") : status;
+}
+
+static avout_status not_whole(void)
+{
+    return avout_fail(AVOUT_EDATA, "what is there is not whole, or not written by this container");
+}
+
+static avout_status check_seal(size_t *length, const http_container *at, const char *version,
+                               const avout__http_answer *value, int64_t deadline_ms)
+{
+    avout__http_answer seal;
+    *length = value->length;
+    if (is_edn(at))
+        return avout__http_seal_check(length, value->body, value->length) ? AVOUT_OK : not_whole();
+    avout_status status = get_resource(&seal, at, seal_name(version).text, deadline_ms);
+    if (!status && !avout__http_seal_is_of(seal.body, value->body, value->length))
+        status = not_whole();
+    avout__http_answer_release(&seal);
+    return status;
+}
 
 static avout_status get_state_at(avout_value *value, avout_versioned_container *container,
                                  const char *version, int64_t timeout_ms)
 {
     const http_container *at = (http_container *)container;
+    int64_t deadline_ms = avout__plugin_deadline(timeout_ms);
     avout__http_answer answer;
-    avout_status status =
-        call(&answer, at, "GET", name_of(version).text, avout__plugin_deadline(timeout_ms));
-    if (!status && is_absent(answer.code))
-        status = avout_fail(AVOUT_ENOTFOUND, "the server answers %ld", answer.code);
-    else if (!status && answer.code != 200) status = refused(&answer, "GET");
-    else if (!status) status = decode(value, &answer);
+    size_t length;
+    avout_status status = get_resource(&answer, at, value_name(at, version).text, deadline_ms);
+    if (!status) status = check_seal(&length, at, version, &answer, deadline_ms);
+    if (!status) status = avout__plugin_decode(value, answer.body, length, &at->codec);
     avout__http_answer_release(&answer);
     return status;
 }
+
+/* ---- setting ----------------------------------------------------------------------------------------------------- */
 
 static avout_status there_is_one(void)
 {
@@ -357,82 +295,120 @@ static avout_status there_is_one(void)
 }
 
 /* Of one's own, whose answer got lost? */
-static avout_status check_own(const http_container *at, const char *name, const char *body,
-                              size_t length, int64_t deadline_ms)
+static avout_status check_own(const parcel *p, const avout__http_request *put)
 {
     avout__http_answer answer;
-    avout_status status = call(&answer, at, "GET", name, deadline_ms);
-    bool own = !status && answer.code == 200 && answer.length == length &&
-               !memcmp(answer.body, body, length);
+    avout_status status =
+        avout__http_ask(&answer, &p->at->server, "GET", put->name, p->deadline_ms);
+    bool own = !status && answer.code == 200 && answer.length == put->length &&
+               !memcmp(answer.body, put->body, put->length);
     avout__http_answer_release(&answer);
     return status || own ? status : there_is_one();
 }
 
 /* Somebody, perhaps this call before its answer got lost, has claimed it. */
-static avout_status check_claimed(const http_container *at, const char *version, bool doubtful,
-                                  int64_t deadline_ms)
+static avout_status check_claimed(const parcel *p, const char *first, bool doubtful)
 {
     avout__http_answer answer;
     if (!doubtful) return there_is_one();
-    avout_status status = call(&answer, at, "GET", name_of(version).text, deadline_ms);
+    avout_status status = avout__http_ask(&answer, &p->at->server, "GET", first, p->deadline_ms);
     if (!status && answer.code == 200) status = there_is_one();
-    else if (!status && !is_absent(answer.code)) status = refused(&answer, "GET");
+    else if (!status && !avout__http_is_absent(answer.code))
+        status = avout__http_refused(&answer, "GET");
     avout__http_answer_release(&answer);
     return status;
 }
 
 /* *again: the place was not there, and has been made. */
-static avout_status claim(bool *again, const http_container *at, const char *version,
-                          int64_t deadline_ms)
+static avout_status claim(bool *again, const parcel *p, const char *first)
 {
     avout__http_answer answer;
-    avout_status status = call(&answer, at, "MKCOL", claim_of(version).text, deadline_ms);
+    avout_status status = avout__http_ask(&answer, &p->at->server, "MKCOL",
+                                          claim_of(p->version).text, p->deadline_ms);
     long code = answer.code;
     bool doubtful = answer.repeated;
-    if (!status && code != 201 && code != 405) status = refused(&answer, "MKCOL");
+    if (!status && code != 201 && code != 405) status = avout__http_refused(&answer, "MKCOL");
     avout__http_answer_release(&answer);
     *again = code == 409 || code == 404;
-    if (*again) return make_place(at, deadline_ms);
-    if (!status && code == 405) return check_claimed(at, version, doubtful, deadline_ms);
+    if (*again) return avout__http_make_place(&p->at->server, p->deadline_ms);
+    return !status && code == 405 ? check_claimed(p, first, doubtful) : status;
+}
+
+/* What decides. *again: as above. */
+static avout_status put_first(bool *again, const parcel *p, avout__http_request *put)
+{
+    avout__http_answer answer;
+    bool heeded = atomic_load(&known(p->at)->conditions) == HEEDED;
+    avout_status status = AVOUT_OK;
+    *again = false;
+    if (!heeded) status = claim(again, p, put->name);
+    if (status || *again) return status;
+    put->if_absent = heeded;
+    status = avout__http_call(&answer, &p->at->server, put, p->deadline_ms);
+    long code = answer.code;
+    bool doubtful = code == 412 && answer.repeated;
+    if (!status && !avout__http_is_done(code) && !doubtful)
+        status = avout__http_refused(&answer, "PUT");
+    avout__http_answer_release(&answer);
+    *again = heeded && (code == 409 || code == 404);
+    if (*again) return avout__http_make_place(&p->at->server, p->deadline_ms);
+    return doubtful ? check_own(p, put) : status;
+}
+
+/* Whose it is has been decided. */
+static avout_status put_behind(const parcel *p, const avout__http_request *put)
+{
+    avout__http_answer answer;
+    avout_status status = avout__http_call(&answer, &p->at->server, put, p->deadline_ms);
+    if (!status && !avout__http_is_done(answer.code)) status = avout__http_refused(&answer, "PUT");
+    avout__http_answer_release(&answer);
     return status;
 }
 
-/* *again: as above. */
-static avout_status put_version(bool *again, const http_container *at, const char *version,
-                                const char *body, size_t length, int64_t deadline_ms)
+static avout_status put_all(const parcel *p)
 {
-    avout__http_answer answer;
-    bool heeded = atomic_load(&known(at)->conditions) == HEEDED;
-    const resource name = name_of(version);
+    const resource value = value_name(p->at, p->version), seal = seal_name(p->version);
+    avout__http_request behind = put_value(p, &value),
+                        first = is_edn(p->at) ? behind : put_seal(p, &seal);
     avout_status status = AVOUT_OK;
-    *again = false;
-    if (!heeded) status = claim(again, at, version, deadline_ms);
-    if (status || *again) return status;
-    status = put(&answer, at, name.text, body, length, heeded, deadline_ms);
-    long code = answer.code;
-    bool doubtful = code == 412 && answer.repeated;
-    if (!status && !is_done(code) && !doubtful) status = refused(&answer, "PUT");
-    avout__http_answer_release(&answer);
-    *again = heeded && (code == 409 || code == 404);
-    if (*again) return make_place(at, deadline_ms);
-    return doubtful ? check_own(at, name.text, body, length, deadline_ms) : status;
+    bool again = true;
+    for (int i = 0; !status && again && i < MAKINGS; i++) status = put_first(&again, p, &first);
+    if (!status && again)
+        return avout_fail(AVOUT_EIO, "the server does not find the place, though it was made");
+    return status || is_edn(p->at) ? status : put_behind(p, &behind);
 }
 
 static avout_status set_state_at(avout_versioned_container *container, const char *version,
                                  avout_value value, int64_t timeout_ms)
 {
-    const http_container *at = (http_container *)container;
-    int64_t deadline_ms = avout__plugin_deadline(timeout_ms);
-    char *body = NULL;
-    size_t length = 0;
-    avout_status status = encode(&body, &length, value);
-    bool again = true;
-    for (int i = 0; !status && again && i < MAKINGS; i++)
-        status = put_version(&again, at, version, body, length, deadline_ms);
-    if (!status && again)
-        status = avout_fail(AVOUT_EIO, "the server does not find the place, though it was made");
-    free(body);
+    parcel p = {.at = (http_container *)container,
+                .version = version,
+                .deadline_ms = avout__plugin_deadline(timeout_ms)};
+    avout_status status = pack(&p, value);
+    if (!status) status = put_all(&p);
+    free(p.value.bytes);
     return status;
+}
+
+/* ---- deleting, listing ------------------------------------------------------------------------------------------- */
+
+/* What another codec has written, as the seal says. */
+static avout_status delete_sealed(const http_container *at, const char *version,
+                                  int64_t deadline_ms)
+{
+    avout__http_answer seal;
+    char codec[32], suffix[40];
+    const resource name = seal_name(version);
+    avout_status status = get_resource(&seal, at, name.text, deadline_ms);
+    bool known = !status && avout__http_seal_codec(codec, seal.body);
+    avout__http_answer_release(&seal);
+    if (status) return status == AVOUT_ENOTFOUND ? AVOUT_OK : status;
+    if (known) {
+        snprintf(suffix, sizeof suffix, ".%s", codec);
+        status =
+            avout__http_delete(NULL, &at->server, with_suffix(version, suffix).text, deadline_ms);
+    }
+    return status ? status : avout__http_delete(NULL, &at->server, name.text, deadline_ms);
 }
 
 static avout_status delete_state_at(avout_versioned_container *container, const char *version,
@@ -440,9 +416,14 @@ static avout_status delete_state_at(avout_versioned_container *container, const 
 {
     const http_container *at = (http_container *)container;
     int64_t deadline_ms = avout__plugin_deadline(timeout_ms);
-    avout_status status = delete_resource(at, name_of(version).text, deadline_ms);
+    bool absent;
+    avout_status status =
+        avout__http_delete(&absent, &at->server, value_name(at, version).text, deadline_ms);
+    if (!status && absent) status = delete_sealed(at, version, deadline_ms);
+    else if (!status && !is_edn(at))
+        status = avout__http_delete(NULL, &at->server, seal_name(version).text, deadline_ms);
     if (status || atomic_load(&known(at)->conditions) == HEEDED) return status;
-    return delete_resource(at, claim_of(version).text, deadline_ms);
+    return avout__http_delete(NULL, &at->server, claim_of(version).text, deadline_ms);
 }
 
 static avout_status list_versions(avout_versioned_container *container, avout_version_fn found,
@@ -462,11 +443,12 @@ static avout_status list_versions(avout_versioned_container *container, avout_ve
     avout_status status =
         avout__http_call(&answer, &at->server, &request, avout__plugin_deadline(timeout_ms));
     if (!status && answer.code == 207)
-        status = avout__http_listing(answer.body, answer.length, found, payload);
-    else if (!status && (answer.code == 400 || is_done(answer.code)))
+        status = avout__http_listing(answer.body, answer.length, at->suffix, found, payload);
+    else if (!status && (answer.code == 400 || avout__http_is_done(answer.code)))
         status = avout_fail(AVOUT_ENOTSUP, "the server answers %ld to PROPFIND: it has no list",
                             answer.code);
-    else if (!status && !is_absent(answer.code)) status = refused(&answer, "PROPFIND");
+    else if (!status && !avout__http_is_absent(answer.code))
+        status = avout__http_refused(&answer, "PROPFIND");
     avout__http_answer_release(&answer);
     return status;
 }
@@ -478,6 +460,7 @@ static void close_container(avout_versioned_container *container)
     http_container *at = (http_container *)container;
     avout__plugin_unshare(at->place);
     avout__http_close(&at->server);
+    free(at->shown);
     free(at);
 }
 
@@ -494,20 +477,46 @@ static const avout_versioned_container_ops ops = {
     .close = close_container,
 };
 
-avout_status avout_http_container(avout_versioned_container **container, const char *place)
+/* Its name becomes a part of a resource's, and must not make it another one of ours. */
+static avout_status take_codec(http_container *at, const avout_codec *codec)
+{
+    static const char *const taken[] = {AVOUT__HTTP_SUFFIX, AVOUT__HTTP_CLAIM, AVOUT__HTTP_SEAL};
+    avout_status status = avout__plugin_codec(&at->codec, codec);
+    if (status) return status;
+    snprintf(at->suffix, sizeof at->suffix, ".%s", at->codec.name);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (!is_edn(at) && !strcmp(at->suffix, taken[i]))
+            return avout_fail(AVOUT_EINVAL, "codec %s: that name is taken here", at->codec.name);
+    return AVOUT_OK;
+}
+
+avout_status avout_http_container_coded(avout_versioned_container **container, const char *place,
+                                        const avout_codec *codec)
 {
     http_container *made = calloc(1, sizeof *made);
     if (!made) return no_memory();
-    avout_status status = avout__http_open(&made->server, place);
-    if (!status) {
-        status = avout__plugin_share(&made->place, &sharing, made->server.address.base, NULL);
-        if (status) avout__http_close(&made->server);
-    }
+    avout_status status = take_codec(made, codec);
+    if (!status) status = avout__http_open(&made->server, place);
     if (status) {
         free(made);
         return status;
     }
-    made->is = (avout_versioned_container){&ops, made->server.address.base};
+    made->shown = avout__plugin_coded_place(made->server.address.base, &made->codec);
+    status = made->shown
+                 ? avout__plugin_share(&made->place, &sharing, made->server.address.base, NULL)
+                 : no_memory();
+    if (status) {
+        avout__http_close(&made->server);
+        free(made->shown);
+        free(made);
+        return status;
+    }
+    made->is = (avout_versioned_container){&ops, made->shown};
     *container = &made->is;
     return AVOUT_OK;
+}
+
+avout_status avout_http_container(avout_versioned_container **container, const char *place)
+{
+    return avout_http_container_coded(container, place, NULL);
 }

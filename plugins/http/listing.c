@@ -29,6 +29,7 @@ typedef struct version {
 } version;
 
 typedef struct versions {
+    const char *suffix; /* of the container's codec */
     version *all;
     size_t count, room;
 } versions;
@@ -46,10 +47,16 @@ static avout_status add(versions *seen, const char *name, size_t length)
     return AVOUT_OK;
 }
 
+static bool is_suffix(const char *text, const char *own)
+{
+    return !strcmp(text, AVOUT__HTTP_SUFFIX) || !strcmp(text, AVOUT__HTTP_CLAIM) ||
+           !strcmp(text, AVOUT__HTTP_SEAL) || !strcmp(text, own);
+}
+
 /* Collections' names may have a slash at their end. */
 static avout_status add_href(versions *seen, const char *href, size_t length)
 {
-    char name[AVOUT_VERSION_MAX + 16];
+    char name[AVOUT_VERSION_MAX + 40];
     if (length && href[length - 1] == '/') length--;
     for (size_t i = length; i > 0; i--)
         if (href[i - 1] == '/') {
@@ -59,8 +66,8 @@ static avout_status add_href(versions *seen, const char *href, size_t length)
         }
     if (!avout__plugin_unescape(name, sizeof name, href, length)) return AVOUT_OK;
     size_t own = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
-    bool ours = own && own <= AVOUT_VERSION_MAX &&
-                (!strcmp(name + own, AVOUT__HTTP_SUFFIX) || !strcmp(name + own, AVOUT__HTTP_CLAIM));
+    bool ours = own && own <= AVOUT_VERSION_MAX && is_suffix(name + own, seen->suffix) &&
+                strncmp(name, AVOUT__HTTP_PROBE, strlen(AVOUT__HTTP_PROBE)) != 0;
     return ours ? add(seen, name, own) : AVOUT_OK;
 }
 
@@ -69,7 +76,7 @@ static int by_name(const void *one, const void *other)
     return strcmp(((const version *)one)->name, ((const version *)other)->name);
 }
 
-/* A version may be there as a resource and as a claim. */
+/* A version may be there as a resource, as a claim and with a seal. */
 static avout_status tell_all(versions *seen, avout_version_fn found, void *payload)
 {
     avout_status status = AVOUT_OK;
@@ -111,10 +118,10 @@ static avout_status read_hrefs(versions *seen, const char *text)
     return avout_fail(AVOUT_EDATA, "the answer to PROPFIND is not a whole multistatus document");
 }
 
-avout_status avout__http_listing(const char *text, size_t length, avout_version_fn found,
-                                 void *payload)
+avout_status avout__http_listing(const char *text, size_t length, const char *suffix,
+                                 avout_version_fn found, void *payload)
 {
-    versions seen = {.all = NULL};
+    versions seen = {.suffix = suffix};
     avout_status status = read_hrefs(&seen, text && !memchr(text, '\0', length) ? text : "");
     if (!status) status = tell_all(&seen, found, payload);
     free(seen.all);

@@ -6,11 +6,14 @@
 
 #define AVOUT__HTTP_SUFFIX ".edn"
 #define AVOUT__HTTP_CLAIM ".claim"
+#define AVOUT__HTTP_SEAL ".seal"
+#define AVOUT__HTTP_PROBE "avout-probe-" /* is no version, whatever is behind it */
 
-/* Calls `found` for each version among the hrefs of a multistatus document, once; the rest is passed over. The
+/* Calls `found` for each version among the hrefs of a multistatus document, once: of EDN, of the container's own
+ * codec (`suffix`), claimed or sealed; the rest is passed over. The
  * text has a NUL behind it. AVOUT_EDATA: it is no such document, or not a whole one; AVOUT_ENOMEM; what `found`
  * answers. */
-avout_status avout__http_listing(const char *text, size_t length, avout_version_fn found,
-                                 void *payload);
+avout_status avout__http_listing(const char *text, size_t length, const char *suffix,
+                                 avout_version_fn found, void *payload);
 
 #endif

@@ -130,7 +130,7 @@ static int note_sending(void *payload, char *to, char *from, int to_port, int fr
 {
     transfer *t = payload;
     (void)to, (void)from, (void)to_port, (void)from_port;
-    if (t->begun) t->answer->repeated = true;
+    if (t->begun) t->answer->repeated = t->answer->lost = true;
     t->begun = true;
     return CURL_PREREQFUNC_OK;
 }
@@ -167,8 +167,8 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *payload)
 
 static struct curl_slist *headers_of(const avout__http_request *request)
 {
-    const char *wanted[6];
-    char type[80];
+    const char *wanted[8];
+    char type[80], wants[80], token[80];
     int count = 0;
     /* Waiting for leave to send a body costs a round trip, or a second with who does not know it. */
     wanted[count++] = "Expect:";
@@ -178,6 +178,14 @@ static struct curl_slist *headers_of(const avout__http_request *request)
     if (request->body) {
         snprintf(type, sizeof type, "Content-Type: %s", request->type);
         wanted[count++] = type;
+    }
+    if (request->wants) {
+        snprintf(wants, sizeof wants, "Accept: %s", request->wants);
+        wanted[count++] = wants;
+    }
+    if (request->token) {
+        snprintf(token, sizeof token, "Avout-Token: %s", request->token);
+        wanted[count++] = token;
     }
     struct curl_slist *headers = NULL;
     for (int i = 0; i < count; i++) {
@@ -316,11 +324,30 @@ static bool is_put_off(long code)
     return code == 429 || code == 502 || code == 503 || code == 504;
 }
 
+/* HTTP/2 and later say where answers end. */
+static bool is_endless(CURL *handle)
+{
+    struct curl_header *found;
+    curl_off_t length = -1;
+    long version = 0;
+    curl_easy_getinfo(handle, CURLINFO_HTTP_VERSION, &version);
+    curl_easy_getinfo(handle, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    if (length >= 0 || version > CURL_HTTP_VERSION_1_1) return false;
+    return curl_easy_header(handle, "Transfer-Encoding", 0, CURLH_HEADER, -1, &found) != CURLHE_OK;
+}
+
+static bool is_gateway(long code)
+{
+    return code == 502 || code == 504;
+}
+
 static void perform(attempt *a, transfer *t, CURL *handle)
 {
     curl_off_t seconds = 0;
     a->code = curl_easy_perform(handle);
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &t->answer->code);
+    t->answer->endless = is_endless(handle);
+    if (t->begun && (a->code || is_gateway(t->answer->code))) t->answer->lost = true;
     if (a->code || !is_put_off(t->answer->code)) return;
     curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &seconds);
     a->wait_ms = seconds > INT32_MAX ? INT32_MAX : seconds * 1000;
@@ -373,7 +400,7 @@ static int64_t spread(int64_t pause_ms)
 
 static avout_status put_off(long code, int64_t wait_ms, int64_t deadline_ms)
 {
-    avout_status status = code == 502 || code == 504 ? AVOUT_ECONNECTION : AVOUT_ETIMEOUT;
+    avout_status status = is_gateway(code) ? AVOUT_ECONNECTION : AVOUT_ETIMEOUT;
     if (!wait_ms || avout__plugin_left_ms(deadline_ms, 0, INT64_MAX) > wait_ms)
         return avout_fail(status, "the server answers %ld", code);
     return avout_fail(status, "the server answers %ld, and that it is to be asked again in %lld s",

@@ -26,10 +26,12 @@ typedef struct avout__http_request {
     size_t path;        /* not 0: so much of the base, instead of both */
     const char *body;   /* NULL: none */
     size_t length;
-    const char *type; /* of the body */
-    bool if_absent;   /* If-None-Match: * */
-    bool children;    /* Depth: 1 */
-    bool follow;      /* redirections */
+    const char *type;  /* of the body */
+    const char *wants; /* Accept: NULL: anything */
+    const char *token; /* Avout-Token: NULL: none */
+    bool if_absent;    /* If-None-Match: * */
+    bool children;     /* Depth: 1 */
+    bool follow;       /* redirections */
 } avout__http_request;
 
 typedef struct avout__http_answer {
@@ -37,6 +39,10 @@ typedef struct avout__http_answer {
     char *body; /* NUL behind it; NULL: empty */
     size_t length;
     bool repeated; /* the request may have been carried out before the one that was answered so */
+    bool
+        lost; /* an attempt that may have been carried out, or be yet, was not answered by who does it;
+                      set also where the call fails */
+    bool endless; /* nothing says where it ends but the connection's end: it may be cut */
 } avout__http_answer;
 void avout__http_answer_release(avout__http_answer *answer);
 

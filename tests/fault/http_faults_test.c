@@ -173,11 +173,13 @@ static http_script_deed lose(int fd, const http_script_request *request)
     return atomic_fetch_sub(&losses, 1) % 2 ? HTTP_SERVE_AND_HANG_UP : HTTP_HANG_UP;
 }
 
-TEST(a_write_whose_answer_got_lost_is_known_again)
+static void lose_answers(const avout_codec *codec)
 {
+    avout_versioned_container *c;
     lossy = "PUT";
     http_script *script = http_script_start(lose);
-    avout_versioned_container *c = init(new_at(http_script_place(script)));
+    CHECK_OK(avout_http_container_coded(&c, http_script_place(script), codec));
+    init(c);
     CHECK_OK(set(c, "other-1", 1, TIMEOUT_MS));
     for (int lost = 1; lost < 5; lost++) {
         char version[20];
@@ -194,6 +196,104 @@ TEST(a_write_whose_answer_got_lost_is_known_again)
     atomic_store(&losses, 3);
     CHECK_OK(c->ops->delete_state_at(c, "other-1", TIMEOUT_MS));
     CHECK(atomic_load(&losses) <= 0);
+    c->ops->close(c);
+    http_script_end(script);
+}
+
+TEST(a_write_whose_answer_got_lost_is_known_again)
+{
+    lose_answers(NULL);
+}
+
+/* Of two resources, each may get lost. */
+TEST(a_write_whose_answer_got_lost_is_known_again_with_a_codec)
+{
+    lose_answers(avout_codec_json());
+}
+
+/* ---- one value -------------------------------------------------------------------------------------------- */
+
+static avout_container *one_at(const char *base)
+{
+    char place[200];
+    avout_container *c;
+    snprintf(place, sizeof place, "%sone", base);
+    CHECK_OK(avout_http_value_container(&c, place, NULL));
+    return c;
+}
+
+static avout_status set_one(avout_container *c, int64_t number, int64_t timeout_ms)
+{
+    avout_value value = avout_int(number);
+    return c->ops->set_state(c, value, (avout_token){1, (uint64_t)number}, timeout_ms);
+}
+
+static int64_t get_one(avout_container *c)
+{
+    avout_value value;
+    int64_t number = -1;
+    if (c->ops->get_state(&value, c, TIMEOUT_MS)) return -1;
+    CHECK_OK(avout_value_to_int(&number, value));
+    avout_release(value);
+    return number;
+}
+
+static _Atomic int answer_with;
+
+static http_script_deed act_on_one(int fd, const http_script_request *request)
+{
+    int code = atomic_load(&answer_with);
+    if (!code || strcmp(request->method, "PUT") != 0) return HTTP_SERVE;
+    if (code == 1) return HTTP_KEEP_SILENT;
+    http_script_answer(fd, code, code == 503 || code == 429 ? "Retry-After: 60\r\n" : "", "");
+    return HTTP_ANSWERED;
+}
+
+/* What is not known is told as that, and what is known, too. */
+TEST(one_value_that_may_be_written_is_told_as_unknown)
+{
+    static const struct {
+        int answer;
+        avout_status status;
+    } cases[] = {{1, AVOUT_UNKNOWN},   {500, AVOUT_UNKNOWN},  {502, AVOUT_UNKNOWN},
+                 {504, AVOUT_UNKNOWN}, {503, AVOUT_ETIMEOUT}, {429, AVOUT_ETIMEOUT},
+                 {403, AVOUT_EPERM},   {507, AVOUT_ENOSPACE}, {412, AVOUT_EVERSION}};
+    http_script *script = http_script_start(act_on_one);
+    avout_container *c = one_at(http_script_place(script));
+    CHECK_OK(set_one(c, 1, TIMEOUT_MS));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        atomic_store(&answer_with, cases[i].answer);
+        CHECK_STATUS(cases[i].status, set_one(c, 2, cases[i].status == AVOUT_UNKNOWN ? 100 : 5000));
+        CHECK(*avout_error_detail());
+        atomic_store(&answer_with, 0);
+        CHECK_INT(1, get_one(c));
+    }
+    c->ops->close(c);
+    http_script_end(script);
+    /* Where nobody was asked nothing was written. */
+    char base[40];
+    snprintf(base, sizeof base, "http://127.0.0.1:%d/", test_free_port());
+    c = one_at(base);
+    CHECK_STATUS(AVOUT_ECONNECTION, set_one(c, 1, 100));
+    c->ops->close(c);
+}
+
+TEST(one_value_whose_answer_got_lost_is_written_again)
+{
+    lossy = "PUT";
+    http_script *script = http_script_start(lose);
+    avout_container *c = one_at(http_script_place(script));
+    for (int lost = 1; lost < 5; lost++) {
+        atomic_store(&losses, lost);
+        CHECK_OK(set_one(c, lost, TIMEOUT_MS));
+        CHECK(atomic_load(&losses) <= 0);
+        CHECK_INT(lost, get_one(c));
+    }
+    /* Written, and not told; then refused. */
+    atomic_store(&losses, 1000);
+    CHECK_STATUS(AVOUT_UNKNOWN, set_one(c, 5, 300));
+    atomic_store(&losses, 0);
+    CHECK_INT(5, get_one(c));
     c->ops->close(c);
     http_script_end(script);
 }
@@ -384,7 +484,7 @@ TEST(nonsense_is_an_error_and_never_a_value)
     raw = "HTTP/1.1 200 OK\r\n\r\n<html>please log in</html>";
     atomic_store(&raw_now, true);
     c = new_at(http_script_place(script));
-    CHECK_STATUS(AVOUT_EIO, c->ops->init(c, 300));
+    CHECK_STATUS(AVOUT_EIO, c->ops->init(c, TIMEOUT_MS));
     CHECK_CONTAINS("does not keep", avout_error_detail());
     c->ops->close(c);
     http_script_end(script);
@@ -401,6 +501,29 @@ TEST(what_was_cut_short_is_asked_for_again)
     CHECK_STATUS(AVOUT_EIO, get(&number, c, "v-1", 200));
     atomic_store(&raw_now, false);
     check(c, "v-1", 1);
+    c->ops->close(c);
+    http_script_end(script);
+}
+
+/* One digit of two is a number, too. */
+TEST(one_value_is_not_read_from_an_answer_without_a_length)
+{
+    static const char *const whole[] = {
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\n4",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        "1\r\n4\r\n0\r\n\r\n"};
+    http_script *script = http_script_start(send_raw);
+    avout_container *c = one_at(http_script_place(script));
+    avout_value value;
+    atomic_store(&raw_now, true);
+    for (int i = 0; i < 2; i++) {
+        raw = whole[i];
+        CHECK_INT(4, get_one(c));
+    }
+    raw = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n4";
+    CHECK_STATUS(AVOUT_EIO, c->ops->get_state(&value, c, TIMEOUT_MS));
+    CHECK_CONTAINS("how long", avout_error_detail());
+    atomic_store(&raw_now, false);
     c->ops->close(c);
     http_script_end(script);
 }
@@ -471,5 +594,40 @@ TEST(transactions_fail_as_a_whole_while_the_server_is_away)
     CHECK_OK(avout_distributed_collect(NULL, client, "/far", true, TIMEOUT_MS));
     avout_ref_close(p.near);
     avout_ref_close(p.far);
+    suite_close(client);
+}
+
+/* ---- atoms over one value --------------------------------------------------------------------------------- */
+
+TEST(what_is_no_json_is_told_with_its_container)
+{
+    char place[TEST_PLACE], path[400];
+    test_server *server = test_webdav_start();
+    avout_client *client = suite_connect(), *other = suite_connect();
+    avout_container *c;
+    avout_atom *atom, *seen;
+    test_webdav_place(place, server, "dav/one.json");
+    CHECK_OK(avout_http_value_container(&c, place, avout_codec_json()));
+    CHECK_OK(avout_unversioned_atom(&atom, client, "/one", c, avout_int(1), NULL));
+    CHECK_OK(avout_swap(atom, suite_plus, &suite_one, NULL, NULL, NULL));
+    CHECK_STATUS(AVOUT_ENOPRINT, avout_reset(atom, avout_keyword("k"), NULL));
+    CHECK_CONTAINS("/one: container http at http://127.0.0.1:", avout_error_detail());
+    CHECK_CONTAINS("/dav/one.json (json): writing: codec json: encoding: ", avout_error_detail());
+    CHECK_INT(2, suite_atom_int(atom));
+    snprintf(path, sizeof path, "%s/files/dav/one.json", test_server_directory(server));
+    FILE *file = fopen(path, "w");
+    CHECK(file && fputs("[1,", file) >= 0 && !fclose(file));
+    CHECK_OK(avout_http_value_container(&c, place, avout_codec_json()));
+    avout_value value;
+    avout_status status = avout_unversioned_atom(&seen, other, "/one", c, avout_int(1), NULL);
+    if (!status) {
+        status = avout_atom_deref(&value, seen);
+        avout_atom_close(seen);
+    }
+    CHECK_STATUS(AVOUT_EDATA, status);
+    CHECK_CONTAINS("/one: container http at http://127.0.0.1:", avout_error_detail());
+    CHECK_CONTAINS("/dav/one.json (json): reading: codec json: decoding: ", avout_error_detail());
+    avout_atom_close(atom);
+    avout_close(other);
     suite_close(client);
 }

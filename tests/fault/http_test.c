@@ -11,6 +11,7 @@
 #include "avout/http.h"
 #include "avout/memory.h"
 #include "http/request.h"
+#include "support/coded.h"
 #include "support/edn_random.h"
 #include "support/http_script.h"
 #include "support/test.h"
@@ -97,6 +98,21 @@ TEST_WITHIN(it_conforms_where_conditions_are_heeded, 120)
     http_script *script = http_script_start(NULL);
     CHECK_INT(0, conform(http_script_place(script)));
     CHECK(http_script_count(script, "PUT") > 10);
+    CHECK(http_script_count(script, "MKCOL") == 0);
+    http_script_end(script);
+    CHECK_INT(0, avout_memory_blocks());
+}
+
+TEST_WITHIN(it_conforms_with_codecs, 120)
+{
+    char place[TEST_PLACE];
+    test_server *server = test_webdav_start();
+    CHECK_INT(0, coded_conform(avout_http_container_coded,
+                               test_webdav_place(place, server, "dav/coded")));
+    CHECK_INT(0, coded_conform_one(avout_http_value_container,
+                                   test_webdav_place(place, server, "dav/deep/er/one")));
+    http_script *script = http_script_start(NULL);
+    CHECK_INT(0, coded_conform(avout_http_container_coded, http_script_place(script)));
     CHECK(http_script_count(script, "MKCOL") == 0);
     http_script_end(script);
     CHECK_INT(0, avout_memory_blocks());
@@ -211,8 +227,16 @@ static avout_status list(char names[256], avout_versioned_container *c)
 
 TEST(strangers_are_not_listed)
 {
-    static const char *const strangers[] = {"readme.txt", "Not-a-version.edn", "a b.edn", ".edn",
-                                            "a%41.edn",   "x.edn.bak",         "probe"};
+    static const char *const strangers[] = {"readme.txt",
+                                            "Not-a-version.edn",
+                                            "a b.edn",
+                                            ".edn",
+                                            "a%41.edn",
+                                            "x.edn.bak",
+                                            "probe",
+                                            "v-2.json",
+                                            "avout-probe-1.claim",
+                                            "avout-probe-2.edn"};
     char path[400], names[256];
     test_server *server = test_webdav_start();
     avout_versioned_container *c = open_on(server, "dav/mixed");
@@ -246,6 +270,203 @@ TEST(opening_leaves_nothing_behind_and_the_place_may_go)
     CHECK_OK(list(names, c));
     CHECK_TEXT("", names);
     c->ops->close(c);
+}
+
+/* ---- codecs ---------------------------------------------------------------------------------------------- */
+
+static avout_versioned_container *json_on(const test_server *server, const char *path)
+{
+    char place[TEST_PLACE];
+    avout_versioned_container *c;
+    CHECK_OK(
+        avout_http_container_coded(&c, test_webdav_place(place, server, path), avout_codec_json()));
+    CHECK_OK(c->ops->init(c, TIMEOUT_MS));
+    return c;
+}
+
+static bool is_file(const test_server *server, const char *name)
+{
+    char path[400];
+    path_on(path, server, name);
+    return !access(path, F_OK);
+}
+
+TEST(resources_are_what_the_codec_writes)
+{
+    char path[400], text[256], seal[256], names[256];
+    test_server *server = test_webdav_start();
+    avout_versioned_container *c = json_on(server, "dav/j"), *plain = open_on(server, "dav/j");
+    CHECK_CONTAINS("/dav/j/ (json)", c->place);
+    CHECK_OK(set_text(c, "v-1", "{\"port\" {}}"));
+    path_on(path, server, "dav/j/v-1.json");
+    size_t length = read_file(text, path);
+    CHECK_TEXT("{\"port\":{}}", text);
+    check_text(c, "v-1", "{\"port\" {}}");
+    /* Cut anywhere, altered, sealed with something else. */
+    for (size_t cut = 0; cut < length; cut++) {
+        rewrite(path, text, cut);
+        CHECK_STATUS(AVOUT_EDATA, get_text(seal, c, "v-1"));
+        CHECK_CONTAINS("not whole", avout_error_detail());
+    }
+    rewrite(path, "{\"pork\":{}}", length);
+    CHECK_STATUS(AVOUT_EDATA, get_text(seal, c, "v-1"));
+    rewrite(path, text, length);
+    path_on(path, server, "dav/j/v-1.seal");
+    size_t sealed = read_file(seal, path);
+    CHECK_CONTAINS(" json\n", seal);
+    rewrite(path, seal, 3);
+    CHECK_STATUS(AVOUT_EDATA, get_text(text, c, "v-1"));
+    rewrite(path, seal, sealed);
+    check_text(c, "v-1", "{\"port\" {}}");
+    /* Whatever the codec, one who collects finds it once, and takes all of it. */
+    CHECK_OK(list(names, plain));
+    CHECK_TEXT("v-1 ", names);
+    CHECK_STATUS(AVOUT_ENOTFOUND, get_text(text, plain, "v-1"));
+    CHECK_OK(plain->ops->delete_state_at(plain, "v-1", TIMEOUT_MS));
+    CHECK(!is_file(server, "dav/j/v-1.json") && !is_file(server, "dav/j/v-1.seal"));
+    CHECK(!is_file(server, "dav/j/v-1.claim"));
+    CHECK_OK(list(names, c));
+    CHECK_TEXT("", names);
+    /* What the codec does not keep is not written. */
+    CHECK_STATUS(AVOUT_ENOPRINT, set_text(c, "v-2", ":key"));
+    CHECK_CONTAINS("codec json: encoding: ", avout_error_detail());
+    CHECK_OK(list(names, plain));
+    CHECK_TEXT("", names);
+    c->ops->close(c);
+    plain->ops->close(plain);
+    CHECK_INT(0, avout_memory_blocks());
+}
+
+static avout_container *one_on(const char *place, const avout_codec *codec)
+{
+    avout_container *c;
+    CHECK_OK(avout_http_value_container(&c, place, codec));
+    return c;
+}
+
+static avout_status set_one(avout_container *c, const char *edn, uint64_t point)
+{
+    avout_value value;
+    CHECK_OK(avout_edn_read(&value, edn, strlen(edn), NULL, NULL));
+    avout_status status = c->ops->set_state(c, value, (avout_token){point, 0}, TIMEOUT_MS);
+    avout_release(value);
+    return status;
+}
+
+static avout_status get_one(char text[256], avout_container *c)
+{
+    avout_value value;
+    char *printed;
+    avout_status status = c->ops->get_state(&value, c, TIMEOUT_MS);
+    if (status) return status;
+    CHECK_OK(avout_edn_text(&printed, NULL, value));
+    snprintf(text, 256, "%s", printed);
+    avout_edn_free(printed);
+    avout_release(value);
+    return AVOUT_OK;
+}
+
+TEST(one_value_is_a_resource_that_others_read)
+{
+    char path[400], text[256], place[TEST_PLACE];
+    test_server *server = test_webdav_start();
+    avout_container *c =
+        one_on(test_webdav_place(place, server, "dav/deep/er/app.json"), avout_codec_json());
+    CHECK_CONTAINS("/dav/deep/er/app.json (json)", c->place);
+    CHECK_OK(c->ops->init(c, TIMEOUT_MS));
+    CHECK_STATUS(AVOUT_ENOTFOUND, get_one(text, c));
+    CHECK_OK(set_one(c, "[1 nil]", 1)); /* makes the place */
+    path_on(path, server, "dav/deep/er/app.json");
+    read_file(text, path);
+    CHECK_TEXT("[1,null]", text);
+    rewrite(path, " [2 , true] ", 12);
+    CHECK_OK(get_one(text, c));
+    CHECK_TEXT("[2 true]", text);
+    rewrite(path, "{", 1);
+    CHECK_STATUS(AVOUT_EDATA, get_one(text, c));
+    CHECK_CONTAINS("codec json: decoding: ", avout_error_detail());
+    CHECK_OK(c->ops->init(c, TIMEOUT_MS));
+    CHECK_STATUS(AVOUT_ENOPRINT, set_one(c, "(1)", 2));
+    CHECK_OK(set_one(c, "3", 3));
+    CHECK_OK(c->ops->destroy(c, TIMEOUT_MS));
+    CHECK(!is_file(server, "dav/deep/er/app.json"));
+    c->ops->close(c);
+    c = one_on(test_webdav_place(place, server, "reading/app.json"), NULL);
+    CHECK_OK(c->ops->init(c, TIMEOUT_MS));
+    CHECK_STATUS(AVOUT_EPERM, set_one(c, "3", 3));
+    c->ops->close(c);
+    c = one_on(test_webdav_place(place, server, "secret/app.json"), NULL);
+    CHECK_STATUS(AVOUT_EAUTH, c->ops->init(c, TIMEOUT_MS));
+    c->ops->close(c);
+    CHECK_INT(0, avout_memory_blocks());
+}
+
+/* Looks at tokens, as a service should; keeps what the last request's head had. */
+static char last_head[600], greatest[40];
+
+static http_script_deed look_at_token(int fd, const http_script_request *request)
+{
+    snprintf(last_head, sizeof last_head, "%s", request->head);
+    const char *token = strcasestr(request->head, "\r\nAvout-Token: ");
+    if (!token) return HTTP_SERVE;
+    if (strncmp(token + 15, greatest, 33) < 0) {
+        http_script_answer(fd, 412, "", "");
+        return HTTP_ANSWERED;
+    }
+    snprintf(greatest, 34, "%s", token + 15);
+    return HTTP_SERVE;
+}
+
+TEST(requests_for_one_value_say_what_and_by_whom)
+{
+    char text[256], place[100];
+    http_script *script = http_script_start(look_at_token);
+    static const struct {
+        const avout_codec *(*codec)(void);
+        const char *type, *value;
+    } cases[] = {{avout_codec_edn, "application/edn", "1"},
+                 {avout_codec_json, "application/json", "1"},
+                 {avout_codec_bytes, "application/octet-stream", "#avout/bytes \"\""}};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(place, sizeof place, "%sone-%zu", http_script_place(script), i);
+        avout_container *c = one_on(place, cases[i].codec());
+        CHECK_OK(set_one(c, cases[i].value, 4 * i + 2));
+        CHECK_CONTAINS(cases[i].type, strcasestr(last_head, "\r\nContent-Type: "));
+        CHECK_OK(get_one(text, c));
+        CHECK_TEXT(cases[i].value, text);
+        CHECK_CONTAINS(cases[i].type, strcasestr(last_head, "\r\nAccept: "));
+        CHECK_STATUS(AVOUT_EVERSION, set_one(c, cases[i].value, 4 * i + 1));
+        CHECK_CONTAINS("token", avout_error_detail());
+        CHECK_OK(set_one(c, cases[i].value, 4 * i + 2));
+        c->ops->close(c);
+    }
+    http_script_end(script);
+}
+
+TEST(what_is_no_codec_or_no_resource_is_refused)
+{
+    avout_versioned_container *c;
+    avout_container *one;
+    static const char *const names[] = {"Own", "", "edn", "claim", "seal", NULL};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        avout_codec codec = *coded_own();
+        codec.name = names[i];
+        CHECK_STATUS(AVOUT_EINVAL, avout_http_container_coded(&c, "http://h/", &codec));
+        CHECK_CONTAINS("codec", avout_error_detail());
+    }
+    avout_codec lame = {"own", coded_own()->encode, NULL, NULL};
+    CHECK_STATUS(AVOUT_EINVAL, avout_http_value_container(&one, "http://h/x", &lame));
+    static const char *const places[] = {"http://u:sesame@h", "http://u:sesame@h/",
+                                         "http://u:sesame@h/x/", "http://u:sesame@h/x?y", ""};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        CHECK_STATUS(AVOUT_EINVAL, avout_http_value_container(&one, places[i], NULL));
+        CHECK(!strstr(avout_error_detail(), "sesame"));
+    }
+    CHECK_STATUS(AVOUT_EINVAL, avout_http_value_container(&one, NULL, NULL));
+    one = one_on("http://ann:sesame@h:81/x/y.json", NULL);
+    CHECK_TEXT("http://h:81/x/y.json", one->place);
+    one->ops->close(one);
+    CHECK_INT(0, avout_memory_blocks());
 }
 
 /* ---- what the server refuses ---------------------------------------------------------------------------- */

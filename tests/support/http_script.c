@@ -1,6 +1,8 @@
 /* Invariant: `lock` guards resources, counters and the list of connections. */
 #include "support/http_script.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -240,6 +242,8 @@ static void *accept_all(void *payload)
         connection *c = malloc(sizeof *c);
         CHECK(c && n < CONNECTIONS);
         *c = (connection){script, fd};
+        /* Else the body of an answer waits 40 ms for the client to acknowledge its head. */
+        CHECK(!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)));
         script->fds[n] = fd;
         CHECK(!pthread_create(&script->threads[n], NULL, serve_connection, c));
         atomic_store(&script->connections, n + 1);

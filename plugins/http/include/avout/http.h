@@ -18,6 +18,7 @@
 #ifndef AVOUT_HTTP_H
 #define AVOUT_HTTP_H
 
+#include <avout/codec.h>
 #include <avout/distributed.h>
 
 AVOUT_BEGIN
@@ -39,6 +40,35 @@ AVOUT_BEGIN
  * fragment), AVOUT_ENOMEM. */
 AVOUT_API avout_status avout_http_container(avout_versioned_container **container,
                                             const char *place);
+
+/* The same with another codec than EDN (copied; its name and payload must stay as long as the container):
+ * everybody who opens the identity uses the same. NULL: EDN. A version is the resource BASE/VERSION.CODEC, for
+ * avout_codec_json() BASE/VERSION.json, which is what the codec writes and nothing else; the checksum is in
+ * BASE/VERSION.seal, so writing and reading take a request more. The content type is application/json for JSON,
+ * application/octet-stream for others. The names edn, seal and claim are no codec's here: AVOUT_EINVAL. */
+AVOUT_API avout_status avout_http_container_coded(avout_versioned_container **container,
+                                                  const char *place, const avout_codec *codec);
+
+/* A container without versions: one resource that is replaced by PUT, and that other programs may GET at any time.
+ * To be handed to avout_unversioned_atom. `place` is its address, which does not end with a slash:
+ *
+ *     https://user:password@host/config/app.json
+ *
+ * `codec` as above: the resource is what it writes, with NULL the EDN text (application/edn), and it is asked for
+ * with that content type (Accept). What is there before, of whatever origin, is the atom's first value; others must
+ * not write it afterwards. Answers that do not say how long they are (no Content-Length, not chunked) are refused:
+ * AVOUT_EIO, for they may be cut. Collections above it are made by MKCOL where they are missing;
+ * DELETE removes it with the atom.
+ *
+ * Each PUT has a header `Avout-Token: POINT-COUNT`, the fencing token as avout_token_text writes it. A service that
+ * keeps the greatest one (they sort as texts) and answers 412 to a smaller one lets no change get lost, also when a
+ * holder of the atom's lock was stopped past its session; others ignore it. A PUT whose answer got lost is
+ * sent again, and is AVOUT_UNKNOWN when none is answered; what a server carries out long after its client has gone
+ * may overwrite what came later, unless it looks at the token.
+ *
+ * AVOUT_EINVAL (place, codec), AVOUT_ENOMEM. */
+AVOUT_API avout_status avout_http_value_container(avout_container **container, const char *place,
+                                                  const avout_codec *codec);
 
 AVOUT_END
 
