@@ -285,10 +285,25 @@ static avout_status status_of_server(uint32_t code)
     }
 }
 
+/* No server was found; [what each of them failed with] stands in the message. Refused: all of them by TLS, for
+ * their certificate or name, or because one of our files cannot be used. Otherwise another one might come up. */
+static bool is_refused_by_tls(const char *message)
+{
+    const char *at = strchr(message, '[');
+    for (const char *start; (start = at); at = strchr(start + 1, '[')) {
+        size_t length = strcspn(start, "]");
+        if (!memmem(start, length, "certificate verify failed", 25) &&
+            !memmem(start, length, "initialize TLS", 14))
+            return false;
+    }
+    return strchr(message, '[') != NULL;
+}
+
 static avout_status status_of(const avout__mongo_step *step, const bson_error_t *error)
 {
     switch (error->domain) {
-    case MONGOC_ERROR_SERVER_SELECTION: return AVOUT_ECONNECTION;
+    case MONGOC_ERROR_SERVER_SELECTION:
+        return is_refused_by_tls(error->message) ? AVOUT_EAUTH : AVOUT_ECONNECTION;
     case MONGOC_ERROR_STREAM:
         return avout__plugin_passed(step->deadline_ms) ? AVOUT_ETIMEOUT : AVOUT_ECONNECTION;
     case MONGOC_ERROR_CLIENT:

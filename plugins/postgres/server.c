@@ -75,6 +75,16 @@ static const char *code_in(const char *message)
     return NULL;
 }
 
+/* libpq has no code for it: that TLS refuses the server's certificate or its name, the server ours, or that one
+ * of the files cannot be used. In another language than libpq's own (LC_MESSAGES) OpenSSL's words are found. */
+static bool is_refused_by_tls(const char *message)
+{
+    const char *failed = strstr(message, "failed: "); /* in front of it are names of hosts */
+    if (failed) message = failed;
+    return strstr(message, "certificate") || strstr(message, "private key") ||
+           strstr(message, "alert unknown ca");
+}
+
 static avout_status connecting_failed(PGconn *pg)
 {
     const char *message = PQerrorMessage(pg), *code = code_in(message);
@@ -83,7 +93,8 @@ static avout_status connecting_failed(PGconn *pg)
         snprintf(line, sizeof line, "%.*s", (int)strcspn(code + 7, "\n"), code + 7);
         return say(status_of(code), pg, line);
     }
-    return say(PQconnectionNeedsPassword(pg) ? AVOUT_EAUTH : AVOUT_ECONNECTION, pg, message);
+    bool refused = PQconnectionNeedsPassword(pg) || is_refused_by_tls(message);
+    return say(refused ? AVOUT_EAUTH : AVOUT_ECONNECTION, pg, message);
 }
 
 /* ---- statements ------------------------------------------------------------------------------------------ */

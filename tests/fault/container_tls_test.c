@@ -12,6 +12,7 @@
 #include "support/mongodb.h"
 #include "support/postgres.h"
 #include "support/redis.h"
+#include "support/sql.h"
 #include "support/suite.h"
 #include "support/webdav.h"
 
@@ -160,4 +161,93 @@ TEST(redis_in_bad_times)
     CHECK_STATUS(AVOUT_ETIMEOUT, c->ops->init(c, 150));
     CHECK(test_seconds() - start < 1);
     c->ops->close(c);
+}
+
+/* ---- PostgreSQL ------------------------------------------------------------------------------------------- */
+
+static const char *postgres_place(const test_server *server, const char *password, const char *host,
+                                  const char *authority)
+{
+    return test_server_text(
+        "postgresql://ann:%s@%s:%d/postgres?sslmode=verify-full&sslrootcert=%s/%s", password, host,
+        test_server_port(server), test_server_directory(server), authority);
+}
+
+static void refuse_postgres(const char *place, const char *why)
+{
+    check_refused(avout_postgres_container, "postgres", place, why);
+}
+
+TEST(postgres_with_tls_and_a_password)
+{
+    test_server *server = test_postgres_start_tls();
+    PGconn *pg = sql_open(server);
+    sql_run(pg, "CREATE ROLE ann LOGIN PASSWORD 'open%sesame'");
+    sql_run(pg, "GRANT CREATE ON SCHEMA public TO ann");
+    check_works(avout_postgres_container,
+                postgres_place(server, "open%25sesame", "127.0.0.1", "ca"));
+    CHECK_TEXT("1", sql_ask(pg, "SELECT count(*) FROM pg_authid WHERE rolname = 'ann' AND "
+                                "rolpassword LIKE 'SCRAM-SHA-256$%'"));
+    refuse_postgres(postgres_place(server, "close%25sesame", "127.0.0.1", "ca"), "password");
+    refuse_postgres(postgres_place(server, "open%25sesame", "127.0.0.1", "stranger"),
+                    "certificate");
+    refuse_postgres(postgres_place(server, "open%25sesame", "localhost", "ca"), "host name");
+    refuse_postgres(postgres_place(server, "open%25sesame", "127.0.0.1", "none"), "certificate");
+    PQfinish(pg);
+}
+
+/* ---- HTTP --------------------------------------------------------------------------------------------------- */
+
+static const char *http_place(const test_server *server, const char *user, const char *host)
+{
+    return test_server_text("https://%s%s:%d/secret/", user, host, test_server_port(server));
+}
+
+static void refuse_http(const char *place, const char *why)
+{
+    check_refused(avout_http_container, "http", place, why);
+}
+
+TEST(http_with_tls_and_a_password)
+{
+    test_server *server = test_webdav_start_tls();
+    const char *at = test_server_directory(server);
+    unsetenv("CURL_CA_BUNDLE");
+    setenv("no_proxy", "127.0.0.1,localhost", 1);
+    refuse_http(http_place(server, "ann:open%20sesame@", "127.0.0.1"), "certificate");
+    setenv("SSL_CERT_FILE", test_server_text("%s/stranger", at), 1);
+    refuse_http(http_place(server, "ann:open%20sesame@", "127.0.0.1"), "certificate");
+    trust(server);
+    check_works(avout_http_container, http_place(server, "ann:open%20sesame@", "127.0.0.1"));
+    refuse_http(http_place(server, "ann:open%20sesame@", "localhost"), "certificate");
+    refuse_http(http_place(server, "ann:close%20sesame@", "127.0.0.1"), "401");
+    refuse_http(http_place(server, "", "127.0.0.1"), "401");
+}
+
+/* ---- MongoDB ------------------------------------------------------------------------------------------------ */
+
+static const char *mongo_place(const test_server *server, const char *password, const char *host,
+                               const char *authority)
+{
+    return test_server_text("mongodb://ann:%s@%s:%d/test.tls?authSource=admin&tls=true"
+                            "&tlsCAFile=%s/%s",
+                            password, host, test_server_port(server), test_server_directory(server),
+                            authority);
+}
+
+static void refuse_mongo(const char *place, const char *why)
+{
+    check_refused(avout_mongo_container, "mongo", place, why);
+}
+
+TEST(mongo_with_tls_and_a_password)
+{
+    test_server *server = test_mongo_start_guarded();
+    const char *good = mongo_place(server, "open%20sesame", "127.0.0.1", "ca");
+    check_works(avout_mongo_container, good);
+    check_works(avout_mongo_container, test_server_text("%s&replicaSet=rs0", good));
+    refuse_mongo(mongo_place(server, "close%20sesame", "127.0.0.1", "ca"), "uthentication");
+    refuse_mongo(mongo_place(server, "open%20sesame", "127.0.0.1", "stranger"), "ertificate");
+    refuse_mongo(mongo_place(server, "open%20sesame", "localhost", "ca"), "ertificate");
+    refuse_mongo(mongo_place(server, "open%20sesame", "127.0.0.1", "none"), "TLS");
 }

@@ -1,4 +1,4 @@
-module avout/tests/ferretdb
+module github.com/FerretDB/FerretDB/avout-test-server
 
 go 1.24
 

@@ -7,6 +7,9 @@
 
 /* Skips the test where there is neither. */
 test_server *test_mongo_start(void);
+/* With TLS and nothing else, for 127.0.0.1, certificates (support/certificates.h) in its directory, as the one
+ * member of the replica set rs0, and to one user alone: ann, "open sesame". */
+test_server *test_mongo_start_guarded(void);
 /* "mongodb://127.0.0.1:PORT/test.NAME". A string of its own for each call, valid to the end of the
  * process. */
 const char *test_mongo_place(const test_server *server, const char *name);

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/certificates.h"
 #include "support/test.h"
 
 /* ---- programs ---------------------------------------------------------------------------------------- */
@@ -116,6 +117,25 @@ static void command(test_command *command, const char *directory, int port)
         test_command_add(command, "--%s", settings[i]);
 }
 
+/* Its key is its user's alone. */
+static void give_key(const char *directory)
+{
+    char key[300];
+    const struct passwd *user = as_other() ? getpwnam("postgres") : NULL;
+    snprintf(key, sizeof key, "%s/server.key", directory);
+    CHECK(!chmod(key, 0600) && (!user || !chown(key, user->pw_uid, user->pw_gid)));
+}
+
+static void command_tls(test_command *given, const char *directory, int port)
+{
+    command(given, directory, port);
+    test_certificates_make(directory, "IP:127.0.0.1");
+    give_key(directory);
+    test_command_add(given, "--ssl=on");
+    test_command_add(given, "--ssl_cert_file=%s/server", directory);
+    test_command_add(given, "--ssl_key_file=%s/server.key", directory);
+}
+
 /* It takes connections before it can use them: asks for a session, and looks whether that is refused. */
 static bool serves(const test_server *server)
 {
@@ -134,6 +154,12 @@ static bool serves(const test_server *server)
 test_server *test_postgres_start(void)
 {
     static const test_server_kind kind = {"PostgreSQL", command, serves, true};
+    return test_server_start(&kind);
+}
+
+test_server *test_postgres_start_tls(void)
+{
+    static const test_server_kind kind = {"PostgreSQL", command_tls, serves, true};
     return test_server_start(&kind);
 }
 

@@ -27,7 +27,7 @@ AVOUT_BEGIN
 /* A container for the values of one atom or ref. `place` is a connection string as MongoDB writes it, with
  * the collection behind the database; both are "avout" where they are left out:
  *
- *     mongodb://user:password@host:27017/database.collection?replicaSet=rs0&tls=true
+ *     mongodb://user:password@host:27017/database.collection?replicaSet=rs0&tls=true&tlsCAFile=/etc/ca.pem
  *     mongodb://127.0.0.1/                          avout.avout
  *     mongodb+srv://cluster0.example.net/plans      plans.avout
  *

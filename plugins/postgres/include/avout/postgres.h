@@ -19,7 +19,7 @@ AVOUT_BEGIN
  * with two parameters more: `table`, also with its schema (default: avout), and `pool_size`, how many
  * connections there may be (default: 8):
  *
- *     postgresql://user:password@host:5432/database?sslmode=verify-full&table=app.plans
+ *     postgresql://user:password@host:5432/database?sslmode=verify-full&sslrootcert=/etc/ca.pem&table=app.plans
  *     host=db1,db2 dbname=plans table=members
  *
  * What is not said comes from libpq's environment variables, service and password files. Any number of
