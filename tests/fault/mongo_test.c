@@ -1,57 +1,25 @@
 /* The MongoDB container on a real server: the contract, what Mongo's own tools see, values of any size, and
  * what half a call leaves behind.
  * Test-tags: threads */
-#include <fcntl.h>
 #include <mongoc/mongoc.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include "../../plugins/container-test/conformance.h"
-#include "avout/edn.h"
-#include "avout/memory.h"
 #include "avout/mongo.h"
 #include "mongo/limits.h"
-#include "support/edn_random.h"
 #include "support/mongodb.h"
-#include "support/test.h"
 
-enum { TIMEOUT_MS = 20000 };
+#define DATABASE_CONTAINER avout_mongo_container
 
-static avout_versioned_container *open_at(const char *place)
+static test_server *database_start(void)
 {
-    avout_versioned_container *container;
-    CHECK_OK(avout_mongo_container(&container, place));
-    CHECK_OK(container->ops->init(container, TIMEOUT_MS));
-    return container;
+    return test_mongo_start();
 }
 
-static avout_value read_edn(const char *text)
+static const char *database_place(const test_server *server, const char *name)
 {
-    avout_value value;
-    CHECK_OK(avout_edn_read(&value, text, strlen(text), NULL, NULL));
-    return value;
+    return test_mongo_place(server, name);
 }
 
-static void set(avout_versioned_container *c, const char *version, const char *text)
-{
-    avout_value value = read_edn(text);
-    CHECK_OK(c->ops->set_state_at(c, version, value, TIMEOUT_MS));
-    avout_release(value);
-}
-
-static void check_value(avout_versioned_container *c, const char *version, avout_value expected)
-{
-    avout_value value;
-    char *one, *other;
-    CHECK_OK(c->ops->get_state_at(&value, c, version, TIMEOUT_MS));
-    CHECK_OK(avout_edn_text(&one, NULL, expected));
-    CHECK_OK(avout_edn_text(&other, NULL, value));
-    CHECK(!strcmp(one, other));
-    avout_edn_free(one);
-    avout_edn_free(other);
-    avout_release(value);
-}
+#include "suites/database.c"
 
 /* ---- what Mongo's own tools see ------------------------------------------------------------------ */
 
@@ -137,51 +105,7 @@ TEST(default_names_are_avout)
     c->ops->close(c);
 }
 
-/* ---- the contract ------------------------------------------------------------------------------- */
-
-TEST(it_conforms)
-{
-    test_server *server = test_mongo_start();
-    int out = dup(1), err = dup(2);
-    fflush(stdout);
-    dup2(err, 1);
-    int failures = conformance_run(avout_mongo_container, test_mongo_place(server, "conformance"));
-    fflush(stdout);
-    dup2(out, 1);
-    close(out);
-    close(err);
-    CHECK_INT(0, failures);
-    CHECK_INT(0, avout_memory_blocks());
-}
-
-TEST(random_values_come_back)
-{
-    test_server *server = test_mongo_start();
-    avout_versioned_container *c = open_at(test_mongo_place(server, "random"));
-    edn_random random = {.seed = 7};
-    for (int i = 0; i < 150; i++) {
-        char version[32], *text = edn_random_text(&random);
-        snprintf(version, sizeof version, "random-%d", i);
-        avout_value value = read_edn(text);
-        CHECK_OK(c->ops->set_state_at(c, version, value, TIMEOUT_MS));
-        check_value(c, version, value);
-        CHECK_OK(c->ops->delete_state_at(c, version, TIMEOUT_MS));
-        avout_release(value);
-        free(text);
-    }
-    c->ops->close(c);
-    CHECK_INT(0, avout_memory_blocks());
-}
-
-static avout_value large_value(size_t size)
-{
-    char *text = malloc(size);
-    CHECK(text);
-    for (size_t i = 0; i < size; i++) text[i] = (char)('a' + i % 23);
-    avout_value value = avout_string_n(text, size);
-    free(text);
-    return value;
-}
+/* ---- sizes and listings -------------------------------------------------------------------------- */
 
 typedef struct names {
     char all[8][AVOUT_VERSION_MAX + 1];
@@ -235,17 +159,6 @@ TEST(values_of_any_size_come_back_and_go)
     check_size(c, &t, 1499, 5);
     check_size(c, &t, 20000, 42);
     end_tools(&t);
-    c->ops->close(c);
-}
-
-TEST(a_value_of_17_mib_comes_back)
-{
-    test_server *server = test_mongo_start();
-    avout_versioned_container *c = open_at(test_mongo_place(server, "large"));
-    avout_value value = large_value(17 << 20);
-    CHECK_OK(c->ops->set_state_at(c, "large-1", value, TIMEOUT_MS));
-    check_value(c, "large-1", value);
-    avout_release(value);
     c->ops->close(c);
 }
 
@@ -326,27 +239,7 @@ TEST(foreign_documents_are_reported)
     c->ops->close(c);
 }
 
-TEST(what_has_no_text_is_refused)
-{
-    test_server *server = test_mongo_start();
-    avout_versioned_container *c = open_at(test_mongo_place(server, "boxes"));
-    avout_value boxes[] = {avout_int(1), avout_box(c, NULL)};
-    avout_value value = avout_vector(2, boxes);
-    CHECK_STATUS(AVOUT_ENOPRINT, c->ops->set_state_at(c, "box-1", value, TIMEOUT_MS));
-    CHECK_INT(0, list(c).count);
-    avout_release(value);
-    c->ops->close(c);
-}
-
 /* ---- addresses ------------------------------------------------------------------------------------ */
-
-static void check_refused(const char *place)
-{
-    avout_versioned_container *c;
-    CHECK_STATUS(AVOUT_EINVAL, avout_mongo_container(&c, place));
-    if (strstr(avout_error_detail(), "sesame"))
-        test_failed(__FILE__, __LINE__, "%s: %s", place, avout_error_detail());
-}
 
 TEST(what_is_no_address_is_refused)
 {
@@ -372,28 +265,16 @@ TEST(passwords_are_never_shown)
 {
     test_server *server = test_mongo_start();
     avout_versioned_container *c;
-    char place[200], log[300], text[4096] = "";
-    snprintf(log, sizeof log, "%s/shown", test_directory());
-    int fd = open(log, O_RDWR | O_CREAT, 0600), out = dup(1), err = dup(2);
-    CHECK(fd >= 0 && out >= 0 && err >= 0);
-    fflush(stdout);
-    dup2(fd, 1);
-    dup2(fd, 2);
-    snprintf(place, sizeof place, "mongodb://ann:open%%20sesame@127.0.0.1:%d/test?nonsense=1",
-             test_server_port(server));
+    const char *place = test_server_text(
+        "mongodb://ann:open%%20sesame@127.0.0.1:%d/test?nonsense=1", test_server_port(server));
+    output turned = output_keep();
     avout_status opened = avout_mongo_container(&c, place);
     avout_status status = opened ? opened : c->ops->init(c, TIMEOUT_MS);
-    fflush(stdout);
-    dup2(out, 1);
-    dup2(err, 2);
-    close(out);
-    close(err);
+    CHECK_INT(0, output_back(&turned));
     CHECK_OK(opened);
     CHECK(status == AVOUT_EAUTH || status == AVOUT_EPERM);
     CHECK(!strstr(avout_error_detail(), "sesame"));
     CHECK(!strstr(c->place, "sesame") && !strstr(c->place, "ann"));
-    CHECK_INT(0, pread(fd, text, sizeof text - 1, 0));
-    close(fd);
     c->ops->close(c);
 }
 
@@ -431,28 +312,4 @@ TEST(containers_of_one_server_share_their_connections)
         CHECK(i < 500);
         test_pause_ms(10);
     }
-}
-
-static void *come_and_go(void *payload)
-{
-    for (int i = 0; i < 10; i++) {
-        avout_versioned_container *c = open_at(payload);
-        char version[40];
-        snprintf(version, sizeof version, "t-%lx-%d", (unsigned long)pthread_self(), i);
-        set(c, version, "{:a 1}");
-        CHECK_OK(c->ops->delete_state_at(c, version, TIMEOUT_MS));
-        c->ops->close(c);
-    }
-    return NULL;
-}
-
-TEST(containers_come_and_go_in_many_threads)
-{
-    test_server *server = test_mongo_start();
-    char *place = strdup(test_mongo_place(server, "threads"));
-    pthread_t threads[6];
-    for (int i = 0; i < 6; i++) CHECK(!pthread_create(&threads[i], NULL, come_and_go, place));
-    for (int i = 0; i < 6; i++) pthread_join(threads[i], NULL);
-    free(place);
-    CHECK_INT(0, avout_memory_blocks());
 }

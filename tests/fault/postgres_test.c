@@ -1,56 +1,24 @@
 /* The PostgreSQL container on a real server: the contract, what SQL sees, values of any size and kind, and
  * addresses.
  * Test-tags: threads */
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include "../../plugins/container-test/conformance.h"
-#include "avout/edn.h"
-#include "avout/memory.h"
 #include "avout/postgres.h"
-#include "support/edn_random.h"
 #include "support/postgres.h"
 #include "support/sql.h"
-#include "support/test.h"
 
-enum { TIMEOUT_MS = 20000 };
+#define DATABASE_CONTAINER avout_postgres_container
 
-static avout_versioned_container *open_at(const char *place)
+static test_server *database_start(void)
 {
-    avout_versioned_container *container;
-    CHECK_OK(avout_postgres_container(&container, place));
-    CHECK_OK(container->ops->init(container, TIMEOUT_MS));
-    return container;
+    return test_postgres_start();
 }
 
-static avout_value read_edn(const char *text)
+static const char *database_place(const test_server *server, const char *name)
 {
-    avout_value value;
-    CHECK_OK(avout_edn_read(&value, text, strlen(text), NULL, NULL));
-    return value;
+    return test_postgres_place(server, name);
 }
 
-static void set(avout_versioned_container *c, const char *version, const char *text)
-{
-    avout_value value = read_edn(text);
-    CHECK_OK(c->ops->set_state_at(c, version, value, TIMEOUT_MS));
-    avout_release(value);
-}
-
-static void check_value(avout_versioned_container *c, const char *version, avout_value expected)
-{
-    avout_value value;
-    char *one, *other;
-    CHECK_OK(c->ops->get_state_at(&value, c, version, TIMEOUT_MS));
-    CHECK_OK(avout_edn_text(&one, NULL, expected));
-    CHECK_OK(avout_edn_text(&other, NULL, value));
-    CHECK(!strcmp(one, other));
-    avout_edn_free(one);
-    avout_edn_free(other);
-    avout_release(value);
-}
+#include "suites/database.c"
 
 /* ---- SQL ----------------------------------------------------------------------------------------------- */
 
@@ -160,58 +128,7 @@ TEST(hostile_names_are_names)
     PQfinish(pg);
 }
 
-/* ---- the contract ------------------------------------------------------------------------------------ */
-
-TEST(it_conforms)
-{
-    test_server *server = test_postgres_start();
-    int out = dup(1), err = dup(2);
-    fflush(stdout);
-    dup2(err, 1);
-    int failures = conformance_run(avout_postgres_container, test_postgres_place(server, "same"));
-    fflush(stdout);
-    dup2(out, 1);
-    close(out);
-    close(err);
-    CHECK_INT(0, failures);
-    CHECK_INT(0, avout_memory_blocks());
-}
-
-TEST(random_values_come_back)
-{
-    test_server *server = test_postgres_start();
-    avout_versioned_container *c = open_at(test_postgres_place(server, "random"));
-    edn_random random = {.seed = 7};
-    for (int i = 0; i < 300; i++) {
-        char version[32], *text = edn_random_text(&random);
-        snprintf(version, sizeof version, "random-%d", i);
-        avout_value value = read_edn(text);
-        CHECK_OK(c->ops->set_state_at(c, version, value, TIMEOUT_MS));
-        check_value(c, version, value);
-        CHECK_OK(c->ops->delete_state_at(c, version, TIMEOUT_MS));
-        avout_release(value);
-        free(text);
-    }
-    c->ops->close(c);
-    CHECK_INT(0, avout_memory_blocks());
-}
-
-TEST(a_value_of_17_mib_comes_back)
-{
-    test_server *server = test_postgres_start();
-    avout_versioned_container *c = open_at(test_postgres_place(server, "large"));
-    size_t size = 17 << 20;
-    char *text = malloc(size);
-    CHECK(text);
-    for (size_t i = 0; i < size; i++) text[i] = (char)('a' + i % 23);
-    avout_value value = avout_string_n(text, size);
-    free(text);
-    CHECK_OK(c->ops->set_state_at(c, "large-1", value, TIMEOUT_MS));
-    check_value(c, "large-1", value);
-    CHECK_STATUS(AVOUT_EEXISTS, c->ops->set_state_at(c, "large-1", value, TIMEOUT_MS));
-    avout_release(value);
-    c->ops->close(c);
-}
+/* ---- listings ---------------------------------------------------------------------------------------- */
 
 typedef struct names {
     int count, pages_tenth;
@@ -281,26 +198,7 @@ TEST(foreign_rows_and_tables_are_reported)
     PQfinish(pg);
 }
 
-TEST(what_has_no_text_is_refused)
-{
-    test_server *server = test_postgres_start();
-    avout_versioned_container *c = open_at(test_postgres_place(server, "boxes"));
-    avout_value boxes[] = {avout_int(1), avout_box(c, NULL)};
-    avout_value value = avout_vector(2, boxes);
-    CHECK_STATUS(AVOUT_ENOPRINT, c->ops->set_state_at(c, "box-1", value, TIMEOUT_MS));
-    avout_release(value);
-    c->ops->close(c);
-}
-
 /* ---- addresses ----------------------------------------------------------------------------------------- */
-
-static void check_refused(const char *place)
-{
-    avout_versioned_container *c;
-    CHECK_STATUS(AVOUT_EINVAL, avout_postgres_container(&c, place));
-    if (strstr(avout_error_detail(), "sesame"))
-        test_failed(__FILE__, __LINE__, "%s: %s", place, avout_error_detail());
-}
 
 TEST(what_is_no_address_is_refused)
 {
@@ -351,35 +249,6 @@ TEST(parameters_of_ours_are_found_anywhere)
     }
 }
 
-typedef struct capture {
-    int fd, out, err;
-} capture;
-
-static capture start_capture(void)
-{
-    capture c = {open(test_server_text("%s/shown", test_directory()), O_RDWR | O_CREAT, 0600),
-                 dup(1), dup(2)};
-    CHECK(c.fd >= 0 && c.out >= 0 && c.err >= 0);
-    fflush(stdout);
-    dup2(c.fd, 1);
-    dup2(c.fd, 2);
-    return c;
-}
-
-/* How much was printed. */
-static ssize_t end_capture(capture *c)
-{
-    char text[4096];
-    fflush(stdout);
-    dup2(c->out, 1);
-    dup2(c->err, 2);
-    ssize_t length = pread(c->fd, text, sizeof text, 0);
-    close(c->out);
-    close(c->err);
-    close(c->fd);
-    return length;
-}
-
 /* Nothing is written anywhere, and details show no password, whatever fails. */
 TEST(passwords_are_never_shown)
 {
@@ -396,13 +265,13 @@ TEST(passwords_are_never_shown)
         test_server_text("postgres://ann:open%%20sesame@127.0.0.1:%d/open%%20sesame", port)};
     static const avout_status expected[] = {AVOUT_EAUTH, AVOUT_EAUTH, AVOUT_EPERM, AVOUT_EIO};
     avout_status got[4];
-    capture printed = start_capture();
+    output printed = output_keep();
     for (int i = 0; i < 4; i++) {
         got[i] = avout_postgres_container(&c[i], places[i]);
         if (!got[i]) got[i] = c[i]->ops->init(c[i], TIMEOUT_MS);
         snprintf(details[i], sizeof details[i], "%s", avout_error_detail());
     }
-    CHECK_INT(0, end_capture(&printed));
+    CHECK_INT(0, output_back(&printed));
     for (int i = 0; i < 4; i++) {
         if (got[i] != expected[i])
             test_failed(__FILE__, __LINE__, "%d: %s (%s)", i, avout_status_name(got[i]),
@@ -450,9 +319,9 @@ TEST(writes_are_durable_whatever_the_settings_say)
                 "'printed'; INSERT INTO noted VALUES (current_setting('synchronous_commit')); "
                 "RETURN NEW; END $$");
     sql_run(pg, "CREATE TRIGGER note BEFORE INSERT ON ours FOR EACH ROW EXECUTE FUNCTION note()");
-    capture printed = start_capture();
+    output printed = output_keep();
     set(c, "v-1", "1");
-    CHECK_INT(0, end_capture(&printed));
+    CHECK_INT(0, output_back(&printed));
     CHECK_TEXT("on", sql_ask(pg, "SELECT setting FROM noted"));
     c->ops->close(c);
     sql_run(pg, "ALTER DATABASE postgres SET synchronous_commit = remote_apply");
@@ -486,29 +355,4 @@ TEST(containers_of_one_server_share_their_connections)
         test_pause_ms(10);
     }
     PQfinish(pg);
-}
-
-static void *come_and_go(void *payload)
-{
-    for (int i = 0; i < 10; i++) {
-        avout_versioned_container *c = open_at(payload);
-        char version[40];
-        snprintf(version, sizeof version, "t-%lx-%d", (unsigned long)pthread_self(), i);
-        set(c, version, "{:a 1}");
-        CHECK_OK(c->ops->delete_state_at(c, version, TIMEOUT_MS));
-        c->ops->close(c);
-    }
-    return NULL;
-}
-
-/* Beginning with a table that all of them want to make. */
-TEST(containers_come_and_go_in_many_threads)
-{
-    test_server *server = test_postgres_start();
-    char *place = strdup(test_postgres_place(server, "threads"));
-    pthread_t threads[6];
-    for (int i = 0; i < 6; i++) CHECK(!pthread_create(&threads[i], NULL, come_and_go, place));
-    for (int i = 0; i < 6; i++) pthread_join(threads[i], NULL);
-    free(place);
-    CHECK_INT(0, avout_memory_blocks());
 }

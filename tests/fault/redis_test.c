@@ -1,28 +1,25 @@
 /* The Redis container on a real server: the contract, values of any kind and size, foreign keys, addresses.
  * Test-tags: threads */
 #include <hiredis/hiredis.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "../../plugins/container-test/conformance.h"
-#include "avout/edn.h"
-#include "avout/memory.h"
 #include "avout/redis.h"
-#include "avout/sys/container.h"
 #include "support/coded.h"
-#include "support/edn_random.h"
 #include "support/redis.h"
-#include "support/test.h"
 
-enum { TIMEOUT_MS = 20000 };
+#define DATABASE_CONTAINER avout_redis_container
 
-static avout_versioned_container *open_at(const char *place)
+static test_server *database_start(void)
 {
-    avout_versioned_container *container;
-    CHECK_OK(avout_redis_container(&container, place));
-    CHECK_OK(container->ops->init(container, TIMEOUT_MS));
-    return container;
+    return test_redis_start();
 }
+
+static const char *database_place(const test_server *server, const char *name)
+{
+    return test_redis_place(server, test_server_text("%s:", name));
+}
+
+#include "suites/database.c"
 
 /* The place of one value. */
 static const char *one_at(const test_server *server, const char *key)
@@ -32,31 +29,9 @@ static const char *one_at(const test_server *server, const char *key)
 
 static void check_round(avout_versioned_container *c, const char *version, avout_value value)
 {
-    avout_value back;
-    char *one, *other;
     CHECK_OK(c->ops->set_state_at(c, version, value, TIMEOUT_MS));
-    CHECK_OK(c->ops->get_state_at(&back, c, version, TIMEOUT_MS));
-    CHECK_OK(avout_edn_text(&one, NULL, value));
-    CHECK_OK(avout_edn_text(&other, NULL, back));
-    CHECK(!strcmp(one, other));
-    avout_edn_free(one);
-    avout_edn_free(other);
-    avout_release(back);
+    check_value(c, version, value);
     avout_release(value);
-}
-
-TEST(it_conforms)
-{
-    test_server *server = test_redis_start();
-    int out = dup(1);
-    fflush(stdout);
-    dup2(2, 1);
-    int failures = conformance_run(avout_redis_container, test_redis_place(server, "same:"));
-    fflush(stdout);
-    dup2(out, 1);
-    close(out);
-    CHECK_INT(0, failures);
-    CHECK_INT(0, avout_memory_blocks());
 }
 
 TEST(it_conforms_with_codecs)
@@ -65,42 +40,6 @@ TEST(it_conforms_with_codecs)
     CHECK_INT(0, coded_conform(avout_redis_container_coded, test_redis_place(server, "coded:")));
     CHECK_INT(0, coded_conform_one(avout_redis_value_container, one_at(server, "one")));
     CHECK_INT(0, avout_memory_blocks());
-}
-
-TEST(random_and_large_values_come_back)
-{
-    test_server *server = test_redis_start();
-    avout_versioned_container *c = open_at(test_redis_place(server, "random:"));
-    edn_random random = {.seed = 7};
-    for (int i = 0; i < 200; i++) {
-        char *text = edn_random_text(&random);
-        avout_value value;
-        CHECK_OK(avout_edn_read(&value, text, strlen(text), NULL, NULL));
-        check_round(c, test_server_text("random-%d", i), value);
-        free(text);
-    }
-    size_t size = 17 << 20;
-    char *text = malloc(size);
-    CHECK(text);
-    memset(text, 'x', size);
-    check_round(c, "large-1", avout_string_n(text, size));
-    free(text);
-    c->ops->close(c);
-    CHECK_INT(0, avout_memory_blocks());
-}
-
-static avout_status count_one(const char *version, void *payload)
-{
-    CHECK(strncmp(version, "v-", 2) == 0);
-    ++*(int *)payload;
-    return AVOUT_OK;
-}
-
-static int count(avout_versioned_container *c)
-{
-    int all = 0;
-    CHECK_OK(c->ops->list_versions(c, count_one, &all, TIMEOUT_MS));
-    return all;
 }
 
 /* A prefix is no pattern, and what is none of ours stays out. */
@@ -117,8 +56,8 @@ TEST(keys_are_told_apart)
     freeReplyObject(redisCommand(redis, "SET %s 1", "a*[b]\\?-:"));
     freeReplyObject(redisCommand(redis, "SET %s 1", "axxb\\?-:v-1"));
     check_round(other, "v-1", avout_int(1));
-    CHECK_INT(2500, count(c));
-    CHECK_INT(1, count(other));
+    CHECK_INT(2500, versions_in(c));
+    CHECK_INT(1, versions_in(other));
     other->ops->close(other);
     avout_value value;
     freeReplyObject(redisCommand(redis, "SET %s %s", "a*[b]\\?-:bad-1", "{:a\n 1 :b}"));
@@ -134,13 +73,6 @@ TEST(keys_are_told_apart)
 }
 
 /* ---- codecs ---------------------------------------------------------------------------------------------- */
-
-static avout_value edn(const char *text)
-{
-    avout_value value;
-    CHECK_OK(avout_edn_read(&value, text, strlen(text), NULL, NULL));
-    return value;
-}
 
 static redisContext *redis_of(const test_server *server)
 {
@@ -172,7 +104,7 @@ TEST(versions_are_what_the_codec_writes)
     test_server *server = test_redis_start();
     redisContext *redis = redis_of(server);
     avout_versioned_container *c, *plain = open_at(test_redis_place(server, "p:"));
-    avout_value value = edn("{\"port\" {}}"), read;
+    avout_value value = read_edn("{\"port\" {}}"), read;
     CHECK_OK(avout_redis_container_coded(&c, test_redis_place(server, "p:"), avout_codec_json()));
     CHECK_CONTAINS("/0/p: (json)", c->place);
     CHECK_OK(c->ops->set_state_at(c, "v-1", value, TIMEOUT_MS));
@@ -180,13 +112,13 @@ TEST(versions_are_what_the_codec_writes)
     CHECK(is_there(redis, "p:v-1.put"));
     avout_release(value);
     /* Whatever the codec, one who collects finds it once, and takes all of it. */
-    CHECK_INT(1, count(plain));
+    CHECK_INT(1, versions_in(plain));
     CHECK_STATUS(AVOUT_EDATA, plain->ops->get_state_at(&read, plain, "v-1", TIMEOUT_MS));
     CHECK_CONTAINS("v-1: codec edn: decoding: ", avout_error_detail());
     CHECK_OK(plain->ops->delete_state_at(plain, "v-1", TIMEOUT_MS));
     CHECK(!is_there(redis, "p:v-1") && !is_there(redis, "p:v-1.put"));
     /* What the codec does not keep is not written, what it cannot read is no value. */
-    value = edn("{:port 8080}");
+    value = read_edn("{:port 8080}");
     CHECK_STATUS(AVOUT_ENOPRINT, c->ops->set_state_at(c, "v-2", value, TIMEOUT_MS));
     CHECK_CONTAINS("codec json: encoding: ", avout_error_detail());
     CHECK(!is_there(redis, "p:v-2"));
@@ -223,7 +155,7 @@ TEST(one_value_is_a_string_that_others_read)
     test_server *server = test_redis_start();
     redisContext *redis = redis_of(server);
     avout_container *c;
-    avout_value value = edn("[1 {\"a\" nil}]"), read;
+    avout_value value = read_edn("[1 {\"a\" nil}]"), read;
     CHECK_OK(avout_redis_value_container(&c, one_at(server, "app%3Aconfig"), avout_codec_json()));
     CHECK_CONTAINS("/0/app:config (json)", c->place);
     freeReplyObject(redisCommand(redis, "SET app:config %s", " [ 1, {\"a\" : null} ] "));
@@ -304,7 +236,7 @@ TEST(addresses_are_read_or_refused)
                                       "redis://u:sesame@h?durable=maybe",
                                       "redis://u:sesame@h?key=k",
                                       "redis://u:sesame@h?prefix=%zz",
-                                      "redis://u:ses%@h",
+                                      "redis://u:sesame%@h",
                                       "redis://[::1",
                                       "redis://u:sesame@h?cacert=/ca",
                                       "unix://",
@@ -320,12 +252,8 @@ TEST(addresses_are_read_or_refused)
                 {"rediss://u:p@h?cert=/c&cert_key=/k&cacert=/ca", "h:6379/0/avout:"},
                 {"unix://u:p@/a%20b?db=1", "/a b/1/avout:"}};
     avout_versioned_container *c;
-    CHECK_STATUS(AVOUT_EINVAL, avout_redis_container(&c, NULL));
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        if (avout_redis_container(&c, bad[i]) != AVOUT_EINVAL)
-            test_failed(__FILE__, __LINE__, "%s is accepted", bad[i]);
-        CHECK(!strstr(avout_error_detail(), "ses"));
-    }
+    check_refused(NULL);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) check_refused(bad[i]);
     static const char *const bad_for_one[] = {
         "redis://u:sesame@h", "redis://u:sesame@h?key=", "redis://u:sesame@h?key=k&prefix=p"};
     avout_container *one;

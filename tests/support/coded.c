@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../../plugins/container-test/conformance.h"
 #include "avout/edn.h"
+#include "support/output.h"
 #include "support/test.h"
 
 /* ---- a codec of one's own --------------------------------------------------------------------------- */
@@ -226,18 +226,13 @@ static avout_status open_wrapped_one(avout_container **container, const char *pl
 
 /* ---- the suites ---------------------------------------------------------------------------------------- */
 
-/* Their lines are no test's: they go where failures are told. */
 static int run_with(const avout_codec *codec, bool one, const char *place)
 {
-    int out = dup(1);
-    fflush(stdout);
-    dup2(2, 1);
+    output turned = output_to_stderr();
     used = codec;
     int failures = one ? conformance_run_unversioned(open_wrapped_one, place)
                        : conformance_run(open_wrapped, place);
-    fflush(stdout);
-    dup2(out, 1);
-    close(out);
+    output_back(&turned);
     return failures;
 }
 
