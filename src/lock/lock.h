@@ -334,7 +334,7 @@ typedef struct avout__order {
     avout__asker *asker; /* the owner's */
     int64_t sent_ns;
     uint32_t turn; /* the asker's, then */
-    bool watch;
+    bool watch;    /* the request's */
 } avout__order;
 /* To be submitted, or cancelled. NULL: no memory. */
 avout__order *avout__order_new(avout__locks *room, void *owner, avout__asker *asker);
@@ -500,7 +500,7 @@ avout_status avout__lock_handle_token(avout_token *token, avout__lock_handle *ha
 avout_status avout__lock_handle_on_lost(avout__lock_handle *handle, avout_lost_fn lost,
                                         void *payload);
 
-/* ---- condition.c, signal.c ------------------------------------------------------------------------------------------ */
+/* ---- condition.c, wait.c, signal.c ---------------------------------------------------------------- */
 
 avout_status avout__condition_check(const char *name); /* AVOUT_ENAME */
 avout_status avout__condition_wait(avout__lock_handle *handle, const char *name,

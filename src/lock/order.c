@@ -25,6 +25,7 @@ void avout__order_cancel(avout__order *order)
 bool avout__order_send(avout__locks *room, avout_request request, void *owner, avout__asker *asker)
 {
     avout__order *order = avout__order_new(room, owner, asker);
+    if (order) order->watch = request.watch;
     request.payload = order;
     if (order && !avout__locks_submit(room, &request, 1)) return true;
     avout__order_cancel(order);

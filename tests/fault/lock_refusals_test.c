@@ -21,7 +21,7 @@ TEST(permits_are_not_asked_for_at_the_speed_of_refusals)
                                                          &(avout_wait_options){.timeout_ms = 300}));
     size_t refused = REFUSALS - avout__mem_faults_left(s.store);
     fprintf(stderr, "# %zu times\n", refused);
-    CHECK(refused >= 2 && refused <= 5);
+    CHECK(refused >= 1 && refused <= 5);
     avout__mem_faults_clear(s.store);
     CHECK_OK(avout_semaphore_acquire(&lease, semaphore, 1, &PATIENT));
     CHECK_OK(avout_lease_release(lease));
@@ -30,17 +30,35 @@ TEST(permits_are_not_asked_for_at_the_speed_of_refusals)
     suite_check_memory();
 }
 
+typedef struct releaser {
+    avout_lock *lock;
+    _Atomic bool holds, let_go;
+} releaser;
+
+static void *hold_and_release(void *payload)
+{
+    releaser *r = payload;
+    CHECK_OK(avout_lock_acquire(NULL, r->lock, &PATIENT));
+    r->holds = true;
+    ENGINE_AWAIT(r->let_go);
+    CHECK_OK(avout_lock_release(r->lock));
+    return NULL;
+}
+
 /* What is refused for good slows down nobody but itself. */
 TEST(a_lasting_refusal_is_its_own_delay)
 {
     enum { REFUSALS = 40, ENOUGH = 5 };
     char path[200];
-    side s = open_side(0, &(avout_options){.timeout_ms = 30});
+    pthread_t thread;
+    side s = open_side(0, NULL);
+    releaser r = {.lock = s.lock};
     avout_lock *other;
     CHECK_OK(avout_lock_open(&other, s.client, "/other"));
     CHECK_OK(avout_lock_acquire(NULL, other, &PATIENT));
     CHECK_OK(avout_lock_release(other));
-    CHECK_OK(avout_lock_acquire(NULL, s.lock, &PATIENT));
+    CHECK(!pthread_create(&thread, NULL, hold_and_release, &r));
+    ENGINE_AWAIT(r.holds);
     claim_path(path, sizeof path, &s, "w-");
     for (int i = 0; i < REFUSALS; i++)
         engine_fault(s.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
@@ -48,7 +66,7 @@ TEST(a_lasting_refusal_is_its_own_delay)
                                                  .multis = true,
                                                  .status = AVOUT_EPERM,
                                                  .failed_op = 0});
-    CHECK_STATUS(AVOUT_UNKNOWN, avout_lock_release(s.lock));
+    r.let_go = true;
     ENGINE_AWAIT(avout__mem_faults_left(s.store) == REFUSALS - ENOUGH);
     /* That is tried again in 800 ms. */
     engine_fault(s.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
@@ -58,7 +76,7 @@ TEST(a_lasting_refusal_is_its_own_delay)
     CHECK_INT(REFUSALS - ENOUGH, avout__mem_faults_left(s.store));
     CHECK_OK(avout_lock_release(other));
     avout__mem_faults_clear(s.store);
-    ENGINE_AWAIT(!queue_length(&s));
+    pthread_join(thread, NULL);
     avout_lock_close(other);
     close_side(&s);
     suite_check_memory();
