@@ -15,12 +15,12 @@ bool avout__answer_is_word(const char *text, size_t max)
     return length && length <= max && !text[length];
 }
 
-bool avout__answer_time(int64_t *timeout_ms, int64_t deadline_ns)
+avout_status avout__answer_time(int64_t *timeout_ms, avout__asked asked, int64_t deadline_ns)
 {
     int64_t left = avout__deadline_left_ms(deadline_ns);
     avout__error_clear();
     *timeout_ms = left == INT64_MAX ? AVOUT_FOREVER : left;
-    return left > 0;
+    return left > 0 ? AVOUT_OK : avout__answer_failed(AVOUT_ETIMEOUT, asked, "no time left");
 }
 
 static bool is_for_users(avout_status status)
@@ -43,8 +43,7 @@ static bool is_for_users(avout_status status)
     }
 }
 
-avout_status avout__answer_failed(avout_status status, const char *name, const char *kind,
-                                  const char *place, const char *doing)
+avout_status avout__answer_failed(avout_status status, avout__asked asked, const char *doing)
 {
     char why[512];
     const char *detail = avout_error_detail();
@@ -52,5 +51,30 @@ avout_status avout__answer_failed(avout_status status, const char *name, const c
     if (status == AVOUT_UNKNOWN) status = avout__late();
     bool cancelled = status == AVOUT_ECANCELLED && avout__interrupted();
     if (!cancelled && !is_for_users(status)) status = AVOUT_EIO;
-    return avout_fail(status, "%s: container %s at %s: %s: %s", name, kind, place, doing, why);
+    return avout_fail(status, "%s: container %s at %s: %s: %s", asked.name, asked.kind, asked.place,
+                      doing, why);
+}
+
+/* ---- tables --------------------------------------------------------------------------------------- */
+
+avout_status avout__table_known(const avout__table *table, avout__table known)
+{
+    if (!table) return avout_fail(AVOUT_EINVAL, "container: NULL, or without a table");
+    if (table->version == known.version && table->size == known.size) return AVOUT_OK;
+    return avout_fail(
+        AVOUT_EINVAL,
+        "container: its table is of version %u and %u bytes, this library's of %u and %u",
+        (unsigned)table->version, (unsigned)table->size, (unsigned)known.version,
+        (unsigned)known.size);
+}
+
+avout_status avout__table_whole(const char *kind, bool slots, const char *place)
+{
+    if (!avout__answer_is_word(kind, AVOUT__KIND_MAX))
+        return avout_fail(AVOUT_EINVAL, "container: its kind is not 1 to %d of [a-z0-9-]",
+                          AVOUT__KIND_MAX);
+    if (!slots)
+        return avout_fail(AVOUT_EINVAL, "container %s: a slot that must be there is NULL", kind);
+    if (!place) return avout_fail(AVOUT_EINVAL, "container %s: its place is NULL", kind);
+    return AVOUT_OK;
 }

@@ -12,27 +12,19 @@
 
 /* ---- life --------------------------------------------------------------------------------------- */
 
-static avout_status check_table(const avout_versioned_container *container)
+static avout_status check_table(avout_versioned_container *container)
 {
+    static const avout__table known = {AVOUT_VERSIONED_CONTAINER_OPS_VERSION,
+                                       sizeof(avout_versioned_container_ops)};
     const avout_versioned_container_ops *ops = container ? container->ops : NULL;
-    if (!ops) return avout_fail(AVOUT_EINVAL, "container: NULL, or without a table");
-    if (ops->version != AVOUT_VERSIONED_CONTAINER_OPS_VERSION || ops->size != sizeof *ops)
-        return avout_fail(
-            AVOUT_EINVAL,
-            "container: its table is of version %u and %u bytes, this library's of %u "
-            "and %zu",
-            (unsigned)ops->version, (unsigned)ops->size, AVOUT_VERSIONED_CONTAINER_OPS_VERSION,
-            sizeof *ops);
-    if (!avout__answer_is_word(ops->kind, AVOUT__KIND_MAX))
-        return avout_fail(AVOUT_EINVAL, "container: its kind is not 1 to %d of [a-z0-9-]",
-                          AVOUT__KIND_MAX);
-    if (!ops->init || !ops->destroy || !ops->get_state_at || !ops->set_state_at ||
-        !ops->delete_state_at || !ops->close)
-        return avout_fail(AVOUT_EINVAL, "container %s: a slot that must be there is NULL",
-                          ops->kind);
-    if (!container->place)
-        return avout_fail(AVOUT_EINVAL, "container %s: its place is NULL", ops->kind);
-    return AVOUT_OK;
+    avout_status status =
+        avout__table_known(ops ? &(avout__table){ops->version, ops->size} : NULL, known);
+    if (status) return status;
+    bool slots = ops->init && ops->destroy && ops->get_state_at && ops->set_state_at &&
+                 ops->delete_state_at && ops->close;
+    status = avout__table_whole(ops->kind, slots, container->place);
+    if (status && ops->close) ops->close(container);
+    return status;
 }
 
 /* FNV-1a with 64 bits. */
@@ -47,12 +39,7 @@ avout_status avout__foreign_new(avout__foreign **out, avout_versioned_container 
                                 const char *name)
 {
     avout_status status = check_table(container);
-    if (status) {
-        /* Of a table that is not known nothing can be called. */
-        bool known = container && container->ops && container->ops->size == sizeof *container->ops;
-        if (known && container->ops->close) container->ops->close(container);
-        return status;
-    }
+    if (status) return status;
     size_t size = strlen(name) + 1;
     avout__foreign *foreign = avout__calloc(1, sizeof *foreign + size);
     if (!foreign) {
@@ -111,17 +98,14 @@ bool avout__foreign_same(const avout__foreign *one, const avout__foreign *other)
 
 /* ---- failures ------------------------------------------------------------------------------------- */
 
-static avout_status failed(const avout__foreign *foreign, avout_status status, const char *doing)
+static avout__asked asked(const avout__foreign *foreign)
 {
-    return avout__answer_failed(status, foreign->name, foreign->container->ops->kind,
-                                foreign->container->place, doing);
+    return (avout__asked){foreign->name, foreign->is.name, foreign->container->place};
 }
 
-static avout_status time_left(int64_t *timeout_ms, const avout__foreign *foreign,
-                              int64_t deadline_ns)
+static avout_status failed(const avout__foreign *foreign, avout_status status, const char *doing)
 {
-    if (avout__answer_time(timeout_ms, deadline_ns)) return AVOUT_OK;
-    return failed(foreign, AVOUT_ETIMEOUT, "no time left");
+    return avout__answer_failed(status, asked(foreign), doing);
 }
 
 /* ---- pointers ------------------------------------------------------------------------------------- */
@@ -169,6 +153,13 @@ avout_status avout__pointer_refused(const char *bytes, size_t length)
                       kind);
 }
 
+void avout__pointer_tell(char *why, size_t size, const char *bytes, size_t length)
+{
+    bool is = avout__pointer_is(bytes, length);
+    if (is) avout__pointer_refused(bytes, length);
+    snprintf(why, size, "%s", is ? avout_error_detail() : "there is a value in the store itself");
+}
+
 static avout_status add_pointer(avout__buffer *bytes, const avout__foreign *foreign,
                                 const char *version)
 {
@@ -194,11 +185,8 @@ avout_status avout__pointer_check(const avout__foreign *foreign, const void *byt
 {
     char version[AVOUT__VERSION_SIZE];
     if (avout__pointer_version(version, foreign, bytes, length)) return AVOUT_OK;
-    char why[256] = "there is a value in the store itself";
-    if (avout__pointer_is(bytes, length)) {
-        avout__pointer_refused(bytes, length);
-        snprintf(why, sizeof why, "%s", avout_error_detail());
-    }
+    char why[256];
+    avout__pointer_tell(why, sizeof why, bytes, length);
     return avout_fail(AVOUT_EDATA, "%s: its values are not in container %s at %s: %s",
                       foreign->name, foreign->is.name, foreign->container->place, why);
 }
@@ -208,7 +196,7 @@ avout_status avout__pointer_check(const avout__foreign *foreign, const void *byt
 avout_status avout__foreign_init(avout__foreign *foreign, int64_t deadline_ns)
 {
     int64_t timeout_ms = 0;
-    avout_status status = time_left(&timeout_ms, foreign, deadline_ns);
+    avout_status status = avout__answer_time(&timeout_ms, asked(foreign), deadline_ns);
     if (status) return status;
     status = foreign->container->ops->init(foreign->container, timeout_ms);
     return status ? failed(foreign, status, "opening") : AVOUT_OK;
@@ -217,7 +205,7 @@ avout_status avout__foreign_init(avout__foreign *foreign, int64_t deadline_ns)
 avout_status avout__foreign_destroy(avout__foreign *foreign, int64_t deadline_ns)
 {
     int64_t timeout_ms = 0;
-    avout_status status = time_left(&timeout_ms, foreign, deadline_ns);
+    avout_status status = avout__answer_time(&timeout_ms, asked(foreign), deadline_ns);
     if (status) return status;
     status = foreign->container->ops->destroy(foreign->container, timeout_ms);
     return status ? failed(foreign, status, "destroying") : AVOUT_OK;
@@ -232,7 +220,7 @@ avout_status avout__foreign_stage(avout__buffer *bytes, avout__foreign *foreign,
     /* First: what has been written must not be forgotten for want of memory. */
     avout_status status = add_pointer(bytes, foreign, version);
     int64_t timeout_ms = 0;
-    if (!status) status = time_left(&timeout_ms, foreign, deadline_ns);
+    if (!status) status = avout__answer_time(&timeout_ms, asked(foreign), deadline_ns);
     if (status) return status;
     avout_versioned_container *container = foreign->container;
     status = container->ops->set_state_at(container, version, value, timeout_ms);
@@ -286,7 +274,7 @@ static avout_status read_version(avout_value *value, avout__foreign *foreign, co
                                  int64_t deadline_ns)
 {
     int64_t timeout_ms = 0;
-    avout_status status = time_left(&timeout_ms, foreign, deadline_ns);
+    avout_status status = avout__answer_time(&timeout_ms, asked(foreign), deadline_ns);
     if (status) return status;
     avout_versioned_container *container = foreign->container;
     *value = AVOUT_NONE;
@@ -316,7 +304,7 @@ avout_status avout__foreign_delete(avout__foreign *foreign, const char *version,
                                    int64_t deadline_ns)
 {
     int64_t timeout_ms = 0;
-    avout_status status = time_left(&timeout_ms, foreign, deadline_ns);
+    avout_status status = avout__answer_time(&timeout_ms, asked(foreign), deadline_ns);
     if (status) return status;
     avout_versioned_container *container = foreign->container;
     status = container->ops->delete_state_at(container, version, timeout_ms);
@@ -348,7 +336,7 @@ avout_status avout__foreign_list(avout__foreign *foreign, avout_version_fn found
         return avout_fail(AVOUT_ENOTSUP, "%s: container %s cannot list its versions", foreign->name,
                           container->ops->kind);
     int64_t timeout_ms = 0;
-    avout_status status = time_left(&timeout_ms, foreign, deadline_ns);
+    avout_status status = avout__answer_time(&timeout_ms, asked(foreign), deadline_ns);
     if (status) return status;
     listing list = {foreign, found, payload};
     status = container->ops->list_versions(container, own_version, &list, timeout_ms);

@@ -77,6 +77,8 @@ bool avout__pointer_is_of(const char *bytes, size_t length, const char *kind);
 bool avout__pointer_kind(char kind[AVOUT_KIND_SIZE], const char *bytes, size_t length);
 /* AVOUT_EDATA, for whom is not to read or replace it. */
 avout_status avout__pointer_refused(const char *bytes, size_t length);
+/* What there is instead of what was expected; may replace the thread's detail. */
+void avout__pointer_tell(char *why, size_t size, const char *bytes, size_t length);
 /* The version that the bytes name, if they are a pointer of this container's kind. Any thread, locks. */
 bool avout__pointer_version(char version[AVOUT__VERSION_SIZE], const avout__foreign *foreign,
                             const void *bytes, size_t length);

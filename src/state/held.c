@@ -11,36 +11,23 @@
 
 /* ---- life --------------------------------------------------------------------------------------- */
 
-static avout_status check_table(const avout_container *container)
+static avout_status check_table(avout_container *container)
 {
+    static const avout__table known = {AVOUT_CONTAINER_OPS_VERSION, sizeof(avout_container_ops)};
     const avout_container_ops *ops = container ? container->ops : NULL;
-    if (!ops) return avout_fail(AVOUT_EINVAL, "container: NULL, or without a table");
-    if (ops->version != AVOUT_CONTAINER_OPS_VERSION || ops->size != sizeof *ops)
-        return avout_fail(
-            AVOUT_EINVAL,
-            "container: its table is of version %u and %u bytes, this library's of %u "
-            "and %zu",
-            (unsigned)ops->version, (unsigned)ops->size, AVOUT_CONTAINER_OPS_VERSION, sizeof *ops);
-    if (!avout__answer_is_word(ops->kind, AVOUT__KIND_MAX))
-        return avout_fail(AVOUT_EINVAL, "container: its kind is not 1 to %d of [a-z0-9-]",
-                          AVOUT__KIND_MAX);
-    if (!ops->init || !ops->destroy || !ops->get_state || !ops->set_state || !ops->close)
-        return avout_fail(AVOUT_EINVAL, "container %s: a slot that must be there is NULL",
-                          ops->kind);
-    if (!container->place)
-        return avout_fail(AVOUT_EINVAL, "container %s: its place is NULL", ops->kind);
-    return AVOUT_OK;
+    avout_status status =
+        avout__table_known(ops ? &(avout__table){ops->version, ops->size} : NULL, known);
+    if (status) return status;
+    bool slots = ops->init && ops->destroy && ops->get_state && ops->set_state && ops->close;
+    status = avout__table_whole(ops->kind, slots, container->place);
+    if (status && ops->close) ops->close(container);
+    return status;
 }
 
 avout_status avout__held_new(avout__held **out, avout_container *container, const char *name)
 {
     avout_status status = check_table(container);
-    if (status) {
-        /* Of a table that is not known nothing can be called. */
-        bool known = container && container->ops && container->ops->size == sizeof *container->ops;
-        if (known && container->ops->close) container->ops->close(container);
-        return status;
-    }
+    if (status) return status;
     size_t size = strlen(name) + 1;
     avout__held *held = avout__calloc(1, sizeof *held + size);
     if (!held) {
@@ -88,36 +75,41 @@ bool avout__held_same(const avout__held *one, const avout__held *other)
 
 /* ---- calls ---------------------------------------------------------------------------------------- */
 
+static avout__asked asked(const avout__held *held)
+{
+    return (avout__asked){held->name, held->is.name, held->container->place};
+}
+
 static avout_status failed(const avout__held *held, avout_status status, const char *doing)
 {
-    return avout__answer_failed(status, held->name, held->is.name, held->container->place, doing);
+    return avout__answer_failed(status, asked(held), doing);
 }
 
 avout_status avout__held_init(avout__held *held, int64_t deadline_ns)
 {
     int64_t timeout_ms;
-    if (!avout__answer_time(&timeout_ms, deadline_ns))
-        return failed(held, AVOUT_ETIMEOUT, "no time left");
-    avout_status status = held->container->ops->init(held->container, timeout_ms);
+    avout_status status = avout__answer_time(&timeout_ms, asked(held), deadline_ns);
+    if (status) return status;
+    status = held->container->ops->init(held->container, timeout_ms);
     return status ? failed(held, status, "opening") : AVOUT_OK;
 }
 
 avout_status avout__held_destroy(avout__held *held, int64_t deadline_ns)
 {
     int64_t timeout_ms;
-    if (!avout__answer_time(&timeout_ms, deadline_ns))
-        return failed(held, AVOUT_ETIMEOUT, "no time left");
-    avout_status status = held->container->ops->destroy(held->container, timeout_ms);
+    avout_status status = avout__answer_time(&timeout_ms, asked(held), deadline_ns);
+    if (status) return status;
+    status = held->container->ops->destroy(held->container, timeout_ms);
     return status ? failed(held, status, "destroying") : AVOUT_OK;
 }
 
 avout_status avout__held_get(avout_value *value, avout__held *held, int64_t deadline_ns)
 {
     int64_t timeout_ms;
-    if (!avout__answer_time(&timeout_ms, deadline_ns))
-        return failed(held, AVOUT_ETIMEOUT, "no time left");
+    avout_status status = avout__answer_time(&timeout_ms, asked(held), deadline_ns);
+    if (status) return status;
     *value = AVOUT_NONE;
-    avout_status status = held->container->ops->get_state(value, held->container, timeout_ms);
+    status = held->container->ops->get_state(value, held->container, timeout_ms);
     if (status == AVOUT_ENOTFOUND)
         return avout_fail(status, "%s: container %s at %s: there is no value", held->name,
                           held->is.name, held->container->place);
@@ -129,10 +121,9 @@ avout_status avout__held_set(avout__held *held, avout_value value, avout_token t
                              int64_t deadline_ns)
 {
     int64_t timeout_ms;
-    if (!avout__answer_time(&timeout_ms, deadline_ns))
-        return failed(held, AVOUT_ETIMEOUT, "no time left");
-    avout_status status =
-        held->container->ops->set_state(held->container, value, token, timeout_ms);
+    avout_status status = avout__answer_time(&timeout_ms, asked(held), deadline_ns);
+    if (status) return status;
+    status = held->container->ops->set_state(held->container, value, token, timeout_ms);
     if (!status) return AVOUT_OK;
     if (status != AVOUT_UNKNOWN && status != AVOUT_EVERSION) return failed(held, status, "writing");
     failed(held, status, "writing");
@@ -193,11 +184,8 @@ bool avout__mark_is_dirty(const avout__held *held, const void *bytes, size_t len
 
 avout_status avout__mark_refused(const avout__held *held, const void *bytes, size_t length)
 {
-    char why[256] = "there is a value in the store itself";
-    if (avout__pointer_is(bytes, length)) {
-        avout__pointer_refused(bytes, length);
-        snprintf(why, sizeof why, "%s", avout_error_detail());
-    }
+    char why[256];
+    avout__pointer_tell(why, sizeof why, bytes, length);
     return avout_fail(AVOUT_EDATA, "%s: it is not kept in the unversioned container %s at %s: %s",
                       held->name, held->is.name, held->container->place, why);
 }
