@@ -15,6 +15,12 @@
     {                                                                                              \
         NULL, NULL, NULL, 0, 0, NULL, NULL                                                         \
     }
+/* Functions of the table that are written in the language; the second kind is for others of it alone. */
+#define IN_LANGUAGE(name, arguments, doc, source)                                                  \
+    {                                                                                              \
+        name, arguments, doc, 0, 0, NULL, source                                                   \
+    }
+#define HIDDEN(name, source) IN_LANGUAGE(name, "", "", source)
 
 /* `value` if the status is 0, else the run's error and the value released. */
 static inline avout_value lang_done(lang_run *run, avout_status status, avout_value value)

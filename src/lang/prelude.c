@@ -8,17 +8,14 @@
 #include "base/banned.h"
 
 /* clang-format off */
-#define LAZY(name, source) {name, "", "", 0, 0, NULL, source}
-#define IN_LANGUAGE(name, arguments, doc, source) {name, arguments, doc, 0, 0, NULL, source}
-
 const lang_core avout__lang_prelude[] = {
     /* ---- lazy forms ---- */
-    LAZY("range-from*", "(fn range-from* ([] (range-from* 0)) ([n] (lazy-seq (cons n (range-from* (inc n))))))"),
-    LAZY("range-to*",
+    HIDDEN("range-from*", "(fn range-from* ([] (range-from* 0)) ([n] (lazy-seq (cons n (range-from* (inc n))))))"),
+    HIDDEN("range-to*",
          "(fn range-to* ([to] (range-to* 0 to))"
          " ([n to] (lazy-seq (when (< n to) (cons n (range-to* (inc n) to))))))"),
-    LAZY("repeat*", "(fn repeat* [x] (lazy-seq (cons x (repeat* x))))"),
-    LAZY("map*",
+    HIDDEN("repeat*", "(fn repeat* [x] (lazy-seq (cons x (repeat* x))))"),
+    HIDDEN("map*",
          "(fn map*"
          " ([f c] (lazy-seq (when-let [s (seq c)] (cons (f (first s)) (map* f (rest s))))))"
          " ([f c d] (lazy-seq (let [s (seq c) t (seq d)]"
@@ -26,11 +23,11 @@ const lang_core avout__lang_prelude[] = {
          " ([f c d & more] (lazy-seq (let [all (map seq (cons c (cons d more)))]"
          "   (when (every? identity all)"
          "     (cons (apply f (map first all)) (apply map* f (map rest all))))))))"),
-    LAZY("filter*",
+    HIDDEN("filter*",
          "(fn filter* [pred c] (lazy-seq (loop [s (seq c)] (when s"
          " (let [x (first s)] (if (pred x) (cons x (filter* pred (rest s))) (recur (next s))))))))"),
-    LAZY("remove*", "(fn remove* [pred c] (filter* (fn [x] (not (pred x))) c))"),
-    LAZY("concat*",
+    HIDDEN("remove*", "(fn remove* [pred c] (filter* (fn [x] (not (pred x))) c))"),
+    HIDDEN("concat*",
          "(fn concat* ([] ()) ([c] c)"
          " ([c & more] (lazy-seq (if-let [s (seq c)]"
          "   (cons (first s) (apply concat* (rest s) more))"

@@ -5,8 +5,6 @@
 #include "base/banned.h"
 
 /* clang-format off */
-#define HIDDEN(name, source) {name, "", "", 0, 0, NULL, source}
-#define IN_LANGUAGE(name, arguments, doc, source) {name, arguments, doc, 0, 0, NULL, source}
 /* The transducer whose step for an element x is `step`: it answers what becomes of r. */
 #define STEP(name, arguments, step) \
     HIDDEN(name, "(fn " name " [" arguments "] (fn [rf] (fn ([] (rf)) ([r] (rf r)) ([r x] " step "))))")
