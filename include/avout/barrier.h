@@ -43,7 +43,7 @@ typedef struct avout_barrier avout_barrier;
 
 /* Opens the barrier of that name, and makes it if it is not there: all parties may say the same and nobody has
  * to be first. One round trip if it is new, else two.
- * AVOUT_ECONFLICT: it is there, for another number of parties. AVOUT_ERANGE: no party at all. AVOUT_ELIMIT: more
+ * AVOUT_ETIMEOUT: it may have been made. AVOUT_ECONFLICT: it is there, for another number of parties. AVOUT_ERANGE: no party at all. AVOUT_ELIMIT: more
  * than the store can release at once (thousands on ZooKeeper; the detail says how many). AVOUT_ENAME,
  * AVOUT_EINVAL (NULL). */
 AVOUT_API avout_status avout_barrier_create(avout_barrier **barrier, avout_client *client,
@@ -106,7 +106,7 @@ AVOUT_API avout_status avout_barrier_inspect(avout_barrier_report **report, avou
 AVOUT_API void avout_barrier_report_free(avout_barrier_report *report); /* NULL is accepted */
 /* Removes the barrier from the store. AVOUT_ENOTFOUND, AVOUT_ENAME; AVOUT_EBUSY: somebody waits (or was released
  * just now and has not left yet); AVOUT_ENOTEMPTY: there are nodes below it that are not this library's (the
- * detail names one): nothing is removed. */
+ * detail names one): nothing is removed. AVOUT_UNKNOWN: the store has not answered in time. */
 AVOUT_API avout_status avout_barrier_remove(avout_client *client, const char *name);
 
 AVOUT_END

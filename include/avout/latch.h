@@ -34,7 +34,7 @@ typedef struct avout_latch avout_latch;
 /* Opens the latch of that name, and makes it if it is not there: everybody who takes part may say the same and
  * nobody has to be first. `count` is what it begins with, whatever is left of it by now; 0: it is open from
  * the beginning. One round trip if it is new, else two.
- * AVOUT_ECONFLICT: it is there and began with another count. AVOUT_ERANGE: more than INT32_MAX. AVOUT_ENAME,
+ * AVOUT_ETIMEOUT: it may have been made. AVOUT_ECONFLICT: it is there and began with another count. AVOUT_ERANGE: more than INT32_MAX. AVOUT_ENAME,
  * AVOUT_EINVAL (NULL). */
 AVOUT_API avout_status avout_latch_create(avout_latch **latch, avout_client *client,
                                           const char *name, uint32_t count);
@@ -65,7 +65,8 @@ AVOUT_API avout_status avout_latch_await(avout_latch *latch, const avout_wait_op
 
 /* Removes the latch from the store. Who waits is told AVOUT_ENOTFOUND; so is every handle on it that is not
  * known to be open, even if another latch of that name is made later. AVOUT_ENOTFOUND, AVOUT_ENAME;
- * AVOUT_ENOTEMPTY: there are nodes below it that are not this library's, nothing is removed. */
+ * AVOUT_ENOTEMPTY: there are nodes below it that are not this library's, nothing is removed. AVOUT_UNKNOWN: the store
+ * has not answered in time. */
 AVOUT_API avout_status avout_latch_remove(avout_client *client, const char *name);
 
 AVOUT_END

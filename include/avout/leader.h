@@ -133,7 +133,8 @@ AVOUT_API void avout_election_report_free(avout_election_report *report); /* NUL
 AVOUT_API avout_status avout_elections_each(avout_client *client, const char *directory,
                                             avout_lock_each_fn each, void *payload);
 /* Removes the election's node from the store. AVOUT_ENOTFOUND; AVOUT_EBUSY: there are candidates;
- * AVOUT_ENOTEMPTY: there are nodes below it that are not this library's (the detail names one). */
+ * AVOUT_ENOTEMPTY: there are nodes below it that are not this library's (the detail names one); AVOUT_ETIMEOUT;
+ * AVOUT_UNKNOWN: the store has not answered in time. */
 AVOUT_API avout_status avout_election_remove(avout_client *client, const char *name);
 
 AVOUT_END

@@ -261,7 +261,7 @@ AVOUT_API avout_status avout_locks_each(avout_client *client, const char *direct
                                         avout_lock_each_fn each, void *payload);
 /* Removes the lock's node from the store. AVOUT_ENOTFOUND; AVOUT_EBUSY: somebody has it, waits for it,
  * or for one of its conditions; AVOUT_ENOTEMPTY: there are nodes below it that are not this library's
- * (the detail names one): nothing is removed. */
+ * (the detail names one): nothing is removed. AVOUT_ETIMEOUT; AVOUT_UNKNOWN: the store has not answered in time. */
 AVOUT_API avout_status avout_lock_remove(avout_client *client, const char *name);
 
 AVOUT_END

@@ -124,7 +124,8 @@ AVOUT_API void avout_semaphore_report_free(avout_semaphore_report *report); /* N
 AVOUT_API avout_status avout_semaphores_each(avout_client *client, const char *directory,
                                              avout_lock_each_fn each, void *payload);
 /* Removes the semaphore from the store. AVOUT_ENOTFOUND; AVOUT_EBUSY: somebody has permits, or waits for
- * some; AVOUT_ENOTEMPTY: there are nodes below it that are not this library's (the detail names one). */
+ * some; AVOUT_ENOTEMPTY: there are nodes below it that are not this library's (the detail names one); AVOUT_ETIMEOUT;
+ * AVOUT_UNKNOWN: the store has not answered in time. */
 AVOUT_API avout_status avout_semaphore_remove(avout_client *client, const char *name);
 
 AVOUT_END

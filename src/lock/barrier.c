@@ -60,20 +60,20 @@ typedef struct party {
 
 static avout_status look(party *p)
 {
-    avout_status status = avout__barrier_look(&p->seen, &p->watcher, true);
+    avout_status status = avout__barrier_look(&p->seen, &p->watcher);
     if (status) return status;
-    avout__locks_lock(p->barrier->room);
+    avout__locks_lock(p->barrier->is.room);
     if (p->seen.generation > p->barrier->generation) p->barrier->generation = p->seen.generation;
-    avout__locks_unlock(p->barrier->room);
+    avout__locks_unlock(p->barrier->is.room);
     return AVOUT_OK;
 }
 
 /* Whether the session of its entry has ended. */
 static bool is_lost(party *p)
 {
-    avout__locks_lock(p->barrier->room);
+    avout__locks_lock(p->barrier->is.room);
     bool is = p->watcher.lost;
-    avout__locks_unlock(p->barrier->room);
+    avout__locks_unlock(p->barrier->is.room);
     return is;
 }
 
@@ -84,7 +84,7 @@ static bool is_decided(const party *p)
 
 static avout_status broken(const party *p)
 {
-    return avout_fail(AVOUT_EBROKEN, "%s: %s", p->barrier->name,
+    return avout_fail(AVOUT_EBROKEN, "%s: %s", p->barrier->is.name,
                       p->seen.broken ? "a party has left; it is broken until it is reset"
                                      : "it was reset meanwhile");
 }
@@ -94,12 +94,12 @@ static avout_status lost(const party *p)
     return avout_fail(AVOUT_ELOST,
                       "%s: the session has ended and the others have gone on, with this party or "
                       "without it",
-                      p->barrier->name);
+                      p->barrier->is.name);
 }
 
 static void entry_path(char path[ENTRY_PATH], const party *p)
 {
-    snprintf(path, ENTRY_PATH, "%s/%s", p->barrier->path, p->name);
+    snprintf(path, ENTRY_PATH, "%s/%s", p->barrier->is.path, p->name);
 }
 
 /* ---- arriving ---------------------------------------------------------------------------------------- */
@@ -113,19 +113,19 @@ static avout_status name_entry(party *p, const char *name)
     if (parsed.sequence < INT32_MAX) return AVOUT_OK;
     return avout_fail(AVOUT_ELIMIT,
                       "%s: its numbers are used up; they begin anew when nobody is there",
-                      p->barrier->name);
+                      p->barrier->is.name);
 }
 
 /* What was created while the connection was lost. */
 static avout_status find_entry(party *p)
 {
     avout__reply list = AVOUT__REPLY_INIT;
-    avout_request request = {.kind = AVOUT_REQUEST_LIST, .path = p->barrier->path};
+    avout_request request = {.kind = AVOUT_REQUEST_LIST, .path = p->barrier->is.path};
     avout__claim_name parsed;
     avout_status status = avout__watcher_call(&p->watcher, &list, &request);
     const char *name =
         status ? NULL
-               : avout__entry_find(&parsed, &list.is, p->barrier->room->client_id, p->number);
+               : avout__entry_find(&parsed, &list.is, p->barrier->is.room->client_id, p->number);
     if (name) status = name_entry(p, name);
     else if (!status) status = is_lost(p) ? AVOUT_RETRY : lost(p); /* or removed by a stranger */
     avout__reply_release(&list);
@@ -142,13 +142,13 @@ static avout_status arrived(party *p, const avout__errand *errand)
     case AVOUT__DEED_LOST: p->came = true; return AVOUT_RETRY;
     case AVOUT__DEED_REFUSED: break;
     }
-    if (errand->status == AVOUT_ENOTFOUND) return avout__barrier_removed(p->barrier->name);
-    return avout_fail(errand->status, "%s: %s", p->barrier->name, errand->detail);
+    if (errand->status == AVOUT_ENOTFOUND) return avout__barrier_removed(p->barrier->is.name);
+    return avout_fail(errand->status, "%s: %s", p->barrier->is.name, errand->detail);
 }
 
 static void extend(party *p)
 {
-    avout__watcher_extend(&p->watcher, avout__deadline_in_ms(p->barrier->room->timeout_ms));
+    avout__watcher_extend(&p->watcher, avout__deadline_in_ms(p->barrier->is.room->timeout_ms));
 }
 
 static avout_status unknown(const party *p)
@@ -157,7 +157,7 @@ static avout_status unknown(const party *p)
         AVOUT_UNKNOWN,
         "%s: the store has not answered before the deadline; the others may have been "
         "released with this party",
-        p->barrier->name);
+        p->barrier->is.name);
 }
 
 /* Who is to leave while the arrival is on its way has to know of it first (B3). */
@@ -181,11 +181,11 @@ static avout_status arrive_late(party *p, avout__errand *errand, avout_status re
 /* AVOUT_RETRY: it is not there, and may try again. */
 static avout_status arrive(party *p)
 {
-    avout__locks *room = p->barrier->room;
+    avout__locks *room = p->barrier->is.room;
     char path[ENTRY_PATH];
     bool sent;
     avout__errand *errand = avout__calloc(1, sizeof *errand);
-    if (!p->litter) p->litter = avout__litter_new(room, p->barrier->path);
+    if (!p->litter) p->litter = avout__litter_new(room, p->barrier->is.path);
     if (!errand || !p->litter) {
         avout__free(errand);
         return AVOUT_ENOMEM;
@@ -195,7 +195,7 @@ static avout_status arrive(party *p)
     avout__locks_unlock(room);
     p->sequence = -1;
     p->name[0] = '\0';
-    snprintf(path, sizeof path, "%s/p-%s-%" PRIu64 "-", p->barrier->path, room->client_id,
+    snprintf(path, sizeof path, "%s/p-%s-%" PRIu64 "-", p->barrier->is.path, room->client_id,
              p->number);
     avout_op op = {.kind = AVOUT_OP_CREATE,
                    .ephemeral = true,
@@ -255,7 +255,7 @@ typedef struct trip {
 static avout_status trip_fill(trip *t, party *p, const avout__arrival *arrivals)
 {
     uint32_t count = p->seen.parties;
-    size_t size = strlen(p->barrier->path) + 1 + AVOUT__CLAIM_NAME;
+    size_t size = strlen(p->barrier->is.path) + 1 + AVOUT__CLAIM_NAME;
     avout__barrier_state next = p->seen;
     t->ops = avout__calloc((size_t)count + 1, sizeof *t->ops);
     t->texts = avout__calloc((size_t)count + 1, sizeof *t->texts);
@@ -265,14 +265,14 @@ static avout_status trip_fill(trip *t, party *p, const avout__arrival *arrivals)
     next.through = arrivals[count - 1].sequence;
     avout__barrier_write(t->texts[count], &next);
     t->ops[0] = (avout_op){.kind = AVOUT_OP_SET,
-                           .path = p->barrier->path,
+                           .path = p->barrier->is.path,
                            .version = p->seen.version,
                            .bytes = t->texts[count],
                            .length = strlen(t->texts[count])};
     for (uint32_t i = 0; i < count; i++) {
         avout_pass pass = {next.generation, i};
         char *path = t->paths + i * size;
-        snprintf(path, size, "%s/%s", p->barrier->path, arrivals[i].name);
+        snprintf(path, size, "%s/%s", p->barrier->is.path, arrivals[i].name);
         avout__pass_write(t->texts[i], &pass);
         t->ops[i + 1] = (avout_op){.kind = AVOUT_OP_SET,
                                    .path = path,
@@ -297,7 +297,7 @@ static avout_status release(party *p, const avout__arrival *arrivals)
     if (status == AVOUT_EVERSION || status == AVOUT_ENOTFOUND) return AVOUT_OK;
     if (avout__watcher_again(&p->watcher, &status)) return AVOUT_OK;
     if (status == AVOUT_UNKNOWN)
-        return avout_fail(AVOUT_ETIMEOUT, "%s: the deadline passed", p->barrier->name);
+        return avout_fail(AVOUT_ETIMEOUT, "%s: the deadline passed", p->barrier->is.name);
     return status;
 }
 
@@ -307,10 +307,10 @@ static avout_status count_them(party *p, bool *few)
     avout__reply list = AVOUT__REPLY_INIT;
     avout__arrival *arrivals = NULL;
     size_t count;
-    avout_request request = {.kind = AVOUT_REQUEST_LIST, .path = p->barrier->path};
+    avout_request request = {.kind = AVOUT_REQUEST_LIST, .path = p->barrier->is.path};
     avout_status status = avout__watcher_call(&p->watcher, &list, &request);
     *few = false;
-    if (status == AVOUT_ENOTFOUND) status = avout__barrier_removed(p->barrier->name);
+    if (status == AVOUT_ENOTFOUND) status = avout__barrier_removed(p->barrier->is.name);
     if (!status && list.is.stat.version == p->seen.version) {
         status = avout__barrier_arrivals(&arrivals, &count, &list.is, p->seen.through);
         *few = !status && count < p->seen.parties;
@@ -350,21 +350,21 @@ static avout_status break_it(party *p)
     entry_path(path, p);
     if (p->seen.broken) p->withdrawn = true;
     avout_op ops[2] = {{.kind = AVOUT_OP_SET,
-                        .path = p->barrier->path,
+                        .path = p->barrier->is.path,
                         .version = p->seen.version,
                         .bytes = text,
                         .length = strlen(text)},
                        {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY}};
     if (p->withdrawn)
         ops[0] = (avout_op){
-            .kind = AVOUT_OP_CHECK, .path = p->barrier->path, .version = p->seen.version};
+            .kind = AVOUT_OP_CHECK, .path = p->barrier->is.path, .version = p->seen.version};
     size_t failed;
     avout_status status = avout__watcher_multi(&p->watcher, ops, p->present ? 2 : 1, &failed);
     bool no_entry = status == AVOUT_ENOTFOUND && failed == 1;
     if (!status || no_entry) p->present = false;
     if (no_entry) return p->seen.broken || p->withdrawn ? AVOUT_OK : AVOUT_RETRY;
     if (!status) return AVOUT_OK;
-    if (status == AVOUT_ENOTFOUND) return avout__barrier_removed(p->barrier->name);
+    if (status == AVOUT_ENOTFOUND) return avout__barrier_removed(p->barrier->is.name);
     if (status == AVOUT_EVERSION || avout__watcher_again(&p->watcher, &status)) return AVOUT_RETRY;
     return status;
 }
@@ -441,14 +441,17 @@ static void renew(party *p)
     p->seen.through = -1;
     avout__barrier_write(text, &p->seen);
     avout_op ops[2] = {
-        {.kind = AVOUT_OP_DELETE, .path = p->barrier->path, .version = p->seen.version},
-        {.kind = AVOUT_OP_CREATE, .path = p->barrier->path, .bytes = text, .length = strlen(text)}};
+        {.kind = AVOUT_OP_DELETE, .path = p->barrier->is.path, .version = p->seen.version},
+        {.kind = AVOUT_OP_CREATE,
+         .path = p->barrier->is.path,
+         .bytes = text,
+         .length = strlen(text)}};
     (void)avout__watcher_multi(&p->watcher, ops, 2, &failed);
 }
 
 static void go(party *p)
 {
-    avout__locks *room = p->barrier->room;
+    avout__locks *room = p->barrier->is.room;
     avout__locks_lock(room);
     if (p->present) avout__litter_drop(p->litter, p->number, p->name);
     else avout__free(p->litter);
@@ -459,7 +462,7 @@ static void go(party *p)
 avout_status avout_barrier_await(avout_pass *pass, avout_barrier *barrier,
                                  const avout_wait_options *options)
 {
-    avout__locks *room = barrier->room;
+    avout__locks *room = barrier->is.room;
     int64_t deadline_ns;
     avout_pass mine;
     avout_status status = avout__locks_usable(room);
@@ -469,7 +472,7 @@ avout_status avout_barrier_await(avout_pass *pass, avout_barrier *barrier,
     avout__locks_lock(room);
     p.before = barrier->generation;
     avout__locks_unlock(room);
-    avout__watcher_begin(&p.watcher, room, barrier->path, barrier->name,
+    avout__watcher_begin(&p.watcher, room, barrier->is.path, barrier->is.name,
                          options ? options->cancel : NULL, deadline_ns);
     status = take_part(&p, &mine);
     bool over = !status || status == AVOUT_EBROKEN || status == AVOUT_ELOST ||

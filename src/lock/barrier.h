@@ -3,7 +3,7 @@
 #define AVOUT_LOCK_BARRIER_H
 
 #include "avout/barrier.h"
-#include "lock/watcher.h"
+#include "lock/named.h"
 
 #define AVOUT__BARRIERS_PATH "/avout/barriers"
 
@@ -15,11 +15,9 @@ avout_status avout__barrier_inspect(avout_barrier_report **report, avout__locks 
 avout_status avout__barrier_remove(avout__locks *room, const char *name);
 
 struct avout_barrier {
-    avout__locks *room;
+    avout__named is;
     uint32_t parties;
     uint64_t generation; /* the last that was seen; under the room's mutex */
-    char *path;
-    char name[];
 };
 
 /* ---- barrier_node.c: what the nodes say ------------------------------------------------------------ */
@@ -39,9 +37,9 @@ typedef struct avout__barrier_state {
 void avout__barrier_write(char text[AVOUT__BARRIER_TEXT], const avout__barrier_state *state);
 avout_status avout__barrier_parse(avout__barrier_state *state, const avout_reply *reply,
                                   const char *name);
-/* What the node says now; `watch`: and waits for its next change (avout__watcher_wait). AVOUT_ENOTFOUND,
- * AVOUT_EDATA, and as avout__watcher_call. */
-avout_status avout__barrier_look(avout__barrier_state *state, avout__watcher *watcher, bool watch);
+/* What the node says now, and waits for its next change (avout__watcher_wait). AVOUT_ENOTFOUND, AVOUT_EDATA, and as
+ * avout__watcher_call. */
+avout_status avout__barrier_look(avout__barrier_state *state, avout__watcher *watcher);
 /* An entry's, once it is released. */
 void avout__pass_write(char text[AVOUT__BARRIER_TEXT], const avout_pass *pass);
 bool avout__pass_parse(avout_pass *pass, const avout_reply *reply);
@@ -58,8 +56,6 @@ avout_status avout__barrier_arrivals(avout__arrival **arrivals, size_t *count,
 avout_status avout__barrier_read(avout__barrier_state *state, avout__reply *list,
                                  avout__watcher *watcher);
 avout_status avout__barrier_removed(const char *name);
-/* A watcher of the barrier of that name, for a call with the client's deadline. */
-avout_status avout__barrier_begin(avout__watcher *watcher, char path[AVOUT__NODE_MAX],
-                                  avout__locks *room, const char *name);
+extern const avout__named_kind avout__barriers;
 
 #endif

@@ -27,11 +27,6 @@ static int64_t number_of(const char *text, const char *key)
     return at ? strtoll(at + strlen(key), NULL, 10) : 0;
 }
 
-static bool same(const avout_reply *reply, const char *text)
-{
-    return reply->length == strlen(text) && !memcmp(reply->bytes, text, reply->length);
-}
-
 static void copy_text(char text[AVOUT__BARRIER_TEXT], const avout_reply *reply)
 {
     size_t length = reply->length < AVOUT__BARRIER_TEXT ? reply->length : 0;
@@ -53,7 +48,7 @@ avout_status avout__barrier_parse(avout__barrier_state *state, const avout_reply
                                     .children = reply->stat.children};
     avout__barrier_write(again, state);
     bool sane = state->parties && state->through >= -1 && state->through <= INT32_MAX;
-    if (sane && same(reply, again)) return AVOUT_OK;
+    if (sane && avout__reply_says(reply, again)) return AVOUT_OK;
     return avout_fail(AVOUT_EDATA, "%s: what is in its node is no barrier", name);
 }
 
@@ -70,7 +65,7 @@ bool avout__pass_parse(avout_pass *pass, const avout_reply *reply)
     *pass = (avout_pass){.generation = (uint64_t)number_of(copy, ":released "),
                          .arrival = (uint32_t)number_of(copy, ":arrival ")};
     avout__pass_write(again, pass);
-    return same(reply, again);
+    return avout__reply_says(reply, again);
 }
 
 avout_status avout__barrier_removed(const char *name)
@@ -78,17 +73,32 @@ avout_status avout__barrier_removed(const char *name)
     return avout_fail(AVOUT_ENOTFOUND, "%s: there is no such barrier", name);
 }
 
-avout_status avout__barrier_look(avout__barrier_state *state, avout__watcher *watcher, bool watch)
+static avout_status look(avout__barrier_state *state, avout_point *created, avout__watcher *watcher,
+                         bool watch)
 {
     avout__reply reply = AVOUT__REPLY_INIT;
     avout_request get = {.kind = AVOUT_REQUEST_GET, .path = watcher->path};
     avout_status status =
         watch ? avout__watcher_look(watcher, &reply) : avout__watcher_call(watcher, &reply, &get);
-    if (status == AVOUT_ENOTFOUND) status = avout__barrier_removed(watcher->name);
     if (!status) status = avout__barrier_parse(state, &reply.is, watcher->name);
+    *created = reply.is.stat.created;
     avout__reply_release(&reply);
     return status;
 }
+
+avout_status avout__barrier_look(avout__barrier_state *state, avout__watcher *watcher)
+{
+    avout_point created;
+    avout_status status = look(state, &created, watcher, true);
+    return status == AVOUT_ENOTFOUND ? avout__barrier_removed(watcher->name) : status;
+}
+
+static avout_status read_barrier(void *state, avout_point *created, avout__watcher *watcher)
+{
+    return look(state, created, watcher, false);
+}
+
+const avout__named_kind avout__barriers = {AVOUT__BARRIERS_PATH, "barrier", read_barrier};
 
 /* ---- entries ----------------------------------------------------------------------------------------- */
 
@@ -131,19 +141,6 @@ avout_status avout__barrier_read(avout__barrier_state *state, avout__reply *list
 }
 
 /* ---- from outside --------------------------------------------------------------------------------------- */
-
-avout_status avout__barrier_begin(avout__watcher *watcher, char path[AVOUT__NODE_MAX],
-                                  avout__locks *room, const char *name)
-{
-    avout_status status = avout__locks_usable(room);
-    if (!status && !name) status = avout_fail(AVOUT_EINVAL, "the barrier's name is NULL");
-    if (!status) status = avout__name_check(name);
-    if (!status) status = avout__watcher_needs(room);
-    if (status) return status;
-    avout__node_path(path, AVOUT__BARRIERS_PATH, name);
-    avout__watcher_begin(watcher, room, path, name, NULL, avout__deadline_in_ms(room->timeout_ms));
-    return AVOUT_OK;
-}
 
 /* Report, entries and hosts are one block. */
 static avout_status make_report(avout_barrier_report **out, const avout__barrier_state *state,
@@ -198,7 +195,7 @@ avout_status avout__barrier_inspect(avout_barrier_report **report, avout__locks 
     avout__arrival *arrivals = NULL;
     avout__looks *looks = NULL;
     size_t count = 0;
-    avout_status status = avout__barrier_begin(&watcher, path, room, name);
+    avout_status status = avout__named_begin(&watcher, path, room, &avout__barriers, name);
     if (status) return status;
     status = avout__barrier_read(&state, &list, &watcher);
     if (!status) status = avout__barrier_arrivals(&arrivals, &count, &list.is, state.through);
@@ -229,32 +226,31 @@ static avout_status judge(const avout_reply *list, const char *name)
     return avout_fail(AVOUT_EBUSY, "%s: somebody waits for the others", name);
 }
 
+static avout_status delete_barrier(void *state, avout__watcher *watcher)
+{
+    avout__reply list = AVOUT__REPLY_INIT;
+    size_t failed;
+    avout_op op = {.kind = AVOUT_OP_DELETE, .path = watcher->path, .version = AVOUT_VERSION_ANY};
+    avout_status status = avout__barrier_read(state, &list, watcher);
+    if (!status && list.is.name_count) {
+        status = judge(&list.is, watcher->name);
+    } else if (!status) {
+        status = avout__watcher_multi(watcher, &op, 1, &failed);
+        if (status == AVOUT_ENOTEMPTY)
+            status = avout_fail(AVOUT_EBUSY, "%s: somebody waits for the others", watcher->name);
+    }
+    avout__reply_release(&list);
+    return status;
+}
+
 avout_status avout__barrier_remove(avout__locks *room, const char *name)
 {
     char path[AVOUT__NODE_MAX];
     avout__watcher watcher;
-    bool unclear = false;
-    avout_status status = avout__barrier_begin(&watcher, path, room, name);
+    avout__barrier_state state;
+    avout_status status = avout__named_begin(&watcher, path, room, &avout__barriers, name);
     if (status) return status;
-    do {
-        avout__barrier_state state;
-        avout__reply list = AVOUT__REPLY_INIT;
-        size_t failed;
-        status = avout__barrier_read(&state, &list, &watcher);
-        if (!status && list.is.name_count) {
-            status = judge(&list.is, name);
-        } else if (!status) {
-            avout_op op = {
-                .kind = AVOUT_OP_DELETE, .path = watcher.path, .version = AVOUT_VERSION_ANY};
-            status = avout__watcher_multi(&watcher, &op, 1, &failed);
-            unclear = unclear || status == AVOUT_ECONNECTION || status == AVOUT_ESESSION;
-            if (status == AVOUT_ENOTEMPTY)
-                avout_fail(status = AVOUT_EBUSY, "%s: somebody waits for the others", name);
-        } else if (status == AVOUT_ENOTFOUND && unclear) {
-            status = AVOUT_OK; /* it was us */
-        }
-        avout__reply_release(&list);
-    } while (avout__watcher_again(&watcher, &status));
+    status = avout__named_remove(&state, &watcher, &avout__barriers, delete_barrier);
     avout__watcher_end(&watcher);
     return status;
 }

@@ -10,36 +10,25 @@
 
 /* ---- opening --------------------------------------------------------------------------------------- */
 
-static avout_barrier *barrier_new(avout__locks *room, const char *name, const char *path,
-                                  const avout__barrier_state *state)
+static avout_status barrier_new(avout_barrier **out, const avout__watcher *watcher,
+                                const avout__barrier_state *state)
 {
-    size_t size = strlen(name) + 1;
-    avout_barrier *barrier = avout__calloc(1, sizeof *barrier + size);
-    char *copy = barrier ? avout__strdup(path) : NULL;
-    if (!copy) {
-        avout__free(barrier);
-        return NULL;
-    }
-    atomic_fetch_add(&room->refs, 1);
-    barrier->room = room;
-    barrier->path = copy;
+    avout_barrier *barrier = avout__named_new(sizeof *barrier, watcher);
+    if (!barrier) return AVOUT_ENOMEM;
     barrier->parties = state->parties;
     barrier->generation = state->generation;
-    memcpy(barrier->name, name, size);
-    return barrier;
+    *out = barrier;
+    return AVOUT_OK;
 }
 
 void avout_barrier_close(avout_barrier *barrier)
 {
-    if (!barrier) return;
-    avout__locks_unref(barrier->room);
-    avout__free(barrier->path);
-    avout__free(barrier);
+    if (barrier) avout__named_free(&barrier->is);
 }
 
 const char *avout_barrier_name(const avout_barrier *barrier)
 {
-    return barrier->name;
+    return barrier->is.name;
 }
 
 uint32_t avout_barrier_parties(const avout_barrier *barrier)
@@ -67,23 +56,14 @@ static avout_status check_size(avout__watcher *watcher, uint32_t parties)
     return AVOUT_OK;
 }
 
-static avout_status make_or_join(avout__barrier_state *state, avout__watcher *watcher)
+static avout_status make_barrier(avout__barrier_state *state, avout__watcher *watcher)
 {
     char text[AVOUT__BARRIER_TEXT];
-    avout__barrier_state mine = *state;
-    avout__barrier_write(text, &mine);
+    bool made;
+    avout__barrier_write(text, state);
     avout_op op = {
         .kind = AVOUT_OP_CREATE, .path = watcher->path, .bytes = text, .length = strlen(text)};
-    for (;;) {
-        size_t failed;
-        avout_status status = avout__watcher_make(watcher, AVOUT__BARRIERS_PATH, &op, 1, &failed);
-        if (status == AVOUT_UNKNOWN)
-            return avout_fail(AVOUT_ETIMEOUT, "%s: could not be made before the deadline",
-                              watcher->name);
-        if (status != AVOUT_EEXISTS) return status;
-        status = avout__barrier_look(state, watcher, false);
-        if (status != AVOUT_ENOTFOUND) return status; /* else it was removed meanwhile */
-    }
+    return avout__named_make(state, &made, watcher, &avout__barriers, &op, 1);
 }
 
 avout_status avout__barrier_create(avout_barrier **out, avout__locks *room, const char *name,
@@ -92,17 +72,17 @@ avout_status avout__barrier_create(avout_barrier **out, avout__locks *room, cons
     char path[AVOUT__NODE_MAX];
     avout__watcher watcher;
     avout__barrier_state state = {.parties = parties, .through = -1};
-    avout_status status = avout__barrier_begin(&watcher, path, room, name);
+    avout_status status = avout__named_begin(&watcher, path, room, &avout__barriers, name);
     if (status) return status;
     status = check_size(&watcher, parties);
-    if (!status) status = make_or_join(&state, &watcher);
+    if (!status) status = make_barrier(&state, &watcher);
+    if (!status && state.parties != parties)
+        status =
+            avout_fail(AVOUT_ECONFLICT, "%s: there is one for %" PRIu32 " parties, not %" PRIu32,
+                       name, state.parties, parties);
+    if (!status) status = barrier_new(out, &watcher, &state);
     avout__watcher_end(&watcher);
-    if (status) return status;
-    if (state.parties != parties)
-        return avout_fail(AVOUT_ECONFLICT, "%s: there is one for %" PRIu32 " parties, not %" PRIu32,
-                          name, state.parties, parties);
-    *out = barrier_new(room, name, path, &state);
-    return *out ? AVOUT_OK : AVOUT_ENOMEM;
+    return status;
 }
 
 avout_status avout__barrier_open(avout_barrier **out, avout__locks *room, const char *name)
@@ -110,13 +90,12 @@ avout_status avout__barrier_open(avout_barrier **out, avout__locks *room, const 
     char path[AVOUT__NODE_MAX];
     avout__watcher watcher;
     avout__barrier_state state;
-    avout_status status = avout__barrier_begin(&watcher, path, room, name);
+    avout_status status = avout__named_begin(&watcher, path, room, &avout__barriers, name);
     if (status) return status;
-    status = avout__barrier_look(&state, &watcher, false);
+    status = avout__named_read(&state, &watcher, &avout__barriers);
+    if (!status) status = barrier_new(out, &watcher, &state);
     avout__watcher_end(&watcher);
-    if (status) return status;
-    *out = barrier_new(room, name, path, &state);
-    return *out ? AVOUT_OK : AVOUT_ENOMEM;
+    return status;
 }
 
 /* ---- beginning anew ------------------------------------------------------------------------------------------ */
@@ -149,10 +128,10 @@ static avout_status reset_once(avout__watcher *watcher)
 avout_status avout_barrier_reset(avout_barrier *barrier)
 {
     avout__watcher watcher;
-    avout_status status = avout__locks_usable(barrier->room);
+    avout_status status = avout__locks_usable(barrier->is.room);
     if (status) return status;
-    avout__watcher_begin(&watcher, barrier->room, barrier->path, barrier->name, NULL,
-                         avout__deadline_in_ms(barrier->room->timeout_ms));
+    avout__watcher_begin(&watcher, barrier->is.room, barrier->is.path, barrier->is.name, NULL,
+                         avout__deadline_in_ms(barrier->is.room->timeout_ms));
     do status = reset_once(&watcher);
     while (status == AVOUT_EVERSION || avout__watcher_again(&watcher, &status));
     avout__watcher_end(&watcher);

@@ -257,15 +257,17 @@ avout_status avout__pool_remove(avout__locks *room, avout__pool_kind kind, const
     if (status) return status;
     queue q = {0};
     queue_path(&q, room, kind, name);
-    for (bool unclear = false;;) {
+    for (avout_point tried = 0;;) {
         avout__reply names = AVOUT__REPLY_INIT;
         status = avout__room_list(&names, room, name, q.path, q.deadline_ns);
-        if (!status) status = judge(name, &names.is, kind);
+        avout_point created = names.is.stat.created;
+        bool gone = status == AVOUT_ENOTFOUND || (!status && tried && created != tried);
+        if (!status && !gone) status = judge(name, &names.is, kind);
         avout__reply_release(&names);
-        if (status == AVOUT_ENOTFOUND)
-            return unclear ? AVOUT_OK /* it was us */
-                           : avout_fail(status, "%s: there is no such %s", name,
-                                        kind == AVOUT__SEMAPHORE ? "semaphore" : "election");
+        if (gone && tried) return AVOUT_OK; /* it was us; what is there now is another */
+        if (gone)
+            return avout_fail(status, "%s: there is no such %s", name,
+                              kind == AVOUT__SEMAPHORE ? "semaphore" : "election");
         if (status) return status;
         avout_op op = {.kind = AVOUT_OP_DELETE, .path = q.path, .version = AVOUT_VERSION_ANY};
         avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
@@ -275,6 +277,6 @@ avout_status avout__pool_remove(avout__locks *room, avout__pool_kind kind, const
         bool again = status == AVOUT_ENOTEMPTY || status == AVOUT_ENOTFOUND;
         if (again && avout__now_ns() < q.deadline_ns) continue;
         if (!avout__try_again(status, q.deadline_ns)) return avout__no_connection(status, name);
-        unclear = true;
+        tried = created;
     }
 }

@@ -24,13 +24,13 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "lock/watcher.h"
+#include "lock/named.h"
 #include "base/banned.h"
 
 enum { ID_SIZE = 17, TEXT_SIZE = 96, PAUSE_MAX_MS = 32 };
 
 struct avout_latch {
-    avout__locks *room;
+    avout__named is;
     uint32_t total;
     char id[ID_SIZE];
     /* Under the room's mutex. */
@@ -39,8 +39,7 @@ struct avout_latch {
     int64_t version;
     bool carrying;
     avout__link counts; /* that wait to be carried */
-    char *path, *tally; /* the latch's node, and that of what is left */
-    char name[];
+    char *tally;        /* the node of what is left */
 };
 
 /* ---- what the nodes say -------------------------------------------------------------------------- */
@@ -55,11 +54,6 @@ static void text_write(char text[TEXT_SIZE], const latch_text *is)
 {
     snprintf(text, TEXT_SIZE, "{:count %" PRIu32 ", :id \"%s\"%s}", is->total, is->id,
              is->open ? ", :open true" : "");
-}
-
-static bool same(const avout_reply *reply, const char *text)
-{
-    return reply->length == strlen(text) && !memcmp(reply->bytes, text, reply->length);
 }
 
 static avout_status foreign(const char *name)
@@ -81,7 +75,7 @@ static avout_status text_parse(latch_text *is, const avout_reply *reply, const c
     memcpy(is->id, id + strlen(":id \""), ID_SIZE - 1);
     text_write(again, is);
     bool hex = strspn(is->id, "0123456789abcdef") == ID_SIZE - 1;
-    return hex && same(reply, again) ? AVOUT_OK : foreign(name);
+    return hex && avout__reply_says(reply, again) ? AVOUT_OK : foreign(name);
 }
 
 static avout_status tally_parse(uint32_t *left, const avout_reply *reply, const char *name)
@@ -90,7 +84,7 @@ static avout_status tally_parse(uint32_t *left, const avout_reply *reply, const 
     if (reply->length && reply->length < sizeof copy) memcpy(copy, reply->bytes, reply->length);
     *left = (uint32_t)strtoul(copy, &end, 10);
     snprintf(again, sizeof again, "%" PRIu32, *left);
-    return same(reply, again) && *left <= INT32_MAX ? AVOUT_OK : foreign(name);
+    return avout__reply_says(reply, again) && *left <= INT32_MAX ? AVOUT_OK : foreign(name);
 }
 
 static avout_status removed(const char *name)
@@ -100,42 +94,30 @@ static avout_status removed(const char *name)
 
 /* ---- opening --------------------------------------------------------------------------------------- */
 
-static avout_latch *latch_new(avout__locks *room, const char *name, const char *path,
-                              const latch_text *is)
+static avout_latch *latch_new(const avout__watcher *watcher, const latch_text *is)
 {
-    size_t size = strlen(name) + 1;
-    avout_latch *latch = avout__calloc(1, sizeof *latch + size);
+    avout_latch *latch = avout__named_new(sizeof *latch, watcher);
     if (!latch) return NULL;
-    latch->path = avout__strdup(path);
-    latch->tally = avout__format("%s/left-%s", path, is->id);
-    if (!latch->path || !latch->tally) {
-        avout__free(latch->path);
-        avout__free(latch->tally);
-        avout__free(latch);
-        return NULL;
-    }
-    atomic_fetch_add(&room->refs, 1);
-    latch->room = room;
+    latch->tally = avout__format("%s/left-%s", latch->is.path, is->id);
     latch->total = is->total;
     memcpy(latch->id, is->id, ID_SIZE);
     latch->known = is->open; /* zero */
     avout__list_init(&latch->counts);
-    memcpy(latch->name, name, size);
-    return latch;
+    if (latch->tally) return latch;
+    avout__named_free(&latch->is);
+    return NULL;
 }
 
 void avout_latch_close(avout_latch *latch)
 {
     if (!latch) return;
-    avout__locks_unref(latch->room);
-    avout__free(latch->path);
     avout__free(latch->tally);
-    avout__free(latch);
+    avout__named_free(&latch->is);
 }
 
 const char *avout_latch_name(const avout_latch *latch)
 {
-    return latch->name;
+    return latch->is.name;
 }
 
 uint32_t avout_latch_total(const avout_latch *latch)
@@ -143,31 +125,22 @@ uint32_t avout_latch_total(const avout_latch *latch)
     return latch->total;
 }
 
-/* A watcher of the latch of that name, for a call with the client's deadline. */
-static avout_status begin(avout__watcher *watcher, char path[AVOUT__NODE_MAX], avout__locks *room,
-                          const char *name)
+static avout_status read_latch(void *out, avout_point *created, avout__watcher *watcher)
 {
-    avout_status status = avout__locks_usable(room);
-    if (!status && !name) status = avout_fail(AVOUT_EINVAL, "the latch's name is NULL");
-    if (!status) status = avout__name_check(name);
-    if (!status) status = avout__watcher_needs(room);
-    if (status) return status;
-    avout__node_path(path, AVOUT__LATCHES_PATH, name);
-    avout__watcher_begin(watcher, room, path, name, NULL, avout__deadline_in_ms(room->timeout_ms));
-    return AVOUT_OK;
-}
-
-static avout_status read_latch(latch_text *is, avout__watcher *watcher)
-{
+    latch_text *is = out;
     avout__reply reply = AVOUT__REPLY_INIT;
     avout_request get = {.kind = AVOUT_REQUEST_GET, .path = watcher->path};
     avout_status status = avout__watcher_call(watcher, &reply, &get);
     if (!status) status = text_parse(is, &reply.is, watcher->name);
+    *created = reply.is.stat.created;
     avout__reply_release(&reply);
     return status;
 }
 
-static avout_status make_latch(const latch_text *is, avout__watcher *watcher)
+static const avout__named_kind latches = {AVOUT__LATCHES_PATH, "latch", read_latch};
+
+/* Makes it, or finds one. */
+static avout_status make_latch(latch_text *is, avout__watcher *watcher, bool *made)
 {
     char text[TEXT_SIZE], left[12];
     char *tally = avout__format("%s/left-%s", watcher->path, is->id);
@@ -177,24 +150,9 @@ static avout_status make_latch(const latch_text *is, avout__watcher *watcher)
     avout_op ops[2] = {
         {.kind = AVOUT_OP_CREATE, .path = watcher->path, .bytes = text, .length = strlen(text)},
         {.kind = AVOUT_OP_CREATE, .path = tally, .bytes = left, .length = strlen(left)}};
-    size_t failed;
-    avout_status status = avout__watcher_make(watcher, AVOUT__LATCHES_PATH, ops, 2, &failed);
+    avout_status status = avout__named_make(is, made, watcher, &latches, ops, 2);
     avout__free(tally);
-    if (status != AVOUT_UNKNOWN) return status;
-    return avout_fail(AVOUT_ETIMEOUT, "%s: could not be made before the deadline", watcher->name);
-}
-
-/* Makes it, or finds one. */
-static avout_status make_or_join(latch_text *is, avout__watcher *watcher, bool *made)
-{
-    latch_text mine = *is;
-    for (;;) {
-        avout_status status = make_latch(&mine, watcher);
-        *made = !status;
-        if (status != AVOUT_EEXISTS) return status;
-        status = read_latch(is, watcher);
-        if (status != AVOUT_ENOTFOUND) return status; /* else it was removed meanwhile */
-    }
+    return status;
 }
 
 avout_status avout__countdown_create(avout_latch **out, avout__locks *room, const char *name,
@@ -202,23 +160,23 @@ avout_status avout__countdown_create(avout_latch **out, avout__locks *room, cons
 {
     char path[AVOUT__NODE_MAX];
     avout__watcher watcher;
+    avout_latch *latch = NULL;
     latch_text is = {.total = count, .open = !count};
     bool made = false;
-    avout_status status = begin(&watcher, path, room, name);
+    avout_status status = avout__named_begin(&watcher, path, room, &latches, name);
     if (status) return status;
     snprintf(is.id, sizeof is.id, "%016" PRIx64, avout__random64());
     if (count > INT32_MAX)
         status = avout_fail(AVOUT_ERANGE, "%s: a count of %" PRIu32 ", at most %d", name, count,
                             INT32_MAX);
-    if (!status) status = make_or_join(&is, &watcher, &made);
+    if (!status) status = make_latch(&is, &watcher, &made);
     if (!status && is.total != count)
         status = avout_fail(AVOUT_ECONFLICT,
                             "%s: there is one that began with %" PRIu32 ", not %" PRIu32, name,
                             is.total, count);
+    if (!status && !(latch = latch_new(&watcher, &is))) status = AVOUT_ENOMEM;
     avout__watcher_end(&watcher);
     if (status) return status;
-    avout_latch *latch = latch_new(room, name, path, &is);
-    if (!latch) return AVOUT_ENOMEM;
     latch->known = latch->known || made;
     if (made) latch->left = count;
     *out = latch;
@@ -230,14 +188,12 @@ avout_status avout__countdown_open(avout_latch **out, avout__locks *room, const 
     char path[AVOUT__NODE_MAX];
     avout__watcher watcher;
     latch_text is;
-    avout_status status = begin(&watcher, path, room, name);
+    avout_status status = avout__named_begin(&watcher, path, room, &latches, name);
     if (status) return status;
-    status = read_latch(&is, &watcher);
+    status = avout__named_read(&is, &watcher, &latches);
+    if (!status && !(*out = latch_new(&watcher, &is))) status = AVOUT_ENOMEM;
     avout__watcher_end(&watcher);
-    if (status == AVOUT_ENOTFOUND) return avout_fail(status, "%s: there is no such latch", name);
-    if (status) return status;
-    *out = latch_new(room, name, path, &is);
-    return *out ? AVOUT_OK : AVOUT_ENOMEM;
+    return status;
 }
 
 /* ---- counting ------------------------------------------------------------------------------------------ */
@@ -255,21 +211,21 @@ typedef struct count {
 
 static bool is_zero(avout_latch *latch)
 {
-    avout__locks_lock(latch->room);
+    avout__locks_lock(latch->is.room);
     bool zero = latch->known && !latch->left;
-    avout__locks_unlock(latch->room);
+    avout__locks_unlock(latch->is.room);
     return zero;
 }
 
 static void note(avout_latch *latch, bool known, uint32_t left, int64_t version)
 {
-    avout__locks_lock(latch->room);
+    avout__locks_lock(latch->is.room);
     if (!latch->known || latch->left) { /* zero is for ever */
         latch->known = known;
         latch->left = left;
         latch->version = version;
     }
-    avout__locks_unlock(latch->room);
+    avout__locks_unlock(latch->is.room);
 }
 
 static avout_status read_tally(uint32_t *left, avout_latch *latch, avout__watcher *watcher)
@@ -277,8 +233,8 @@ static avout_status read_tally(uint32_t *left, avout_latch *latch, avout__watche
     avout__reply reply = AVOUT__REPLY_INIT;
     avout_request get = {.kind = AVOUT_REQUEST_GET, .path = latch->tally};
     avout_status status = avout__watcher_call(watcher, &reply, &get);
-    if (status == AVOUT_ENOTFOUND) status = removed(latch->name);
-    if (!status) status = tally_parse(left, &reply.is, latch->name);
+    if (status == AVOUT_ENOTFOUND) status = removed(latch->is.name);
+    if (!status) status = tally_parse(left, &reply.is, latch->is.name);
     if (!status) note(latch, true, *left, reply.is.stat.version);
     avout__reply_release(&reply);
     return status;
@@ -292,10 +248,10 @@ static avout_status carry_once(uint32_t *left, avout_latch *latch, avout__watche
     latch_text open = {.total = latch->total, .open = true};
     avout__errand *errand = avout__calloc(1, sizeof *errand);
     if (!errand) return AVOUT_ENOMEM;
-    avout__locks_lock(latch->room);
+    avout__locks_lock(latch->is.room);
     uint32_t before = latch->left;
     int64_t version = latch->version;
-    avout__locks_unlock(latch->room);
+    avout__locks_unlock(latch->is.room);
     *left = by < before ? before - (uint32_t)by : 0;
     memcpy(open.id, latch->id, ID_SIZE);
     text_write(text, &open);
@@ -306,7 +262,7 @@ static avout_status carry_once(uint32_t *left, avout_latch *latch, avout__watche
                         .bytes = number,
                         .length = strlen(number)},
                        {.kind = AVOUT_OP_SET,
-                        .path = latch->path,
+                        .path = latch->is.path,
                         .version = AVOUT_VERSION_ANY,
                         .bytes = text,
                         .length = strlen(text)}};
@@ -316,7 +272,7 @@ static avout_status carry_once(uint32_t *left, avout_latch *latch, avout__watche
     if (status && sent) {
         note(latch, false, 0, 0);
         avout__errand_leave(errand);
-        return avout_fail(AVOUT_UNKNOWN, "%s: %s while it was on its way", latch->name,
+        return avout_fail(AVOUT_UNKNOWN, "%s: %s while it was on its way", latch->is.name,
                           status == AVOUT_ECLOSED ? "the client was closed"
                                                   : "the deadline passed");
     }
@@ -325,14 +281,14 @@ static avout_status carry_once(uint32_t *left, avout_latch *latch, avout__watche
         note(latch, certain || (errand->end == AVOUT__DEED_DONE && !*left), *left, errand->version);
         if (errand->end == AVOUT__DEED_LOST)
             status =
-                avout_fail(AVOUT_UNKNOWN, "%s: nobody can tell what became of it", latch->name);
+                avout_fail(AVOUT_UNKNOWN, "%s: nobody can tell what became of it", latch->is.name);
         else if (errand->end == AVOUT__DEED_NOT) status = AVOUT_RETRY;
         else if (errand->end == AVOUT__DEED_REFUSED && errand->status == AVOUT_EVERSION)
             status = AVOUT_RETRY;
         else if (errand->end == AVOUT__DEED_REFUSED && errand->status == AVOUT_ENOTFOUND)
-            status = removed(latch->name);
+            status = removed(latch->is.name);
         else if (errand->end == AVOUT__DEED_REFUSED)
-            status = avout_fail(errand->status, "%s: %s", latch->name, errand->detail);
+            status = avout_fail(errand->status, "%s: %s", latch->is.name, errand->detail);
     }
     avout__free(errand);
     return status;
@@ -341,10 +297,10 @@ static avout_status carry_once(uint32_t *left, avout_latch *latch, avout__watche
 static avout_status carry(uint32_t *left, avout_latch *latch, avout__watcher *watcher, uint64_t by)
 {
     for (int64_t round = 0;; round++) {
-        avout__locks_lock(latch->room);
+        avout__locks_lock(latch->is.room);
         bool known = latch->known;
         *left = latch->left;
-        avout__locks_unlock(latch->room);
+        avout__locks_unlock(latch->is.room);
         avout_status status = known ? AVOUT_OK : read_tally(left, latch, watcher);
         if (status || !*left) return status;
         status = carry_once(left, latch, watcher, by);
@@ -368,7 +324,7 @@ static void carry_all(avout_latch *latch, avout__watcher *watcher)
     avout__list_init(&mine);
     uint64_t by = 0;
     uint32_t left = 0;
-    avout__locks_lock(latch->room);
+    avout__locks_lock(latch->is.room);
     avout__list_splice(&mine, &latch->counts);
     AVOUT__LIST_EACH(link, &mine)
     {
@@ -376,9 +332,9 @@ static void carry_all(avout_latch *latch, avout__watcher *watcher)
         each->taken = true;
         by += each->by;
     }
-    avout__locks_unlock(latch->room);
+    avout__locks_unlock(latch->is.room);
     avout_status status = carry(&left, latch, watcher, by);
-    avout__locks_lock(latch->room);
+    avout__locks_lock(latch->is.room);
     latch->carrying = false;
     while (!avout__list_empty(&mine)) {
         count *each = AVOUT__LINK_OF(mine.next, count, link);
@@ -390,7 +346,7 @@ static void carry_all(avout_latch *latch, avout__watcher *watcher)
         avout__latch_open(&each->watcher->latch);
     }
     wake_next(latch);
-    avout__locks_unlock(latch->room);
+    avout__locks_unlock(latch->is.room);
 }
 
 /* Whose count is on its way stays until that has ended: it lies on its stack. Mutex held, but while it waits. */
@@ -398,9 +354,9 @@ static void stay(count *mine, avout_latch *latch)
 {
     while (!mine->done) {
         atomic_store(&mine->watcher->latch.state, 0);
-        avout__locks_unlock(latch->room);
+        avout__locks_unlock(latch->is.room);
         avout__latch_wait(&mine->watcher->latch, AVOUT__NEVER);
-        avout__locks_lock(latch->room);
+        avout__locks_lock(latch->is.room);
     }
 }
 
@@ -408,7 +364,7 @@ static void stay(count *mine, avout_latch *latch)
 static avout_status gather(count *mine, avout_latch *latch)
 {
     avout_status status = AVOUT_OK;
-    avout__locks_lock(latch->room);
+    avout__locks_lock(latch->is.room);
     mine->done = mine->taken = false;
     avout__list_append(&latch->counts, &mine->link);
     while (!mine->done && latch->carrying && !status) status = avout__watcher_pause(mine->watcher);
@@ -421,7 +377,7 @@ static avout_status gather(count *mine, avout_latch *latch)
     } else {
         latch->carrying = true;
     }
-    avout__locks_unlock(latch->room);
+    avout__locks_unlock(latch->is.room);
     return status;
 }
 
@@ -440,7 +396,7 @@ static avout_status count_down(count *mine, avout_latch *latch)
 
 avout_status avout_latch_count_down(uint32_t *left, avout_latch *latch, uint32_t by)
 {
-    avout__locks *room = latch->room;
+    avout__locks *room = latch->is.room;
     avout_status status = avout__locks_usable(room);
     if (status) return status;
     count mine = {.by = by};
@@ -448,7 +404,7 @@ avout_status avout_latch_count_down(uint32_t *left, avout_latch *latch, uint32_t
         status = avout_latch_count(&mine.left, latch);
     } else if (!is_zero(latch)) {
         avout__watcher watcher;
-        avout__watcher_begin(&watcher, room, latch->path, latch->name, NULL,
+        avout__watcher_begin(&watcher, room, latch->is.path, latch->is.name, NULL,
                              avout__deadline_in_ms(room->timeout_ms));
         mine.watcher = &watcher;
         status = count_down(&mine, latch);
@@ -462,7 +418,7 @@ avout_status avout_latch_count_down(uint32_t *left, avout_latch *latch, uint32_t
 
 avout_status avout_latch_count(uint32_t *left, avout_latch *latch)
 {
-    avout__locks *room = latch->room;
+    avout__locks *room = latch->is.room;
     avout_status status = avout__locks_usable(room);
     if (status) return status;
     if (is_zero(latch)) {
@@ -470,7 +426,7 @@ avout_status avout_latch_count(uint32_t *left, avout_latch *latch)
         return AVOUT_OK;
     }
     avout__watcher watcher;
-    avout__watcher_begin(&watcher, room, latch->path, latch->name, NULL,
+    avout__watcher_begin(&watcher, room, latch->is.path, latch->is.name, NULL,
                          avout__deadline_in_ms(room->timeout_ms));
     status = read_tally(left, latch, &watcher);
     avout__watcher_end(&watcher);
@@ -481,13 +437,13 @@ static avout_status read_open(bool *open, avout_latch *latch, avout__watcher *wa
 {
     latch_text is;
     avout__reply reply = AVOUT__REPLY_INIT;
-    avout_request get = {.kind = AVOUT_REQUEST_GET, .path = latch->path};
+    avout_request get = {.kind = AVOUT_REQUEST_GET, .path = latch->is.path};
     avout_status status =
         watch ? avout__watcher_look(watcher, &reply) : avout__watcher_call(watcher, &reply, &get);
-    if (status == AVOUT_ENOTFOUND) status = removed(latch->name);
-    if (!status) status = text_parse(&is, &reply.is, latch->name);
+    if (status == AVOUT_ENOTFOUND) status = removed(latch->is.name);
+    if (!status) status = text_parse(&is, &reply.is, latch->is.name);
     avout__reply_release(&reply);
-    if (!status && strcmp(is.id, latch->id)) status = removed(latch->name);
+    if (!status && strcmp(is.id, latch->id)) status = removed(latch->is.name);
     *open = !status && is.open;
     return status;
 }
@@ -507,14 +463,14 @@ static avout_status await_open(avout_latch *latch, avout__watcher *watcher)
 
 avout_status avout_latch_await(avout_latch *latch, const avout_wait_options *options)
 {
-    avout__locks *room = latch->room;
+    avout__locks *room = latch->is.room;
     int64_t deadline_ns;
     avout_status status = avout__locks_usable(room);
     if (!status) status = avout__wait_deadline(&deadline_ns, options, room->timeout_ms);
     if (status || is_zero(latch)) return status;
     avout__watcher watcher;
-    avout__watcher_begin(&watcher, room, latch->path, latch->name, options ? options->cancel : NULL,
-                         deadline_ns);
+    avout__watcher_begin(&watcher, room, latch->is.path, latch->is.name,
+                         options ? options->cancel : NULL, deadline_ns);
     status = await_open(latch, &watcher);
     avout__watcher_end(&watcher);
     return status;
@@ -522,8 +478,9 @@ avout_status avout_latch_await(avout_latch *latch, const avout_wait_options *opt
 
 /* ---- removal ------------------------------------------------------------------------------------------------ */
 
-static avout_status delete_latch(avout__watcher *watcher, const latch_text *is, bool *unclear)
+static avout_status delete_latch(void *read, avout__watcher *watcher)
 {
+    const latch_text *is = read;
     char *tally = avout__format("%s/left-%s", watcher->path, is->id);
     if (!tally) return AVOUT_ENOMEM;
     avout_op ops[2] = {
@@ -536,7 +493,6 @@ static avout_status delete_latch(avout__watcher *watcher, const latch_text *is, 
         status = avout__watcher_multi(watcher, ops + 1, 1, &failed);
     if (status == AVOUT_ENOTEMPTY)
         avout_fail(status, "%s: there is a node that is not ours below it", watcher->name);
-    *unclear = *unclear || status == AVOUT_ECONNECTION || status == AVOUT_ESESSION;
     avout__free(tally);
     return status;
 }
@@ -545,19 +501,10 @@ avout_status avout__countdown_remove(avout__locks *room, const char *name)
 {
     char path[AVOUT__NODE_MAX];
     avout__watcher watcher;
-    bool unclear = false;
-    avout_status status = begin(&watcher, path, room, name);
+    latch_text is;
+    avout_status status = avout__named_begin(&watcher, path, room, &latches, name);
     if (status) return status;
-    do {
-        latch_text is;
-        status = read_latch(&is, &watcher);
-        if (status == AVOUT_ENOTFOUND) {
-            status = unclear ? AVOUT_OK /* it was us */
-                             : avout_fail(status, "%s: there is no such latch", name);
-            break;
-        }
-        if (!status) status = delete_latch(&watcher, &is, &unclear);
-    } while (avout__watcher_again(&watcher, &status));
+    status = avout__named_remove(&is, &watcher, &latches, delete_latch);
     avout__watcher_end(&watcher);
     return status;
 }

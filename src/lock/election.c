@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "lock/look.h"
 #include "store/check.h"
 #include "base/banned.h"
@@ -31,9 +32,11 @@ static avout_status await(avout_election *election,
         if (last && avout_cancel_is_set(cancel))
             return avout_fail(AVOUT_ECANCELLED, "%s: the wait was cancelled", name);
         if (last)
-            return avout_fail(AVOUT_ETIMEOUT, "%s: %s", name,
-                              room->connected ? "nothing of the kind before the deadline"
-                                              : "no connection to the store before the deadline");
+            return avout_fail(
+                avout__late(), "%s: %s", name,
+                avout__late_text(room->connected
+                                     ? "nothing of the kind before the deadline"
+                                     : "no connection to the store before the deadline"));
         avout__elector elector = {.latch = AVOUT__LATCH_INIT};
         avout__cancel_entry entry;
         avout__list_append(&election->pool->electorate->electors, &elector.link);

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "lock/look.h"
 #include "store/check.h"
 #include "base/banned.h"
@@ -53,6 +54,9 @@ static avout_status agree(avout__pool *pool, uint32_t permits)
     avout__permits_text(text, permits);
     while ((status = ask_permits(&there, NULL, pool, deadline_ns)) == AVOUT_ENOTFOUND && permits) {
         status = avout__pool_make(pool, text, strlen(text), deadline_ns);
+        if (status == AVOUT_UNKNOWN)
+            return avout_fail(AVOUT_ETIMEOUT, "%s: could not be made before the deadline",
+                              pool->name);
         if (status && status != AVOUT_EEXISTS) return status;
     }
     if (!status && permits && there != permits)
@@ -216,9 +220,10 @@ static avout_status why_not(const avout_lease *lease, const avout_cancel *cancel
     if (lease->status) return avout_fail(lease->status, "%s: %s", name, lease->detail);
     if (avout_cancel_is_set(cancel))
         return avout_fail(AVOUT_ECANCELLED, "%s: the wait was cancelled", name);
-    return avout_fail(AVOUT_ETIMEOUT, "%s: %s", name,
-                      connected ? "not obtained before the deadline"
-                                : "no connection to the store before the deadline");
+    return avout_fail(avout__late(), "%s: %s", name,
+                      avout__late_text(connected
+                                           ? "not obtained before the deadline"
+                                           : "no connection to the store before the deadline"));
 }
 
 static avout_status acquire(avout_lease **out, avout_semaphore *semaphore, uint32_t permits,

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/banned.h"
 
 enum { MOMENT_MS = 20 };
@@ -63,9 +64,10 @@ void avout__watcher_extend(avout__watcher *watcher, int64_t deadline_ns)
 
 static avout_status too_late(const avout__watcher *watcher, bool connected)
 {
-    return avout_fail(AVOUT_ETIMEOUT, "%s: %s", watcher->name,
-                      connected ? "the deadline passed"
-                                : "no connection to the store before the deadline");
+    return avout_fail(avout__late(), "%s: %s", watcher->name,
+                      avout__late_text(connected ? "the deadline passed"
+                                                 : "no connection to the store before the "
+                                                   "deadline"));
 }
 
 static bool sleep_until(avout__watcher *watcher, int64_t until_ns)
