@@ -106,10 +106,12 @@ AVOUT_API avout_status avout_distributed_kind(char kind[AVOUT_KIND_SIZE], bool *
  * session that ends before its client knows). A container that refuses old fencing tokens closes that hole,
  * too. Reads are reads of memory while the mark is clean; while it is not, each asks the container, and may
  * show a change that is not confirmed yet. A change whose writing or marking is not answered until
- * the deadline is AVOUT_UNKNOWN: it may have happened, and those who read see what the container has.
+ * the deadline is AVOUT_UNKNOWN: it may have happened, and those who read see what the container has. Callers
+ * whose changes are made together have each their own deadline and interruption.
  *
  * It is an avout_atom, but: avout_swap_async answers AVOUT_ENOTSUP; a function may not change the atom it
- * is called for (AVOUT_EDEADLOCK), and holds up everybody who wants to change it; of avout_call_options
+ * is called for (AVOUT_EDEADLOCK), and holds up those who want to change it, in its own client until the
+ * first deadline of those that are changed with it; of avout_call_options
  * timeout_ms alone counts; while it is open in a client, this is the only way to open the name there
  * (AVOUT_ESTATE). */
 

@@ -111,20 +111,27 @@ avout_status avout__held_look(bool *there, avout__cell *cell)
 
 /* ---- marking -------------------------------------------------------------------------------------- */
 
-static avout_status read_base(uint64_t *change, avout__marking *wanted, const avout__record *base)
+static avout_status moved_on(const avout__cell *cell)
+{
+    return avout_fail(AVOUT_ECONFLICT, "%s: others have changed it since", cell->name);
+}
+
+static avout_status read_base(avout__mark *mark, avout__marking *wanted, const avout__record *base)
 {
     const void *bytes;
     size_t length;
-    avout__mark mark;
     avout__held *held = avout__held_of(wanted->cell->container);
-    *change = 0;
-    if (base->kind != AVOUT__RECORD_VALUE)
+    mark->change = 0;
+    if (base->kind != AVOUT__RECORD_VALUE) {
+        if (wanted->again) return moved_on(wanted->cell);
         return wanted->creates ? AVOUT_OK : avout__record_none(base->kind, wanted->cell->name);
+    }
     avout__record_bytes(base, &bytes, &length);
-    if (!avout__mark_read(&mark, held, bytes, length))
+    if (!avout__mark_read(mark, held, bytes, length))
         return avout__mark_refused(held, bytes, length);
-    *change = mark.change;
-    return AVOUT_OK;
+    if (!wanted->again) return AVOUT_OK;
+    wanted->finished = !mark->dirty;
+    return mark->change == wanted->change ? AVOUT_OK : moved_on(wanted->cell);
 }
 
 static avout_status move_mark(avout_txn *txn, void *payload)
@@ -132,20 +139,21 @@ static avout_status move_mark(avout_txn *txn, void *payload)
     avout__marking *wanted = payload;
     avout__held *held = avout__held_of(wanted->cell->container);
     avout__entry *entry;
-    uint64_t change;
     avout__mark mark;
     avout_status status = avout__txn_read(&entry, txn, wanted->cell);
-    if (!status) status = read_base(&change, wanted, entry->base);
+    if (!status) status = read_base(&mark, wanted, entry->base);
     if (!status) status = avout__txn_require(txn, wanted->check);
     if (status) return status;
     avout__record_unref(wanted->base);
     wanted->base = avout__record_ref(entry->base);
+    if (wanted->again && wanted->finished) return AVOUT_OK;
+    if (wanted->dirty && !wanted->again) wanted->change = mark.change + 1;
     uint8_t flags = wanted->creates ? AVOUT__ENTRY_CREATE : 0;
     if (wanted->dirty) {
         flags |= AVOUT__ENTRY_DIRTY;
-        avout__mark_dirty(&mark, held, change + 1, wanted->token);
+        avout__mark_dirty(&mark, held, wanted->change, wanted->token);
     } else {
-        avout__mark_clean(&mark, held, change);
+        avout__mark_clean(&mark, held, mark.change);
     }
     avout_value value = wanted->dirty ? avout_nil() : avout_share(wanted->value);
     status = avout__txn_write(txn, wanted->cell, value, flags);

@@ -10,8 +10,8 @@
  *  H3  Who finds a dirty mark under the lock goes on from what the container has: the one who left it so is
  *      dead, or has lost the lock. If his writing still gets there, it is lost or overwrites (a container
  *      that refuses old tokens closes that hole).
- *  H4  Local changes that wait are made in one hold, each function on its caller's thread: the value
- *      goes from one to the next, and is written once. */
+ *  H4  Local changes that wait are made in one round, each function on its caller's thread: the value
+ *      goes from one to the next, and is written once (held_queue.h, held_round.h). */
 #ifndef AVOUT_STM_HELD_H
 #define AVOUT_STM_HELD_H
 
@@ -52,8 +52,11 @@ typedef struct avout__marking {
     avout__cell *cell;
     avout__node_check *check;
     avout_token token;
-    bool dirty;
+    bool dirty;          /* else clean */
     bool creates;        /* where nothing is */
+    bool again;          /* dirty still, of `change`; else AVOUT_ECONFLICT */
+    bool finished;       /* again: it is clean by now, of that change: nothing is written */
+    uint64_t change;     /* dirty: the mark's; set unless `again` */
     avout_value value;   /* clean: borrowed */
     avout__record *base; /* what was there; counted */
 } avout__marking;

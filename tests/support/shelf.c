@@ -15,7 +15,8 @@ typedef struct place {
     char *text;
     size_t length;
     bool checks_tokens;
-    avout_token greatest;
+    avout_token greatest, late_token;
+    char *late;
     bool broken;
     shelf_fault fault;
     int called[SHELF_CALLS];
@@ -128,6 +129,11 @@ static avout_status get_state(avout_value *value, avout_container *container, in
     return status;
 }
 
+static bool accepts(const place *at, avout_token token)
+{
+    return !at->checks_tokens || avout_token_compare(token, at->greatest) >= 0;
+}
+
 static avout_status set_state(avout_container *container, avout_value value, avout_token token,
                               int64_t timeout_ms)
 {
@@ -140,13 +146,17 @@ static avout_status set_state(avout_container *container, avout_value value, avo
     if (status) return status;
     pthread_mutex_lock(&lock);
     fails(&effect, &status, at, SHELF_SET);
-    if (effect && at->checks_tokens && avout_token_compare(token, at->greatest) < 0) {
+    if (effect && !accepts(at, token)) {
         effect = false;
         status = AVOUT_EVERSION;
     }
     if (effect) {
         at->greatest = token;
         keep(at, text, length);
+    } else if (status == AVOUT_UNKNOWN) {
+        free(at->late);
+        at->late = strdup(text);
+        at->late_token = token;
     }
     avout_edn_free(text);
     return answer(status);
@@ -216,6 +226,16 @@ bool shelf_is(const char *name, const char *text)
     return is;
 }
 
+bool shelf_arrive(const char *name)
+{
+    place *at = locked(name);
+    CHECK(at->late);
+    bool effect = accepts(at, at->late_token);
+    if (effect) keep(at, at->late, strlen(at->late));
+    unlock();
+    return effect;
+}
+
 int shelf_called(const char *name, shelf_call call)
 {
     int called = locked(name)->called[call];
@@ -234,6 +254,9 @@ int shelf_objects(void)
 void shelf_end(void)
 {
     CHECK_INT(0, shelf_objects());
-    for (int i = 0; i < PLACES; i++) free(places[i].text);
+    for (int i = 0; i < PLACES; i++) {
+        free(places[i].text);
+        free(places[i].late);
+    }
     memset(places, 0, sizeof places);
 }

@@ -24,6 +24,8 @@ void shelf_break(const char *place, shelf_fault fault);
 void shelf_mend(const char *place);
 void shelf_put(const char *place, const char *text); /* NULL: nothing */
 bool shelf_is(const char *place, const char *text);
+/* What was last answered with AVOUT_UNKNOWN and without effect gets there after all; whether it has one. */
+bool shelf_arrive(const char *place);
 int shelf_called(const char *place, shelf_call call);
 int shelf_objects(void); /* not closed yet */
 /* Releases everything; checks that no object is open. */
