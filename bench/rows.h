@@ -7,6 +7,7 @@
 
 /* Sides shared by rows. */
 uint64_t swaps(void *atom, double seconds); /* inc, one at a time */
+uint64_t derefs(void *ref, double seconds); /* owned and released */
 enum { MANY_THREADS = 64 };
 uint64_t swaps_in_threads(void *atom, double seconds); /* of the one atom, in MANY_THREADS */
 

@@ -22,13 +22,13 @@ static uint64_t count_up_and_down(void *unused, double seconds)
     return count;
 }
 
-static uint64_t owned(void *payload, double seconds)
+uint64_t derefs(void *ref, double seconds)
 {
     uint64_t count = 0;
     for (double limit = seconds_now() + seconds; seconds_now() < limit; count += BATCH)
         for (int i = 0; i < BATCH; i++) {
             avout_value value;
-            need(avout_ref_deref(&value, payload), "deref");
+            need(avout_ref_deref(&value, ref), "deref");
             avout_release(value);
         }
     return count;
@@ -54,7 +54,7 @@ void row_deref(bench *b)
     need(avout_ref_create(&ref, client, "/text", avout_string("a value with a count"), NULL),
          "/text");
     side raw = {count_up_and_down, NULL};
-    comparison c = compare(raw, (side){owned, ref}, b->seconds / 4, 0);
+    comparison c = compare(raw, (side){derefs, ref}, b->seconds / 4, 0);
     report_latency("deref", "cached deref, owned + release / atomic inc + dec", &c, 2);
     c = compare(raw, (side){borrowed, ref}, b->seconds / 4, 0);
     report_latency("deref", "cached deref, borrowed in a guard / the same", &c, 0.5);

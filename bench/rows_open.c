@@ -63,19 +63,6 @@ static double heap_bytes(void)
     return (double)info.uordblks + (double)info.hblkhd;
 }
 
-static uint64_t derefs(void *payload, double seconds)
-{
-    enum { BATCH = 1000 };
-    uint64_t count = 0;
-    for (double limit = seconds_now() + seconds; seconds_now() < limit; count += BATCH)
-        for (int i = 0; i < BATCH; i++) {
-            avout_value value;
-            need(avout_ref_deref(&value, payload), "deref");
-            avout_release(value);
-        }
-    return count;
-}
-
 static void report_absolute(const char *row, const char *what, const char *unit, double ours,
                             double goal)
 {

@@ -276,3 +276,14 @@ avout_status avout__grow(void **items, size_t *capacity, size_t needed, size_t s
     *capacity = wanted;
     return AVOUT_OK;
 }
+
+avout_status avout__grow_out(void **items, const void *few, size_t *capacity, size_t size)
+{
+    if (*items != few) return avout__grow(items, capacity, *capacity + 1, size);
+    void *more = avout__alloc(2 * *capacity * size);
+    if (!more) return AVOUT_ENOMEM;
+    memcpy(more, few, *capacity * size);
+    *items = more;
+    *capacity *= 2;
+    return AVOUT_OK;
+}

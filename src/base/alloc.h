@@ -21,5 +21,9 @@ char *avout__format(const char *format, ...) AVOUT_PRINTF(1, 2);
 avout_status avout__grow(void **items, size_t *capacity, size_t needed, size_t size);
 #define AVOUT__GROW(items, capacity, needed)                                                       \
     avout__grow((void **)(items), (capacity), (needed), sizeof **(items))
+/* Doubles one that may still be the owner's own `few`, from which it goes to the heap. `few` stays as it is. */
+avout_status avout__grow_out(void **items, const void *few, size_t *capacity, size_t size);
+#define AVOUT__GROW_OUT(items, few, capacity)                                                      \
+    avout__grow_out((void **)(items), (few), (capacity), sizeof **(items))
 
 #endif

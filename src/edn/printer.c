@@ -234,18 +234,6 @@ typedef struct edn_printer {
     print_frame few[FEW_FRAMES];
 } edn_printer;
 
-static avout_status more_frames(edn_printer *printer)
-{
-    bool few = printer->frames == printer->few;
-    size_t bytes = printer->capacity * sizeof(print_frame);
-    print_frame *more = avout__realloc(few ? NULL : printer->frames, bytes * 2);
-    if (!more) return AVOUT_ENOMEM;
-    if (few) memcpy(more, printer->few, bytes);
-    printer->frames = more;
-    printer->capacity *= 2;
-    return AVOUT_OK;
-}
-
 /* What follows lies all over memory: have it fetched while the first of it is written. */
 static void set_run(print_frame *frame, const avout_value *at, size_t count)
 {
@@ -282,7 +270,9 @@ static bool next_node(print_frame *frame)
 
 static avout_status open_collection(edn_printer *printer, avout_value collection, avout_type type)
 {
-    if (printer->depth == printer->capacity && more_frames(printer)) return AVOUT_ENOMEM;
+    if (printer->depth == printer->capacity &&
+        AVOUT__GROW_OUT(&printer->frames, printer->few, &printer->capacity))
+        return AVOUT_ENOMEM;
     print_frame *frame = &printer->frames[printer->depth++];
     frame->at = frame->end = NULL;
     frame->collection = collection;

@@ -8,27 +8,14 @@ enum { DEFAULT_DEPTH = 512, DEFAULT_DIGITS = 100000, LONG_TEXT = 2048 };
 
 /* ---- the stacks ----------------------------------------------------------------------------- */
 
-/* Twice the room; from the reader's own few items to the heap the first time. */
-static void *grown(void *items, void *few, size_t *capacity, size_t size)
-{
-    size_t bytes = *capacity * size;
-    void *more = avout__realloc(items == few ? NULL : items, bytes * 2);
-    if (!more) return NULL;
-    if (items == few) memcpy(more, few, bytes);
-    *capacity *= 2;
-    return more;
-}
-
 avout_status avout__edn_more_values(edn_reader *reader)
 {
     if (!reader->elements_left)
         return avout__edn_fail(reader, AVOUT_ELIMIT, reader->at,
                                "more values than the limit of %zu", reader->max_elements);
     if (reader->count < reader->capacity) return AVOUT_OK;
-    void *more = grown(reader->values, reader->few_values, &reader->capacity, sizeof(avout_value));
-    if (!more) return avout__edn_fail(reader, AVOUT_ENOMEM, reader->at, "out of memory");
-    reader->values = more;
-    return AVOUT_OK;
+    if (!AVOUT__GROW_OUT(&reader->values, reader->few_values, &reader->capacity)) return AVOUT_OK;
+    return avout__edn_fail(reader, AVOUT_ENOMEM, reader->at, "out of memory");
 }
 
 avout_status avout__edn_open(edn_reader *reader, edn_frame_kind kind, const char *open,
@@ -38,12 +25,9 @@ avout_status avout__edn_open(edn_reader *reader, edn_frame_kind kind, const char
     if (depth > reader->max_depth)
         return avout__edn_fail(reader, AVOUT_ELIMIT, open,
                                "nested deeper than the limit of %zu levels", reader->max_depth);
-    if (depth == reader->frame_capacity) {
-        void *more =
-            grown(reader->frames, reader->few_frames, &reader->frame_capacity, sizeof(edn_frame));
-        if (!more) return avout__edn_fail(reader, AVOUT_ENOMEM, open, "out of memory");
-        reader->frames = more;
-    }
+    if (depth == reader->frame_capacity &&
+        AVOUT__GROW_OUT(&reader->frames, reader->few_frames, &reader->frame_capacity))
+        return avout__edn_fail(reader, AVOUT_ENOMEM, open, "out of memory");
     reader->frame = &reader->frames[depth];
     *reader->frame = (edn_frame){kind, reader->count, open, body};
     reader->at = body;

@@ -95,15 +95,9 @@ void avout__edn_stack_release(edn_stack *stack)
 
 edn_open *avout__edn_stack_push(edn_stack *stack, avout_value collection, avout_type type)
 {
-    if (stack->depth == stack->capacity) {
-        bool few = stack->frames == stack->few;
-        size_t bytes = stack->capacity * sizeof(edn_open);
-        edn_open *more = avout__realloc(few ? NULL : stack->frames, bytes * 2);
-        if (!more) return NULL;
-        if (few) memcpy(more, stack->few, bytes);
-        stack->frames = more;
-        stack->capacity *= 2;
-    }
+    if (stack->depth == stack->capacity &&
+        AVOUT__GROW_OUT(&stack->frames, stack->few, &stack->capacity))
+        return NULL;
     edn_open *frame = &stack->frames[stack->depth++];
     frame->iterator = avout_value_iterate(collection);
     frame->type = type;

@@ -72,3 +72,29 @@ TEST(blocks_are_counted_while_a_thread_ends)
     }
     CHECK_INT(0, avout_memory_blocks());
 }
+
+typedef struct stack {
+    int few[3], *items;
+    size_t capacity;
+} stack;
+
+static avout_status fill(void *payload)
+{
+    stack s = {.few = {0, 1, 2}, .items = s.few, .capacity = 3};
+    avout_status status = AVOUT_OK;
+    (void)payload;
+    for (int i = 3; !status && i < 100; i++) {
+        if ((size_t)i == s.capacity) status = AVOUT__GROW_OUT(&s.items, s.few, &s.capacity);
+        if (!status) s.items[i] = i;
+        for (int j = 0; j < i; j++) CHECK_INT(j, s.items[j]); /* on failure, too */
+    }
+    if (!status) CHECK_INT(192, s.capacity);
+    for (int i = 0; i < 3; i++) CHECK_INT(i, s.few[i]);
+    if (s.items != s.few) avout__free(s.items);
+    return status;
+}
+
+TEST(an_owners_own_few_grow_out_of_it)
+{
+    test_each_allocation_fails(fill, NULL);
+}
