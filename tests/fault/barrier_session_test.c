@@ -115,7 +115,7 @@ TEST(counts_do_not_wake_waiters)
     CHECK_OK(avout_latch_create(&theirs, waiting_one, NAME, COUNTS));
     uint64_t before = counters(1).reads;
     for (int i = 0; i < WAITERS; i++) start(&p[i], NULL, theirs);
-    ENGINE_AWAIT(counters(1).reads == before + 2 * WAITERS);
+    TEST_AWAIT(counters(1).reads == before + 2 * WAITERS);
     for (int i = 0; i < COUNTS; i++) CHECK_OK(avout_latch_count_down(NULL, mine, 1));
     for (int i = 0; i < WAITERS; i++) CHECK_INT(AVOUT_OK, finish(&p[i]));
     CHECK_INT(before + 3 * WAITERS, counters(1).reads);
@@ -137,16 +137,16 @@ TEST(who_loses_its_session_arrives_again)
     party p[3];
     start(&p[0], mine, NULL);
     start(&p[1], theirs, NULL);
-    ENGINE_AWAIT(waiting(client) == 2);
+    TEST_AWAIT(waiting(client) == 2);
     CHECK_OK(avout__mem_expire(engine_store(0)));
-    ENGINE_AWAIT(waiting(other) == 2);
+    TEST_AWAIT(waiting(other) == 2);
     CHECK(!p[0].ended && !p[1].ended);
     start(&p[2], theirs, NULL);
     for (int i = 0; i < 3; i++) {
         CHECK_INT(AVOUT_OK, finish(&p[i]));
         CHECK_INT(1, p[i].pass.generation);
     }
-    ENGINE_AWAIT(!children(engine_store(0)));
+    TEST_AWAIT(!children(engine_store(0)));
     avout_barrier_close(mine);
     avout_barrier_close(theirs);
     suite_close(client);
@@ -161,10 +161,10 @@ TEST(whose_place_was_taken_meanwhile_is_told_so)
     party p[3];
     avout_store *store = engine_store(0);
     start(&p[0], mine, NULL);
-    ENGINE_AWAIT(waiting(other) == 1);
+    TEST_AWAIT(waiting(other) == 1);
     avout__mem_reconnect_after(store, AVOUT_FOREVER);
     CHECK_OK(avout__mem_expire(store));
-    ENGINE_AWAIT(waiting(other) == 0);
+    TEST_AWAIT(waiting(other) == 0);
     start(&p[1], theirs, NULL);
     start(&p[2], theirs, NULL);
     CHECK_INT(AVOUT_OK, finish(&p[1]));
@@ -173,7 +173,7 @@ TEST(whose_place_was_taken_meanwhile_is_told_so)
     /* As many arrivals later as tell it that it was passed over: it may go on. */
     CHECK_OK(avout__mem_reconnect(store));
     CHECK_INT(AVOUT_ELOST, finish(&p[0]));
-    ENGINE_AWAIT(!children(store));
+    TEST_AWAIT(!children(store));
     avout_barrier_close(mine);
     avout_barrier_close(theirs);
     suite_close(client);
@@ -219,13 +219,13 @@ TEST(who_was_counted_is_not_told_that_it_left)
     avout_store *store = engine_store(0);
     leaver l;
     start_leaver(&l, mine);
-    ENGINE_AWAIT(counters(0).armed == 1 && waiting(other) == 1);
+    TEST_AWAIT(counters(0).armed == 1 && waiting(other) == 1);
     avout__mem_hold(store, AVOUT__MEM_REPLIES);
     CHECK_OK(avout_barrier_await(NULL, theirs, &patient));
     avout__mem_reconnect_after(store, AVOUT_FOREVER);
     CHECK_OK(avout__mem_expire(store));
     avout__mem_release(store);
-    ENGINE_AWAIT(!children(engine_store(1)));
+    TEST_AWAIT(!children(engine_store(1)));
     avout_cancel_set(l.cancel);
     CHECK_OK(avout__mem_reconnect(store));
     CHECK_INT(AVOUT_ELOST, finish_leaver(&l));
@@ -246,10 +246,10 @@ TEST(who_leaves_without_a_session_breaks_it)
     party p;
     start_leaver(&l, mine);
     start(&p, theirs, NULL);
-    ENGINE_AWAIT(waiting(other) == 2);
+    TEST_AWAIT(waiting(other) == 2);
     avout__mem_reconnect_after(store, AVOUT_FOREVER);
     CHECK_OK(avout__mem_expire(store));
-    ENGINE_AWAIT(waiting(other) == 1);
+    TEST_AWAIT(waiting(other) == 1);
     avout_cancel_set(l.cancel);
     CHECK_OK(avout__mem_reconnect(store));
     CHECK_INT(AVOUT_ECANCELLED, finish_leaver(&l));
@@ -278,7 +278,7 @@ TEST(numbers_begin_anew_before_they_are_used_up)
         CHECK_INT(AVOUT_OK, finish(&p));
         CHECK_INT(round, pass.generation);
         CHECK_INT(round, p.pass.generation);
-        ENGINE_AWAIT(!children(store));
+        TEST_AWAIT(!children(store));
         avout_request get = {.kind = AVOUT_REQUEST_GET, .path = NODE};
         avout__reply reply = AVOUT__REPLY_INIT;
         CHECK_OK(avout__store_call(&reply, store, &get, avout__deadline_in_ms(20000)));

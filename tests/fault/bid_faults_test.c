@@ -211,8 +211,8 @@ static bool live_with(avout__mem_fault fault, size_t n)
     bool happened = !avout__mem_faults_left(store);
     engine_calm(3);
     /* The clients live: what they do not want any more has to go without their end. */
-    ENGINE_AWAIT(nothing_left(auditor));
-    ENGINE_AWAIT(!t->somebody);
+    TEST_AWAIT(nothing_left(auditor));
+    TEST_AWAIT(!t->somebody);
     /* Short deadlines may still pass on a busy machine; the auditor has long ones. */
     t->excuse.may_lose = false;
     t->excuse.may_fail_with = AVOUT_OK;
@@ -227,9 +227,9 @@ static bool live_with(avout__mem_fault fault, size_t n)
     once(t, t->mine.semaphore, 1);
     once(t, t->theirs.semaphore, PERMITS);
     while (avout_election_enrol(t->mine.election, "x", 1)) CHECK(t->excuse.may_time_out);
-    ENGINE_AWAIT(t->somebody); /* the observer observes */
+    TEST_AWAIT(t->somebody); /* the observer observes */
     EXCUSED(&t->excuse, avout_election_resign(t->mine.election));
-    ENGINE_AWAIT(!t->somebody);
+    TEST_AWAIT(!t->somebody);
     lead(t, t->theirs.election);
     close_side(&t->mine);
     close_side(&t->theirs);

@@ -130,14 +130,14 @@ static bool play(int64_t n, int64_t count, void *payload)
     avout__mem_faults_clear(s->store);
     s->calls.may_lose = false;
     if (!happened) CHECK_INT(0, s->calls.refused);
-    ENGINE_AWAIT(nothing_left(s));
+    TEST_AWAIT(nothing_left(s));
     int refused = s->calls.refused;
     once(s, s->mine, 2);
     once(s, s->theirs, 1);
     CHECK_OK(avout_election_enrol(s->first, "1", 1));
-    ENGINE_AWAIT(s->somebody);
+    TEST_AWAIT(s->somebody);
     CHECK_OK(avout_election_resign(s->first));
-    ENGINE_AWAIT(!s->somebody);
+    TEST_AWAIT(!s->somebody);
     CHECK_INT(refused, s->calls.refused);
     avout_semaphore_close(s->mine);
     avout_semaphore_close(s->theirs);

@@ -142,27 +142,27 @@ TEST(a_lease_is_lost_with_its_session)
     CHECK_OK(avout_semaphore_acquire(&second, b.semaphore, 1, NULL));
     waiter w, mine;
     start(&w, &b, 1);
-    ENGINE_AWAIT(queue_length(&a) == 3);
+    TEST_AWAIT(queue_length(&a) == 3);
     start(&mine, &a, 1); /* this one waits on, in its next session */
-    ENGINE_AWAIT(queue_length(&a) == 4);
+    TEST_AWAIT(queue_length(&a) == 4);
     CHECK_OK(avout__mem_expire(a.store));
-    ENGINE_AWAIT(w.has);
-    ENGINE_AWAIT(t.calls == 1);
+    TEST_AWAIT(w.has);
+    TEST_AWAIT(t.calls == 1);
     CHECK_INT(0, avout_token_compare(t.token, avout_lease_token(first)));
     CHECK(!avout_lease_is_held(first));
     CHECK(avout_lease_is_held(second));
     CHECK_STATUS(AVOUT_ELOST, avout_lease_release(first));
     CHECK_CONTAINS(S, avout_error_detail());
-    ENGINE_AWAIT(queue_length(&b) == 3);
+    TEST_AWAIT(queue_length(&b) == 3);
     CHECK(!mine.has);
     CHECK_OK(avout_lease_release(second));
     finish(&mine);
     finish(&w);
-    ENGINE_AWAIT(!queue_length(&b));
+    TEST_AWAIT(!queue_length(&b));
     CHECK_OK(avout_semaphore_acquire(&all, a.semaphore, 2, NULL));
     CHECK_OK(avout_semaphore_on_lost(a.semaphore, NULL, NULL));
     CHECK_OK(avout__mem_expire(a.store));
-    ENGINE_AWAIT(!avout_lease_is_held(all));
+    TEST_AWAIT(!avout_lease_is_held(all));
     CHECK_STATUS(AVOUT_ELOST, avout_lease_release(all));
     CHECK_INT(1, t.calls);
     close_side(&a);
@@ -179,25 +179,25 @@ TEST(a_leader_is_deposed_with_its_session_and_enrolled_again)
     CHECK_OK(avout_election_enrol(a.election, "a", 1));
     CHECK_OK(avout_election_await_term(&first, a.election, &patient));
     CHECK_OK(avout_election_enrol(b.election, "b", 1));
-    ENGINE_AWAIT(t.calls == 1 && t.elected);
+    TEST_AWAIT(t.calls == 1 && t.elected);
     CHECK_OK(avout__mem_expire(a.store));
     CHECK_OK(avout_election_await_term(&second, b.election, &patient));
     CHECK(avout_token_compare(first, second) < 0);
-    ENGINE_AWAIT(t.calls == 2 && !t.elected);
+    TEST_AWAIT(t.calls == 2 && !t.elected);
     CHECK_INT(0, avout_token_compare(first, t.token));
     CHECK(!avout_election_leads(a.election));
-    ENGINE_AWAIT(candidates(&b) == 2);
+    TEST_AWAIT(candidates(&b) == 2);
     CHECK_OK(avout__mem_expire(b.store));
     CHECK_OK(avout_election_await_term(&again, a.election, &patient));
     CHECK(avout_token_compare(second, again) < 0);
-    ENGINE_AWAIT(t.calls == 3 && t.elected);
+    TEST_AWAIT(t.calls == 3 && t.elected);
     CHECK_INT(0, avout_token_compare(again, t.token));
-    ENGINE_AWAIT(candidates(&b) == 2);
+    TEST_AWAIT(candidates(&b) == 2);
     /* The node was removed meanwhile: it is made again. */
     CHECK_OK(avout_election_resign(b.election));
     avout__mem_reconnect_after(a.store, AVOUT_FOREVER);
     CHECK_OK(avout__mem_expire(a.store));
-    ENGINE_AWAIT(!avout_election_leads(a.election));
+    TEST_AWAIT(!avout_election_leads(a.election));
     CHECK_OK(avout_election_remove(b.client, E));
     CHECK_OK(avout__mem_reconnect(a.store));
     CHECK_OK(avout_election_await_term(NULL, a.election, &patient));
@@ -217,14 +217,14 @@ static bool chain_with(avout__mem_fault fault, size_t n)
     waiter w[2];
     CHECK_OK(avout_semaphore_acquire(&both, a.semaphore, 2, NULL));
     start(&w[0], &b, 1);
-    ENGINE_AWAIT(queue_length(&a) == 2);
+    TEST_AWAIT(queue_length(&a) == 2);
     start(&w[1], &c, 1);
-    ENGINE_AWAIT(queue_length(&a) == 3);
-    ENGINE_AWAIT(counters(&b).armed >= 2 && counters(&c).armed >= 1);
+    TEST_AWAIT(queue_length(&a) == 3);
+    TEST_AWAIT(counters(&b).armed >= 2 && counters(&c).armed >= 1);
     fault.nth = n;
     engine_fault(b.store, fault);
     CHECK_OK(avout_lease_release(both));
-    ENGINE_AWAIT(w[0].has && w[1].has);
+    TEST_AWAIT(w[0].has && w[1].has);
     bool happened = !avout__mem_faults_left(b.store);
     avout__mem_faults_clear(b.store);
     finish(&w[0]);
@@ -271,6 +271,11 @@ TEST(one_round_trip_each)
     suite_check_memory();
 }
 
+static void settle(side *sides, size_t count)
+{
+    for (size_t i = 0; i < count; i++) suite_settle(sides[i].client);
+}
+
 /* A release wakes one of many that wait; so does a leader that goes. */
 TEST(no_herd)
 {
@@ -284,18 +289,19 @@ TEST(no_herd)
     for (size_t i = 0; i < COUNT; i++) {
         sides[i] = open_side(i + 1, 1);
         start(&w[i], &sides[i], 1);
-        ENGINE_AWAIT(queue_length(&holder) == i + 2);
+        TEST_AWAIT(queue_length(&holder) == i + 2);
         CHECK_OK(avout_election_enrol(sides[i].election, "x", 1));
-        ENGINE_AWAIT(counters(&sides[i]).armed >= 2);
+        TEST_AWAIT(counters(&sides[i]).armed >= 2);
     }
-    nanosleep(&(struct timespec){0, 20000000}, NULL); /* what arrivals have caused is over */
     uint64_t before[COUNT];
+    settle(sides, COUNT); /* what arrivals have caused is over */
     for (size_t i = 0; i < COUNT; i++) before[i] = counters(&sides[i]).requests;
     CHECK_OK(avout_lease_release(lease));
-    ENGINE_AWAIT(w[0].has);
+    TEST_AWAIT(w[0].has);
     CHECK_OK(avout_election_resign(holder.election));
     CHECK_OK(avout_election_await_term(NULL, sides[0].election, &patient));
-    nanosleep(&(struct timespec){0, 20000000}, NULL);
+    settle(sides, COUNT);
+    for (size_t i = 0; i < COUNT; i++) before[i] += SUITE_SETTLE_REQUESTS;
     /* The first has its permit and tells the next, which is the first waiter from now on. */
     CHECK(counters(&sides[0]).requests - before[0] <= 5);
     CHECK(counters(&sides[1]).requests - before[1] <= 5);
@@ -353,7 +359,7 @@ static void change_of_another(uint32_t permits)
     engine_fault(a.store, (avout__mem_fault){.kind = AVOUT__MEM_HOLD_REPLY, .path = NODE});
     changer c = {.side = &a, .permits = permits, .timeout_ms = 400};
     CHECK(!pthread_create(&c.thread, NULL, change_permits, &c));
-    ENGINE_AWAIT(!avout__mem_faults_left(a.store));
+    TEST_AWAIT(!avout__mem_faults_left(a.store));
     CHECK_OK(avout_semaphore_remove(b.client, S));
     CHECK_OK(avout_semaphore_open(&b.semaphore, b.client, S, 100));
     CHECK_OK(avout_semaphore_acquire(&lease, b.semaphore, 90, NULL));
@@ -366,7 +372,7 @@ static void change_of_another(uint32_t permits)
     CHECK_OK(avout_semaphore_set_permits(a.semaphore, permits, &patient));
     CHECK_OK(avout_semaphore_permits(&there, b.semaphore));
     CHECK_INT(permits, there);
-    ENGINE_AWAIT(!queue_length(&a));
+    TEST_AWAIT(!queue_length(&a));
     close_side(&a);
     close_side(&b);
     suite_check_memory();
@@ -393,20 +399,20 @@ TEST(more_permits_while_others_wait)
     CHECK_OK(avout_semaphore_on_lost(b.semaphore, on_lost, &t));
     CHECK_OK(avout_semaphore_acquire(&both, a.semaphore, 2, NULL));
     start(&large, &a, 2);
-    ENGINE_AWAIT(queue_length(&a) == 2);
+    TEST_AWAIT(queue_length(&a) == 2);
     start(&w, &a, 1);
-    ENGINE_AWAIT(queue_length(&a) == 3);
+    TEST_AWAIT(queue_length(&a) == 3);
     CHECK_OK(avout_semaphore_set_permits(b.semaphore, 4, NULL));
-    ENGINE_AWAIT(large.has);
+    TEST_AWAIT(large.has);
     CHECK(!w.has);
     engine_fault(b.store, (avout__mem_fault){
                               .kind = AVOUT__MEM_EXPIRE_BEFORE, .multis = true, .path = NODE});
     CHECK_OK(avout_semaphore_set_permits(b.semaphore, 5, NULL));
-    ENGINE_AWAIT(w.has);
+    TEST_AWAIT(w.has);
     finish(&large);
     finish(&w);
     CHECK_OK(avout_lease_release(both));
-    ENGINE_AWAIT(!queue_length(&a));
+    TEST_AWAIT(!queue_length(&a));
     close_side(&a);
     close_side(&b);
     CHECK_INT(0, t.calls);
@@ -441,19 +447,19 @@ TEST(nodes_of_those_who_have_it_are_removed)
     CHECK_OK(avout_semaphore_acquire(&two, a.semaphore, 2, NULL));
     CHECK_OK(avout_election_on_term(a.election, on_term, &term));
     CHECK_OK(avout_election_enrol(a.election, NULL, 0));
-    ENGINE_AWAIT(term.elected);
+    TEST_AWAIT(term.elected);
     remove_only_child(&b, NODE);
     remove_only_child(&b, "/avout/elections/dir:/term");
-    ENGINE_AWAIT(lease.calls == 1);
+    TEST_AWAIT(lease.calls == 1);
     CHECK(!avout_lease_is_held(two));
     CHECK_STATUS(AVOUT_ELOST, avout_lease_release(two));
-    ENGINE_AWAIT(term.calls == 3 && term.elected); /* deposed, and elected again */
+    TEST_AWAIT(term.calls == 3 && term.elected); /* deposed, and elected again */
     CHECK_OK(avout_semaphore_acquire(&two, a.semaphore, 1, NULL));
     CHECK_OK(avout_semaphore_acquire(&again, b.semaphore, 1, NULL));
     CHECK_OK(avout_lease_release(again));
-    ENGINE_AWAIT(counters(&a).armed == 4); /* two for nodes that were not there any more */
+    TEST_AWAIT(counters(&a).armed == 4); /* two for nodes that were not there any more */
     remove_only_child(&b, NODE);
-    ENGINE_AWAIT(lease.calls == 2);
+    TEST_AWAIT(lease.calls == 2);
     CHECK_STATUS(AVOUT_ELOST, avout_lease_release(two));
     CHECK_OK(avout_election_resign(a.election));
     close_side(&a);
@@ -475,7 +481,7 @@ TEST(a_candidate_that_is_refused_is_patient)
                                                  .failed_op = 0});
     int64_t until = avout__deadline_in_ms(900);
     CHECK_OK(avout__mem_expire(a.store));
-    ENGINE_AWAIT(avout__now_ns() > until);
+    TEST_AWAIT(avout__now_ns() > until);
     size_t refused = REFUSALS - avout__mem_faults_left(a.store);
     fprintf(stderr, "# %zu times\n", refused);
     CHECK(refused >= 2 && refused <= 6);

@@ -172,7 +172,7 @@ TEST(a_slow_container_holds_up_nobody_else)
     CHECK(!pthread_create(&thread, NULL, add_late, &b));
     avout_call_options late = {.timeout_ms = 400};
     CHECK_OK(avout_dosync_async(b.client, plus_one, b.left, &late, count_end, NULL));
-    ENGINE_AWAIT(vault_called("left", VAULT_SET) >= 3);
+    TEST_AWAIT(vault_called("left", VAULT_SET) >= 3);
     int64_t began = avout__now_ns();
     for (int i = 0; i < 20; i++) {
         CHECK_OK(avout_dosync_async(b.client, plus_one, b.plain, NULL, count_end, NULL));
@@ -180,11 +180,11 @@ TEST(a_slow_container_holds_up_nobody_else)
         CHECK_OK(avout_dosync(b.client, plus_one, b.right, NULL));
         CHECK_INT(0, suite_ref_int(b.left));
     }
-    ENGINE_AWAIT(atomic_load(&ended) == 20);
+    TEST_AWAIT(atomic_load(&ended) == 20);
     CHECK_INT(0, atomic_load(&failed));
     CHECK(avout__now_ns() - began < (int64_t)300 * 1000000);
     pthread_join(thread, NULL);
-    ENGINE_AWAIT(atomic_load(&failed) == 1);
+    TEST_AWAIT(atomic_load(&failed) == 1);
     vault_mend("left");
     CHECK_OK(avout_dosync(b.client, plus_one, b.left, NULL));
     bank_close(&b);
@@ -217,14 +217,14 @@ TEST(a_container_that_hangs_keeps_no_news_of_others_back)
     vault_break("left",
                 (vault_fault){.call = VAULT_GET, .lasting = true, .delay_ms = AVOUT_FOREVER});
     CHECK_OK(avout_dosync(b.client, plus_one, b.left, NULL));
-    ENGINE_AWAIT(vault_called("left", VAULT_GET) > asked);
+    TEST_AWAIT(vault_called("left", VAULT_GET) > asked);
     int64_t began = avout__now_ns();
     CHECK_OK(avout_dosync(b.client, plus_one, own, NULL));
-    ENGINE_AWAIT(atomic_load(&told) == 1);
+    TEST_AWAIT(atomic_load(&told) == 1);
     CHECK(avout__now_ns() - began < (int64_t)2000 * 1000000); /* a call that hangs takes 3 s */
     CHECK_INT(0, atomic_load(&told_late));
     vault_mend("left");
-    ENGINE_AWAIT(atomic_load(&told_late) == 1);
+    TEST_AWAIT(atomic_load(&told_late) == 1);
     avout_ref_close(hanging);
     avout_ref_close(news);
     avout_ref_close(own);
@@ -278,7 +278,7 @@ static void overtake(void *(*read)(void *payload))
     int asked = vault_called("left", VAULT_GET);
     vault_break("left", (vault_fault){.call = VAULT_GET, .delay_ms = AVOUT_FOREVER});
     CHECK(!pthread_create(&thread, NULL, read, &reader));
-    ENGINE_AWAIT(vault_called("left", VAULT_GET) > asked);
+    TEST_AWAIT(vault_called("left", VAULT_GET) > asked);
     CHECK_OK(avout_dosync(b.client, plus_one, b.left, NULL));
     size_t orphans;
     CHECK_OK(avout_distributed_collect(&orphans, b.client, "/dir/left", true, 20000));
@@ -364,7 +364,7 @@ TEST(a_blind_write_does_not_take_a_collected_version_to_a_newer_base)
     int asked = vault_called("left", VAULT_SET);
     vault_break("left", (vault_fault){.call = VAULT_SET, .delay_ms = AVOUT_FOREVER, .late = true});
     CHECK(!pthread_create(&thread, NULL, put_left, &b));
-    ENGINE_AWAIT(vault_called("left", VAULT_SET) > asked && vault_count("left") == 2);
+    TEST_AWAIT(vault_called("left", VAULT_SET) > asked && vault_count("left") == 2);
     CHECK_OK(avout_distributed_collect(&orphans, other.client, "/dir/left", true, 20000));
     CHECK_INT(1, orphans);
     CHECK_INT(0, engine_strict_int(b.left)); /* knows the new base */

@@ -112,7 +112,7 @@ TEST(an_interruption_ends_the_search_for_a_version)
     CHECK_OK(avout_distributed_ref(&c.one, c.client, "/ref", container, avout_int(0), NULL));
     int asked = vault_called("place", VAULT_GET);
     start(&c, read_one);
-    ENGINE_AWAIT(vault_called("place", VAULT_GET) > asked + 3);
+    TEST_AWAIT(vault_called("place", VAULT_GET) > asked + 3);
     interrupt(&c);
     avout_ref_close(ref);
     avout_close(writer);
@@ -138,8 +138,8 @@ TEST(an_interruption_ends_the_reading_of_pieces)
     CHECK_OK(avout_ref_open(&c.one, c.client, "/one"));
     uint64_t reads = reads_of(store);
     CHECK_OK(avout_dosync(writer.client, set_both, &writer, NULL));
-    ENGINE_AWAIT(reads_of(store) > reads && avout_is_none(avout_ref_peek(c.one)));
-    nanosleep(&(struct timespec){0, 20000000}, NULL); /* the pointer is there, its pieces are not */
+    TEST_AWAIT(reads_of(store) > reads && avout_is_none(avout_ref_peek(c.one)));
+    suite_settle(c.client); /* the pointer is there, its pieces are not */
     avout__mem_hold(store, AVOUT__MEM_REQUESTS);
     start(&c, read_one);
     CHECK(avout__mem_wait_held(store, avout__deadline_in_ms(20000)));

@@ -78,7 +78,7 @@ TEST(a_watch_that_swaps)
     CHECK_OK(avout_ref_add_watch(w.x, "k", swap_in_watch, &w, NULL));
     for (int i = 1; i <= 20; i++) {
         CHECK_OK(add_to(&w, w.x));
-        ENGINE_AWAIT(w.calls == i);
+        TEST_AWAIT(w.calls == i);
     }
     CHECK_INT(20, suite_atom_int(w.atom));
     world_close(&w);
@@ -116,14 +116,14 @@ TEST(a_watch_that_removes_replaces_and_closes)
     CHECK_OK(avout_ref_add_watch(w.x, "k", changing_watch, &w, count_end));
     for (int i = 1; i <= 7; i++) {
         CHECK_OK(add_to(&w, w.x));
-        ENGINE_AWAIT(w.calls == i);
+        TEST_AWAIT(w.calls == i);
     }
     avout_ref *other;
     CHECK_OK(avout_ref_open(&other, w.client, "/x"));
     CHECK_OK(add_to(&w, other));
-    ENGINE_AWAIT(w.calls == 8);
+    TEST_AWAIT(w.calls == 8);
     avout_ref_close(other);
-    ENGINE_AWAIT(w.ends == 8); /* each exactly once */
+    TEST_AWAIT(w.ends == 8); /* each exactly once */
     world_close(&w);
     CHECK_INT(8, w.ends);
 }
@@ -313,7 +313,7 @@ static void close_in_flight(void (*trouble)(avout_store *store))
     CHECK(!pthread_create(&blocked, NULL, block_until_closed, &w));
     CHECK(!pthread_create(&reader, NULL, deref_until_closed, &w));
     CHECK(!pthread_create(&swapping, NULL, swap_until_closed, &swapper));
-    ENGINE_AWAIT(w.calls == ADDERS + 1);
+    TEST_AWAIT(w.calls == ADDERS + 1);
     int jobs = 0;
     for (int i = 0; i < JOBS; i++)
         jobs += !avout_dosync_async(w.client, i % 5 ? plus_one : wait_for_ever, w.z, NULL,

@@ -52,7 +52,7 @@ static void member_start(member *m, world *w)
 
 static void member_check(member *m, avout_status status, int most_runs)
 {
-    ENGINE_AWAIT(m->over);
+    TEST_AWAIT(m->over);
     if (m->status != status)
         test_failed(__FILE__, __LINE__, "%s (%s), expected %s", avout_status_name(m->status),
                     m->detail, avout_status_name(status));
@@ -103,20 +103,20 @@ static void crowd_hold(crowd *c)
     for (int i = 0; i < BUSY; i++) {
         c->busy[i] = (member){.first = c->busy_refs[i]};
         member_start(&c->busy[i], &c->w);
-        ENGINE_AWAIT((now = statistics(c->w.client)).multis == c->before.multis + (uint64_t)i + 1);
+        TEST_AWAIT((now = statistics(c->w.client)).multis == c->before.multis + (uint64_t)i + 1);
     }
 }
 
 /* Once all have committed here; the executor runs them in the order in which they were started. */
 static void crowd_release(crowd *c, member *last)
 {
-    ENGINE_AWAIT(last->runs);
+    TEST_AWAIT(last->runs);
     member behind = {.first =
                          c->busy_refs[0]}; /* its run says that the last one's commit is done */
     member_start(&behind, &c->w);
-    ENGINE_AWAIT(behind.runs);
+    TEST_AWAIT(behind.runs);
     avout__mem_release(c->w.store);
-    ENGINE_AWAIT(behind.over);
+    TEST_AWAIT(behind.over);
     CHECK_OK(behind.status);
     for (int i = 0; i < BUSY; i++) member_check(&c->busy[i], AVOUT_OK, 1);
 }
@@ -299,7 +299,7 @@ TEST(withdrawn_at_its_deadline_before_it_was_sent)
     member_start(&ahead, &c.w);
     member_start_within(&late, &c.w, 60);
     member_start(&behind, &c.w);
-    ENGINE_AWAIT(late.over);
+    TEST_AWAIT(late.over);
     CHECK(!ahead.over);
     avout__mem_release(c.w.store);
     member_check(&ahead, AVOUT_OK, 1);
@@ -362,9 +362,9 @@ static void withdraw_in_front(bool asynchronous)
     else caller_start(&late);
     await_pending_x(&c, 2);
     member_start(&behind, &c.w);
-    ENGINE_AWAIT(late.m.over);
+    TEST_AWAIT(late.m.over);
     if (!asynchronous) pthread_join(late.thread, NULL);
-    ENGINE_AWAIT(statistics(c.w.client).multis == c.before.multis + 2);
+    TEST_AWAIT(statistics(c.w.client).multis == c.before.multis + 2);
     avout__mem_release(c.w.store);
     member_check(&ahead, AVOUT_OK, 1);
     member_check(&late.m, AVOUT_ETIMEOUT, 1);
@@ -387,7 +387,7 @@ TEST(a_caller_withdraws_at_its_deadline)
     caller ahead = {&c.w, {.first = c.w.x}, TIMEOUT_MS, 0};
     caller late = {&c.w, {.first = c.w.x, .second = c.w.y}, 60, 0};
     caller_start(&ahead);
-    ENGINE_AWAIT(avout__mem_wait_held(c.w.store, avout__deadline_in_ms(10)));
+    TEST_AWAIT(avout__mem_wait_held(c.w.store, avout__deadline_in_ms(10)));
     caller_start(&late);
     pthread_join(late.thread, NULL);
     member_check(&late.m, AVOUT_ETIMEOUT, 1);
@@ -424,9 +424,9 @@ static void give_up_under_way(avout__mem_fault fault, bool asynchronous, int64_t
     caller stays = {&c.w, {.first = c.w.y, .second = c.w.z}, TIMEOUT_MS, 0};
     if (asynchronous) member_start_within(&given_up.m, &c.w, 60);
     else caller_start(&given_up);
-    ENGINE_AWAIT(!avout__mem_faults_left(c.w.store));
+    TEST_AWAIT(!avout__mem_faults_left(c.w.store));
     caller_start(&stays);
-    ENGINE_AWAIT(given_up.m.over);
+    TEST_AWAIT(given_up.m.over);
     member_check(&given_up.m, AVOUT_UNKNOWN, 1);
     if (!asynchronous) pthread_join(given_up.thread, NULL);
     CHECK(!stays.m.over);
@@ -511,7 +511,7 @@ static void wait_through_expiry(bool away)
     CHECK(!pthread_create(&thread, NULL, block_until, &blocked));
     avout_call_options options = {.timeout_ms = TIMEOUT_MS};
     CHECK_OK(avout_dosync_async(c.w.client, wait_until, &job, &options, waiting_ends, &job));
-    ENGINE_AWAIT(blocked.runs && job.runs);
+    TEST_AWAIT(blocked.runs && job.runs);
     avout_ref *other;
     CHECK_OK(avout_ref_open(&other, c.witness, "/x"));
     if (away) avout__mem_reconnect_after(c.w.store, AVOUT_FOREVER);
@@ -521,12 +521,12 @@ static void wait_through_expiry(bool away)
         CHECK(!blocked.over && !job.over && !watched.told);
         CHECK_OK(avout__mem_reconnect(c.w.store));
     }
-    ENGINE_AWAIT(watched.told == 1);
-    ENGINE_AWAIT(job.over);
+    TEST_AWAIT(watched.told == 1);
+    TEST_AWAIT(job.over);
     CHECK(!pthread_join(thread, NULL));
     /* And of the next change, when the session has long been another. */
     CHECK_OK(avout_dosync(c.witness, plus_one, other, NULL));
-    ENGINE_AWAIT(watched.told == 2);
+    TEST_AWAIT(watched.told == 2);
     avout_ref_close(other);
     check_world(&c, 2, 2, 0);
     crowd_close(&c);

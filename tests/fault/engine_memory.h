@@ -84,7 +84,7 @@ static inline void scene_go_on(scene *s)
     CHECK_INT(s->y_is + 1, suite_ref_int(s->y));
     CHECK_INT(s->atom_is + 1, suite_atom_int(s->atom));
     CHECK_INT(s->x_is + 1, seen_by(s->witness, "/x"));
-    if (s->watched) ENGINE_AWAIT(s->told == s->x_is + 1);
+    if (s->watched) TEST_AWAIT(s->told == s->x_is + 1);
 }
 
 typedef void (*part)(scene *s);

@@ -50,7 +50,7 @@ static void overtake(scene *s)
     while (s->finished < jobs) {
         avout__mem_counters_of(s->store, &now);
         if (now.multis > before.multis) avout__mem_release(s->store);
-        nanosleep(&(struct timespec){0, 50000}, NULL);
+        test_pause_us(50); /* between two looks */
     }
     avout__mem_release(s->store);
     s->x_is += s->finished_ok;
@@ -131,12 +131,12 @@ static void block_both(scene *s)
     pthread_t blocked;
     CHECK(!pthread_create(&blocked, NULL, block_beside, s));
     int jobs = 1 + done(s, avout_dosync_async(s->client, wait_for_x, s, NULL, finished, s));
-    ENGINE_AWAIT(s->runs + s->finished >= jobs);
+    TEST_AWAIT(s->runs + s->finished >= jobs);
     while (!done(s, avout_dosync(s->witness, plus_one, s->witness_x, NULL)))
         no_memory_end(); /* they would wait for it for ever */
     s->x_is++;
     CHECK(!pthread_join(blocked, NULL));
-    ENGINE_AWAIT(s->finished == jobs);
+    TEST_AWAIT(s->finished == jobs);
     s->y_is += s->finished_ok;
     s->calls.refused += jobs - s->finished_ok;
 }

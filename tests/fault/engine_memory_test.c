@@ -108,7 +108,7 @@ static void start_some(scene *s, int count)
     int jobs = 0;
     for (int i = 0; i < count; i++)
         jobs += done(s, avout_dosync_async(s->client, add_to_both, s, NULL, finished, s));
-    ENGINE_AWAIT(s->finished == jobs);
+    TEST_AWAIT(s->finished == jobs);
     s->x_is += s->finished_ok;
     s->y_is += s->finished_ok;
     s->expected_hooks += s->finished_ok;
@@ -196,7 +196,7 @@ static void change_by_others(scene *s)
 
 static void judge_told(scene *s)
 {
-    ENGINE_AWAIT(s->told == s->x_is);
+    TEST_AWAIT(s->told == s->x_is);
 }
 
 TEST(watching_the_changes_of_others)
@@ -252,7 +252,7 @@ static void watch_vector(scene *s)
 {
     CHECK_OK(avout_ref_open(&s->witness_x, s->witness, "/z"));
     CHECK_OK(avout_dosync(s->witness, empty, s->witness_x, NULL));
-    ENGINE_AWAIT(is_vector(s->z));
+    TEST_AWAIT(is_vector(s->z));
     CHECK_OK(avout_ref_add_watch(s->z, "k", tell_length, s, NULL));
 }
 
@@ -266,7 +266,7 @@ static void append_by_others(scene *s)
 
 static void judge_length(scene *s)
 {
-    ENGINE_AWAIT(s->told == s->runs);
+    TEST_AWAIT(s->told == s->runs);
 }
 
 TEST(watching_values_that_take_memory)

@@ -49,7 +49,7 @@ static avout_status run(world *w, avout_txn_fn body, bool asynchronous)
     if (!asynchronous) return avout_dosync(w->client, body, w, &options);
     w->ends = 0;
     CHECK_OK(avout_dosync_async(w->client, body, w, &options, world_finish, w));
-    ENGINE_AWAIT(w->ends);
+    TEST_AWAIT(w->ends);
     return w->answer;
 }
 
@@ -357,7 +357,7 @@ TEST(closing_ends_those_that_wait_commit_or_are_about_to)
     world_open(&w);
     pthread_t thread;
     CHECK(!pthread_create(&thread, NULL, block_without_reading, &w));
-    ENGINE_AWAIT(w.calls);
+    TEST_AWAIT(w.calls);
     int64_t begin_ns = avout__now_ns();
     close_client(&w);
     pthread_join(thread, NULL);
@@ -433,9 +433,9 @@ TEST(a_commute_of_what_is_being_fetched_does_not_run_the_body_again)
     CHECK(avout__mem_wait_held(w.store, avout__deadline_in_ms(20000)));
     CHECK_STATUS(AVOUT_ETIMEOUT, avout_ref_deref_within(&seen, w.x, 1)); /* nothing is live */
     CHECK_OK(avout_dosync_async(w.client, commute_x, &w, NULL, world_finish, &w));
-    ENGINE_AWAIT(w.calls);
+    TEST_AWAIT(w.calls);
     avout__mem_release(w.store);
-    ENGINE_AWAIT(w.ends);
+    TEST_AWAIT(w.ends);
     CHECK_OK(w.answer);
     CHECK_INT(1, w.calls);
     CHECK_INT(2, engine_strict_int(w.x));

@@ -87,7 +87,7 @@ TEST(a_slot_overwritten_while_the_outcome_is_unclear)
         engine_fault(w.store, (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .multis = true});
         pthread_t thread;
         CHECK(!pthread_create(&thread, NULL, add_in_thread, &w));
-        ENGINE_AWAIT(!avout__mem_faults_left(w.store));
+        TEST_AWAIT(!avout__mem_faults_left(w.store));
         CHECK_OK(engine_raw(raw, (avout_op){removed ? AVOUT_OP_DELETE : AVOUT_OP_SET, .path = path,
                                             .version = -1, .bytes = removed ? NULL : "garbage"}));
         avout__mem_reconnect_after(w.store, 0);
@@ -164,10 +164,11 @@ TEST(turns_that_are_refused)
     world_close(&w);
 }
 
-/* After a while, so that the listing begins without a connection. */
+static _Atomic int lister;
+
 static void *connect_again(void *payload)
 {
-    nanosleep(&(struct timespec){0, 50000000}, NULL);
+    test_await_asleep(&lister);
     CHECK_OK(avout__mem_reconnect(payload));
     return NULL;
 }
@@ -179,6 +180,7 @@ TEST(listing_waits_for_the_connection)
     avout__mem_reconnect_after(w.store, AVOUT_FOREVER);
     CHECK_OK(avout__mem_suspend(w.store));
     pthread_t thread;
+    lister = test_task();
     CHECK(!pthread_create(&thread, NULL, connect_again, w.store));
     avout_value names;
     CHECK_OK(avout_ls(&names, w.client, "/"));

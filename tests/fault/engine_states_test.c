@@ -30,7 +30,7 @@ static avout_status read_what_fails(avout_txn *txn, void *payload)
     if (!mine->runs++) {
         CHECK_INT(1, mine->saw);
         avout__mem_release(w->store);
-        ENGINE_AWAIT(w->ends == 1);
+        TEST_AWAIT(w->ends == 1);
         CHECK_STATUS(AVOUT_EPERM, w->answer);
     }
     mine->result = mine->saw;
@@ -62,7 +62,7 @@ static void depend(avout_isolation isolation, avout_status answer, bool writes)
     avout__mem_hold(w.store, AVOUT__MEM_REQUESTS);
     uint64_t before = world_multis(&w);
     CHECK_OK(avout_dosync_async(w.client, add_x, &w, NULL, world_finish, &w));
-    ENGINE_AWAIT(world_multis(&w) > before);
+    TEST_AWAIT(world_multis(&w) > before);
     dependent mine = {.w = &w, .isolation = isolation, .answer = answer, .writes = writes};
     dependent_main(&mine);
     CHECK_STATUS(answer, mine.status);
@@ -114,7 +114,7 @@ TEST(a_strict_read_is_fresh_under_either_isolation)
         uint64_t before = world_multis(&w);
         pthread_t thread;
         CHECK(!pthread_create(&thread, NULL, read_strictly_main, &mine));
-        ENGINE_AWAIT(mine.over || world_multis(&w) > before);
+        TEST_AWAIT(mine.over || world_multis(&w) > before);
         avout__mem_release(w.store);
         pthread_join(thread, NULL);
         CHECK_OK(mine.status);
@@ -146,7 +146,7 @@ TEST(a_strict_read_without_an_answer_is_not_of_unknown_outcome)
     avout_call_options soon = {.timeout_ms = 40, .strict = true};
     CHECK_STATUS(AVOUT_ETIMEOUT, avout_dosync(w.client, read_x, &w, &soon));
     CHECK_OK(avout_dosync_async(w.client, read_y, &w, &soon, world_finish, &w));
-    ENGINE_AWAIT(w.ends);
+    TEST_AWAIT(w.ends);
     CHECK_STATUS(AVOUT_ETIMEOUT, w.answer);
     avout__mem_release(w.store);
     world_close(&w);
@@ -216,7 +216,7 @@ static avout_status stay_in_the_past(avout_txn *txn, void *payload)
     int64_t c, d;
     avout_status status = suite_txn_int(&c, txn, mine->c);
     mine->registered = true;
-    ENGINE_AWAIT(mine->let_go);
+    TEST_AWAIT(mine->let_go);
     if (!status) status = suite_txn_int(&d, txn, mine->d);
     if (!status) CHECK_INT(c, d);
     if (!status) CHECK_INT(0, c);
@@ -271,7 +271,7 @@ TEST(two_read_at_different_points_of_the_past)
     CHECK_OK(avout_ref_local(&mine.d, w.client, avout_int(0)));
     pthread_t staying;
     CHECK(!pthread_create(&staying, NULL, stay_main, &mine));
-    ENGINE_AWAIT(mine.registered);
+    TEST_AWAIT(mine.registered);
     change_c_and_d(&mine);
     CHECK_OK(avout_dosync(w.client, read_later_past, &mine, NULL));
     CHECK_INT(2, mine.later_runs); /* neither had to begin again */

@@ -6,14 +6,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "store/mem/mem.h"
 #include "store/store.h"
+#include "support/await.h"
 #include "support/suite.h"
 
 #define WORLD "engine"
+#define ENGINE_AWAIT TEST_AWAIT
 
 static inline const char *engine_url(void)
 {
@@ -86,17 +87,6 @@ static inline void engine_every_fault(bool (*live_with)(avout__mem_fault fault, 
     fprintf(stderr, "# %d lives\n", lives);
     CHECK(lives > 300);
 }
-
-/* Waits until the condition holds; fails the test after 20 s. */
-#define ENGINE_AWAIT(condition)                                                                    \
-    do {                                                                                           \
-        int64_t patience_ = avout__deadline_in_ms(20000);                                          \
-        while (!(condition)) {                                                                     \
-            if (avout__now_ns() > patience_)                                                       \
-                test_failed(__FILE__, __LINE__, "in vain: %s", #condition);                        \
-            nanosleep(&(struct timespec){0, 100000}, NULL);                                        \
-        }                                                                                          \
-    } while (0)
 
 static inline int64_t engine_strict_int(avout_ref *ref)
 {

@@ -10,7 +10,7 @@ enum { SOON_MS = 5000 };
 typedef struct slow_watch {
     world *w;
     _Atomic bool inside, let_out, left, removed;
-    _Atomic int destroyed;
+    _Atomic int destroyed, remover; /* how often; the number of that thread */
 } slow_watch;
 
 static void stay(const char *key, avout_value old_value, avout_value new_value, void *payload)
@@ -18,7 +18,7 @@ static void stay(const char *key, avout_value old_value, avout_value new_value, 
     (void)key, (void)old_value, (void)new_value;
     slow_watch *mine = payload;
     mine->inside = true;
-    ENGINE_AWAIT(mine->let_out);
+    TEST_AWAIT(mine->let_out);
     mine->left = true;
 }
 
@@ -32,6 +32,7 @@ static void note_destroyed(void *payload)
 static void *remove_it(void *payload)
 {
     slow_watch *mine = payload;
+    mine->remover = test_task();
     CHECK_OK(avout_ref_remove_watch(mine->w->x, "k"));
     CHECK(mine->left); /* from here on its payload may be freed */
     mine->removed = true;
@@ -45,10 +46,10 @@ TEST(removing_a_watch_waits_for_its_call)
     slow_watch mine = {.w = &w};
     CHECK_OK(avout_ref_add_watch(w.x, "k", stay, &mine, note_destroyed));
     CHECK_OK(add_to(&w, w.x));
-    ENGINE_AWAIT(mine.inside);
+    TEST_AWAIT(mine.inside);
     pthread_t remover;
     CHECK(!pthread_create(&remover, NULL, remove_it, &mine));
-    nanosleep(&(struct timespec){0, 20000000}, NULL); /* time to do the wrong thing */
+    test_await_asleep(&mine.remover);
     CHECK(!mine.removed && !mine.destroyed);
     mine.let_out = true;
     CHECK(!pthread_join(remover, NULL));
@@ -88,7 +89,7 @@ static void note_event(avout_event event, void *payload)
 {
     listener *mine = payload;
     mine->blocked = true;
-    ENGINE_AWAIT(mine->let_go);
+    TEST_AWAIT(mine->let_go);
     mine->last = (int)event;
     mine->count++;
 }
@@ -101,7 +102,7 @@ TEST(the_last_event_is_told)
     avout_options options = {.on_event = note_event, .on_event_payload = &mine};
     avout_client *client = suite_connect_with(&options);
     avout_store *store = engine_store(0);
-    ENGINE_AWAIT(mine.blocked);
+    TEST_AWAIT(mine.blocked);
     avout_ref *x;
     for (int i = 0; i < TIMES; i++) {
         CHECK_OK(avout__mem_suspend(store));
@@ -117,7 +118,7 @@ TEST(the_last_event_is_told)
     CHECK_OK(avout__mem_reconnect(store));
     CHECK_OK(avout_ref_create(&x, client, "/x", avout_int(0), NULL));
     mine.let_go = true;
-    ENGINE_AWAIT(mine.last == AVOUT_EVENT_REESTABLISHED);
+    TEST_AWAIT(mine.last == AVOUT_EVENT_REESTABLISHED);
     CHECK(mine.count < 2 * TIMES);
     avout_ref_close(x);
     suite_close(client);
@@ -137,13 +138,13 @@ TEST(a_closed_ref_leaves_no_watch_in_the_store)
 {
     world w;
     world_open(&w);
-    ENGINE_AWAIT(armed(&w) == 4);
+    TEST_AWAIT(armed(&w) == 4);
     avout_ref *ref;
     CHECK_OK(avout_ref_create(&ref, w.client, "/more", avout_int(0), NULL));
-    ENGINE_AWAIT(armed(&w) == 5);
+    TEST_AWAIT(armed(&w) == 5);
     avout_ref_close(ref);
     /* The creation's transaction has it until it is freed. */
-    ENGINE_AWAIT(!add_to(&w, w.x) && engine_strict_int(w.y) == 0 && armed(&w) == 4);
+    TEST_AWAIT(!add_to(&w, w.x) && engine_strict_int(w.y) == 0 && armed(&w) == 4);
     world_close(&w);
 }
 
@@ -234,7 +235,7 @@ TEST(each_job_ends_at_its_own_deadline)
         job_start(&jobs[i], block, 20 + 20 * ((i + 2) % JOBS));
     }
     for (int i = 0; i < JOBS; i++) {
-        ENGINE_AWAIT(jobs[i].over);
+        TEST_AWAIT(jobs[i].over);
         CHECK_STATUS(AVOUT_ETIMEOUT, jobs[i].status);
     }
     CHECK(avout__now_ns() - begin_ns < (int64_t)SOON_MS * 1000000);
@@ -247,7 +248,7 @@ TEST(a_job_that_waits_for_nothing_ends_with_the_client)
     world_open(&w);
     job mine = {.w = &w};
     job_start(&mine, block, AVOUT_FOREVER);
-    ENGINE_AWAIT(mine.runs);
+    TEST_AWAIT(mine.runs);
     avout_close(w.client);
     CHECK(mine.over);
     CHECK_STATUS(AVOUT_ECLOSED, mine.status);
@@ -269,15 +270,15 @@ TEST(hooks_of_a_job_that_did_not_commit_are_not_called)
                                              .path = "/avout/cells/x",
                                              .status = AVOUT_EPERM});
     job_start(&refused, add_with_hook, SOON_MS);
-    ENGINE_AWAIT(refused.over);
+    TEST_AWAIT(refused.over);
     CHECK_STATUS(AVOUT_EPERM, refused.status);
     avout__mem_hold(w.store, AVOUT__MEM_REQUESTS);
     job_start(&late, add_with_hook, 40);
-    ENGINE_AWAIT(late.over);
+    TEST_AWAIT(late.over);
     CHECK_STATUS(AVOUT_UNKNOWN, late.status);
     avout__mem_release(w.store);
     job_start(&done, add_with_hook, SOON_MS);
-    ENGINE_AWAIT(done.over);
+    TEST_AWAIT(done.over);
     CHECK_OK(done.status);
     CHECK_INT(0, refused.hooks);
     CHECK_INT(0, late.hooks);
@@ -304,7 +305,7 @@ TEST(each_job_has_its_own_detail)
     job_start(&one, fail_with, 4 * SOON_MS);
     job_start(&two, fail_with, 4 * SOON_MS);
     avout__mem_release(w.store);
-    ENGINE_AWAIT(ahead.over && one.over && two.over);
+    TEST_AWAIT(ahead.over && one.over && two.over);
     CHECK_OK(ahead.status);
     CHECK_STATUS(5, one.status);
     CHECK_STATUS(5, two.status);
@@ -336,7 +337,7 @@ TEST(a_job_fetches_what_it_reads)
     job mine = {.w = &w};
     int64_t begin_ns = avout__now_ns();
     job_start(&mine, add_with_hook, 4 * SOON_MS);
-    ENGINE_AWAIT(mine.over);
+    TEST_AWAIT(mine.over);
     CHECK_OK(mine.status);
     CHECK(avout__now_ns() - begin_ns < (int64_t)SOON_MS * 1000000);
     avout_ref_close(x);

@@ -114,8 +114,7 @@ static bool see_and_release(scene *s, int ref, int64_t number)
     while (!seen && count < LOOKS) {
         CHECK(!pthread_create(&lookers[count++], NULL, run_look, s));
         /* Those that cannot go on before the release are the ones that must not see anything. */
-        for (int i = 0; i < 50 && atomic_load(&s->looks) < count; i++)
-            nanosleep(&(struct timespec){0, 100000}, NULL);
+        for (int i = 0; i < 50 && atomic_load(&s->looks) < count; i++) test_pause_us(100);
         seen = atomic_load(&s->seen[ref]) == number;
     }
     avout__mem_faults_clear(s->store);
@@ -161,10 +160,10 @@ TEST(the_same_with_another_batch_behind_it)
     run_move(&first);
     CHECK(avout__mem_wait_held(s.store, avout__deadline_in_ms(20000)));
     begin(&second); /* stands on what is trusted, and is sent behind the gets */
-    ENGINE_AWAIT(atomic_load(&second.runs) == 1);
+    TEST_AWAIT(atomic_load(&second.runs) == 1);
     run_move(&theirs);
     avout__mem_release(s.store);
-    ENGINE_AWAIT(suite_ref_int(s.refs[1]) == 11);
+    TEST_AWAIT(suite_ref_int(s.refs[1]) == 11);
     CHECK(!see_and_release(&s, 1, 11));
     end(&second);
     CHECK_INT(-12, engine_strict_int(s.refs[0]));
@@ -183,10 +182,10 @@ static void lose_connection(scene *s, transfer *first, transfer *second, transfe
     CHECK(avout__mem_wait_held(s->store, avout__deadline_in_ms(20000)));
     if (second) {
         begin(second);
-        ENGINE_AWAIT(atomic_load(&second->runs) == 1);
+        TEST_AWAIT(atomic_load(&second->runs) == 1);
     }
     avout__mem_release(s->store);
-    ENGINE_AWAIT(avout__mem_faults_left(s->store) == 0);
+    TEST_AWAIT(avout__mem_faults_left(s->store) == 0);
     run_move(theirs);
     /* What comes of it will be seen: nothing of ours is sent any more but the fence. */
     engine_fault(s->store, (avout__mem_fault){

@@ -76,9 +76,9 @@ TEST(a_refused_arming_leaves_nothing_stale)
                                                  .path = X_PATH,
                                                  .nth = 2}); /* behind the multi */
         CHECK_OK(put(p.near, p.x, 10 * i));
-        ENGINE_AWAIT(!avout__mem_faults_left(p.store));
+        TEST_AWAIT(!avout__mem_faults_left(p.store));
         CHECK_OK(put(p.far, p.far_x, 10 * i + 1));
-        ENGINE_AWAIT(suite_ref_int(p.x) == 10 * i + 1);
+        TEST_AWAIT(suite_ref_int(p.x) == 10 * i + 1);
     }
     pair_close(&p);
 }
@@ -112,7 +112,7 @@ TEST(a_large_value_overtaken_by_another_client_is_not_shown_with_newer_ones)
     avout_value values[2];
     engine_fault(p.store, (avout__mem_fault){
                               .kind = AVOUT__MEM_DELAY, .path = X_PATH, .nth = 2, .delay_ms = 200});
-    ENGINE_AWAIT(!is_shown(p.y));
+    TEST_AWAIT(!is_shown(p.y));
     avout__mem_release(p.store);
     for (bool both = false; !both;) {
         CHECK_OK(avout_refs_deref(values, (avout_ref *[]){p.x, p.y}, 2));
@@ -138,8 +138,8 @@ TEST(a_room_for_one_watch_is_enough)
         CHECK_OK(put(p.near, p.y, 10 * i));
         CHECK_OK(put(p.far, p.far_x, 10 * i + 1));
         CHECK_OK(put(p.far, p.far_y, 10 * i + 1));
-        ENGINE_AWAIT(suite_ref_int(p.x) == 10 * i + 1);
-        ENGINE_AWAIT(suite_ref_int(p.y) == 10 * i + 1);
+        TEST_AWAIT(suite_ref_int(p.x) == 10 * i + 1);
+        TEST_AWAIT(suite_ref_int(p.y) == 10 * i + 1);
     }
     pair_close(&p);
 }
@@ -201,7 +201,7 @@ TEST(a_thousand_refs_with_room_for_a_hundred)
     for (int i = 0; i < MANY; i++) {
         if (i % 10 == 0) CHECK_OK(avout__mem_suspend(store));
         CHECK_OK(put(far, far_refs[i], -i));
-        ENGINE_AWAIT(suite_ref_int(refs[i]) == -i);
+        TEST_AWAIT(suite_ref_int(refs[i]) == -i);
     }
     avout__mem_counters counters;
     avout__mem_counters_of(store, &counters);
@@ -226,21 +226,21 @@ TEST(removed_recreated_and_overwritten_by_a_stranger)
     for (int i = 0; i < 5; i++) {
         avout__mem_set_version(raw, X_PATH, 0);
         CHECK_OK(engine_raw(raw, (avout_op){AVOUT_OP_DELETE, .path = X_PATH, .version = -1}));
-        ENGINE_AWAIT(avout_ref_deref(&value, p.x) == AVOUT_ENOTFOUND);
+        TEST_AWAIT(avout_ref_deref(&value, p.x) == AVOUT_ENOTFOUND);
         CHECK_CONTAINS("/x", avout_error_detail());
         CHECK_STATUS(AVOUT_ENOTFOUND, put(p.near, p.x, 1));
         CHECK_OK(engine_raw(raw, (avout_op){AVOUT_OP_CREATE, .path = X_PATH, .bytes = "41"}));
-        ENGINE_AWAIT(!avout_ref_deref(&value, p.x) && avout_value_equal(value, avout_int(41)));
+        TEST_AWAIT(!avout_ref_deref(&value, p.x) && avout_value_equal(value, avout_int(41)));
         CHECK_OK(engine_raw(
             raw, (avout_op){AVOUT_OP_SET, .path = X_PATH, .version = 0, .bytes = "{:no value"}));
         avout_status status;
-        ENGINE_AWAIT((status = avout_ref_deref(&value, p.x)) != AVOUT_OK);
+        TEST_AWAIT((status = avout_ref_deref(&value, p.x)) != AVOUT_OK);
         CHECK_STATUS(AVOUT_EDATA, status);
         CHECK_CONTAINS("/x", avout_error_detail());
         CHECK_OK(put(p.near, p.x, 42)); /* a blind write heals it */
         CHECK_INT(42, suite_ref_int(p.x));
         /* The other client may have heard of the bytes that are no value, and not yet of this. */
-        ENGINE_AWAIT(!avout_ref_deref(&value, p.far_x) && avout_value_equal(value, avout_int(42)));
+        TEST_AWAIT(!avout_ref_deref(&value, p.far_x) && avout_value_equal(value, avout_int(42)));
     }
     pair_close(&p);
 }
@@ -253,7 +253,7 @@ TEST(destroyed_and_created_again)
     for (int i = 0; i < 20; i++) {
         CHECK_OK(avout_ref_destroy(p.x));
         CHECK_STATUS(AVOUT_ENOTFOUND, avout_ref_deref(&value, p.x));
-        ENGINE_AWAIT(avout_ref_deref(&value, p.far_x) == AVOUT_ENOTFOUND);
+        TEST_AWAIT(avout_ref_deref(&value, p.far_x) == AVOUT_ENOTFOUND);
         CHECK_STATUS(AVOUT_ENOTFOUND, put(p.far, p.far_x, 1));
         CHECK_STATUS(AVOUT_ENOTFOUND, avout_ref_destroy(p.far_x));
         bool created;
@@ -261,7 +261,7 @@ TEST(destroyed_and_created_again)
         CHECK_OK(avout_ref_create(&again, p.far, "/x", avout_int(i), &created));
         CHECK(created);
         CHECK_INT(i, suite_ref_int(p.far_x));
-        ENGINE_AWAIT(!avout_ref_deref(&value, p.x) && avout_value_equal(value, avout_int(i)));
+        TEST_AWAIT(!avout_ref_deref(&value, p.x) && avout_value_equal(value, avout_int(i)));
         avout_ref_close(again);
     }
     pair_close(&p);
@@ -316,7 +316,7 @@ TEST(old_reads_are_refused_where_that_was_asked_for)
     CHECK_INT(0, suite_ref_int(p.x));
     CHECK_INT(0, suite_ref_int(p.y));
     CHECK_OK(avout__mem_suspend(p.store));
-    ENGINE_AWAIT(avout_ref_deref(values, p.x) == AVOUT_ECONNECTION);
+    TEST_AWAIT(avout_ref_deref(values, p.x) == AVOUT_ECONNECTION);
     avout_guard_enter();
     CHECK(avout_is_none(avout_ref_peek(p.x)));
     avout_guard_leave();
@@ -325,7 +325,7 @@ TEST(old_reads_are_refused_where_that_was_asked_for)
     /* A change waits for the connection, until its deadline, and is then withdrawn. */
     CHECK_STATUS(AVOUT_ETIMEOUT, set(p.near, p.x, avout_int(9), NULL, AVOUT_NONE, 30));
     CHECK_OK(avout__mem_reconnect(p.store));
-    ENGINE_AWAIT(!avout_ref_deref(values, p.x) && avout_value_equal(values[0], avout_int(5)));
+    TEST_AWAIT(!avout_ref_deref(values, p.x) && avout_value_equal(values[0], avout_int(5)));
     CHECK_INT(5, engine_strict_int(p.far_x));
     pair_close(&p);
 }

@@ -39,7 +39,7 @@ static void trouble(test_zk *zk)
     fprintf(stderr, "# server %d %s for %d ms\n", server, kills ? "killed" : "stopped", ms);
     if (kills) test_zk_kill(zk, server);
     else test_zk_pause(zk, server);
-    crowd_sleep_ms(ms);
+    test_pause_ms(ms);
     if (kills) test_zk_restart(zk, server);
     else test_zk_resume(zk, server);
     /* Sometimes the next one goes before this one is back. */
@@ -69,7 +69,7 @@ TEST_WITHIN(servers_come_and_go, 150)
     while (crowd_now_ms() < end) {
         trouble(zk);
         crowd_check(all, WORKERS + 1);
-        crowd_sleep_ms((int)crowd_random(800));
+        test_pause_ms((int)crowd_random(800));
     }
     trouble_of_all(zk);
     int64_t confirmed = ledger_confirmed(book), back = crowd_now_ms();

@@ -67,10 +67,10 @@ TEST(connections_break_anywhere)
     int64_t end = crowd_now_ms() + 5000;
     while (crowd_now_ms() < end) {
         proxy_set(proxy, PROXY_CHAOS);
-        crowd_sleep_ms(300 + (int)crowd_random(1000));
+        test_pause_ms(300 + (int)crowd_random(1000));
         crowd_check(all, WORKERS + 1);
         proxy_set(proxy, PROXY_PASS);
-        crowd_sleep_ms((int)crowd_random(200));
+        test_pause_ms((int)crowd_random(200));
     }
     fprintf(stderr, "# %" PRId64 " connections broken\n", proxy_broken(proxy));
     CHECK(proxy_broken(proxy) > 0);
@@ -85,7 +85,7 @@ TEST(the_only_server_is_killed_and_comes_back)
     start(all);
     for (int i = 0; i < 1 || (i < 4 && !atomic_load(&book->fences)); i++) {
         test_zk_kill(zk, 0);
-        crowd_sleep_ms((int)crowd_random(300));
+        test_pause_ms((int)crowd_random(300));
         test_zk_restart(zk, 0);
         test_zk_wait(zk, 0);
         ledger_await_progress(book, WORKERS, 30, all, WORKERS + 1);

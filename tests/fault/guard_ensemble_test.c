@@ -44,7 +44,7 @@ TEST_WITHIN(leaders_are_killed_and_stopped, 150)
             test_zk_restart(zk, leader);
         } else {
             test_zk_pause(zk, leader); /* for too short a time to be replaced */
-            crowd_sleep_ms(200 + (int)crowd_random(2000));
+            test_pause_ms(200 + (int)crowd_random(2000));
             test_zk_resume(zk, leader);
         }
         test_zk_wait(zk, leader);

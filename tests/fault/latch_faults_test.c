@@ -182,7 +182,7 @@ static void check_counts(trial *t, avout_client *auditor)
 
 static void end_well(trial *t, avout_client *auditor, avout_store *store)
 {
-    ENGINE_AWAIT(!entries(store));
+    TEST_AWAIT(!entries(store));
     CHECK(missing_places(t) <= t->doubtful);
     avout_barrier *last;
     CHECK_OK(avout_barrier_create(&last, auditor, BARRIER, PARTIES));
@@ -207,7 +207,7 @@ static bool live_with(avout__mem_fault fault, size_t n)
     bool happened = false;
     for (int i = 0; i < 2; i++) start(&helpers[i], t, i, open_both);
     if (t->excuse.may_time_out) { /* who is stuck here gets on only without the fault */
-        ENGINE_AWAIT(t->opened == 2 || !avout__mem_faults_left(store));
+        TEST_AWAIT(t->opened == 2 || !avout__mem_faults_left(store));
         int64_t patience_ns = avout__deadline_in_ms(100);
         while (t->opened < 2 && avout__now_ns() < patience_ns) sched_yield();
         happened = t->opened < 2;
@@ -218,7 +218,7 @@ static bool live_with(avout__mem_fault fault, size_t n)
     go_rounds(t);
     happened = happened || !avout__mem_faults_left(store);
     engine_calm(3);
-    ENGINE_AWAIT(avout_latch_count(&(uint32_t){0}, t->latches[0]) == AVOUT_OK);
+    TEST_AWAIT(avout_latch_count(&(uint32_t){0}, t->latches[0]) == AVOUT_OK);
     check_counts(t, auditor);
     end_well(t, auditor, store);
     for (int i = 0; i < 2; i++) {

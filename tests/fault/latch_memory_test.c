@@ -103,7 +103,7 @@ static bool play(int64_t succeed, int64_t fail, void *payload)
     avout__mem_faults_clear(store);
     if (!happened) CHECK_INT(0, s->calls.refused);
     CHECK(s->loses || s->released == PARTIES);
-    ENGINE_AWAIT(!entries());
+    TEST_AWAIT(!entries());
     for (int i = 0; i < SIDES; i++) {
         avout_latch_close(s->latches[i]);
         avout_barrier_close(s->barriers[i]);

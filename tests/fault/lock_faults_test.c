@@ -156,7 +156,7 @@ static void sleep_and_wake(trial *t)
         CHECK_OK(avout_condition_open(&s[i].condition, s[i].lock, "ticket"));
         CHECK(!pthread_create(&s[i].thread, NULL, sleep_for_ticket, &s[i]));
     }
-    while (b.waiting < 2) nanosleep(&(struct timespec){0, 10000}, NULL);
+    TEST_AWAIT(b.waiting == 2);
     for (int i = 0; i < 2; i++) give_ticket(&b, i + 1, s[1].condition);
     for (int i = 0; i < 2; i++) pthread_join(s[i].thread, NULL);
     for (int i = 0; i < 2; i++) avout_condition_close(s[i].condition);
@@ -189,7 +189,7 @@ static bool live_with(avout__mem_fault fault, size_t n)
     bool happened = !avout__mem_faults_left(store);
     engine_calm(3);
     /* The clients live: what they do not want any more has to go without their end. */
-    ENGINE_AWAIT(!locks_queue(auditor, "/dir/lock"));
+    TEST_AWAIT(!locks_queue(auditor, "/dir/lock"));
     /* Short deadlines may still pass on a busy machine; the auditor has long ones. */
     t->excuse.may_lose = false;
     t->excuse.may_fail_with = AVOUT_OK;

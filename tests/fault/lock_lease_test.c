@@ -89,9 +89,9 @@ TEST(a_read_does_not_give_the_lock_after_a_long_wait)
     waiter w = {.side = &a};
     CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
     CHECK(!pthread_create(&w.thread, NULL, wait_for_lock, &w));
-    while (!counters(&a).armed) crowd_sleep_ms(1);
+    while (!counters(&a).armed) test_pause_ms(1);
     uint64_t before = counters(&a).multis;
-    crowd_sleep_ms(SESSION_MS + 20); /* what is tested is what comes after */
+    test_pause_ms(SESSION_MS + 20); /* what is tested is what comes after */
     CHECK_INT(before, counters(&a).multis);
     CHECK_OK(avout_lock_release(b.lock));
     pthread_join(w.thread, NULL);
@@ -110,13 +110,13 @@ static void given_after(int seconds)
     waiter w = {.side = &a};
     CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
     CHECK(!pthread_create(&w.thread, NULL, wait_for_lock, &w));
-    while (counters(&a).armed < 2) crowd_sleep_ms(1);
+    while (counters(&a).armed < 2) test_pause_ms(1);
     slept_s += seconds;
     for (int i = 0; i < TIMES; i++)
         test_faulty_add(&(test_faulty){
             .kind = TEST_FAULTY_REFUSE, .handle = 1, .multis = true, .status = AVOUT_EIO});
     CHECK_OK(avout_lock_release(b.lock));
-    crowd_sleep_ms(200); /* time is the subject: so many tries there are in it, no more */
+    test_pause_ms(200); /* time is the subject: so many tries there are in it, no more */
     CHECK(test_faulty_left() > TIMES / 2);
     CHECK(!w.multis);
     pthread_join(w.thread, NULL);
@@ -149,13 +149,12 @@ TEST(refused_heartbeats_do_not_extend_it)
     for (int i = 0; i < TIMES; i++)
         test_faulty_add(
             &(test_faulty){.kind = TEST_FAULTY_REFUSE, .multis = true, .status = AVOUT_ENOMEM});
-    while (!losses && avout__now_ns() - begun < (int64_t)5 * SESSION_MS * 1000000)
-        crowd_sleep_ms(1);
+    while (!losses && avout__now_ns() - begun < (int64_t)5 * SESSION_MS * 1000000) test_pause_ms(1);
     CHECK_INT(1, losses);
     CHECK(!avout_lock_is_held(a.lock));
     CHECK(test_faulty_left() > TIMES / 2); /* and are not sent without a pause */
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
-    while (test_faulty_left()) crowd_sleep_ms(1);
+    while (test_faulty_left()) test_pause_ms(1);
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
     CHECK_OK(avout_lock_release(a.lock));
     close_side(&a);
@@ -173,7 +172,7 @@ TEST(a_machine_that_slept_has_lost_it)
     CHECK(avout_lock_is_held(a.lock));
     slept_s += 2;
     CHECK(!avout_lock_is_held(a.lock));
-    while (!losses) crowd_sleep_ms(1);
+    while (!losses) test_pause_ms(1);
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
     CHECK(avout_lock_is_held(a.lock));
@@ -211,7 +210,7 @@ TEST(permits_and_terms_end_while_the_connection_is_lost)
     CHECK_OK(avout_semaphore_acquire(&lease, semaphore, 1, NULL));
     CHECK_OK(avout_election_enrol(election, "x", 1));
     CHECK_OK(avout_election_await_term(&first, election, NULL));
-    crowd_sleep_ms(2 * SESSION_MS); /* heartbeats keep both */
+    test_pause_ms(2 * SESSION_MS); /* heartbeats keep both */
     CHECK(avout_lease_is_held(lease) && avout_election_leads(election));
     avout__mem_reconnect_after(a.store, AVOUT_FOREVER);
     CHECK_OK(avout__mem_suspend(a.store));
@@ -219,9 +218,9 @@ TEST(permits_and_terms_end_while_the_connection_is_lost)
     int64_t begun = avout__now_ns();
     while (avout_lease_is_held(lease) || avout_election_leads(election)) {
         CHECK(avout__now_ns() - begun < (int64_t)5 * SESSION_MS * 1000000);
-        crowd_sleep_ms(1);
+        test_pause_ms(1);
     }
-    while (!losses || !depositions) crowd_sleep_ms(1);
+    while (!losses || !depositions) test_pause_ms(1);
     CHECK_INT(1, terms);
     CHECK_STATUS(AVOUT_ENOTHELD, avout_election_token(&second, election));
     CHECK_STATUS(AVOUT_ELOST, avout_lease_release(lease));

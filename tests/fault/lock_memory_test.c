@@ -127,8 +127,8 @@ static bool play(int64_t n, int64_t count, void *payload)
     avout__mem_faults_clear(s->store);
     s->calls.may_lose = false;
     if (!happened) CHECK_INT(0, s->calls.refused);
-    ENGINE_AWAIT(!locks_queue(s->witness, "/dir/lock"));
-    ENGINE_AWAIT(!locks_queue(s->witness, "/another/lock"));
+    TEST_AWAIT(!locks_queue(s->witness, "/dir/lock"));
+    TEST_AWAIT(!locks_queue(s->witness, "/another/lock"));
     int refused = s->calls.refused;
     once(s, s->mine);
     once(s, s->theirs);

@@ -40,7 +40,7 @@ static void *hold_and_release(void *payload)
     releaser *r = payload;
     CHECK_OK(avout_lock_acquire(NULL, r->lock, &PATIENT));
     r->holds = true;
-    ENGINE_AWAIT(r->let_go);
+    TEST_AWAIT(r->let_go);
     CHECK_OK(avout_lock_release(r->lock));
     return NULL;
 }
@@ -58,7 +58,7 @@ TEST(a_lasting_refusal_is_its_own_delay)
     CHECK_OK(avout_lock_acquire(NULL, other, &PATIENT));
     CHECK_OK(avout_lock_release(other));
     CHECK(!pthread_create(&thread, NULL, hold_and_release, &r));
-    ENGINE_AWAIT(r.holds);
+    TEST_AWAIT(r.holds);
     claim_path(path, sizeof path, &s, "w-");
     for (int i = 0; i < REFUSALS; i++)
         engine_fault(s.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
@@ -67,7 +67,7 @@ TEST(a_lasting_refusal_is_its_own_delay)
                                                  .status = AVOUT_EPERM,
                                                  .failed_op = 0});
     r.let_go = true;
-    ENGINE_AWAIT(avout__mem_faults_left(s.store) == REFUSALS - ENOUGH);
+    TEST_AWAIT(avout__mem_faults_left(s.store) == REFUSALS - ENOUGH);
     /* That is tried again in 800 ms. */
     engine_fault(s.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
                                              .path = "/avout/locks/other",
@@ -111,7 +111,7 @@ TEST_WITHIN(closing_ends_a_wait_that_could_not_begin, 20)
         victim v = {.lock = s.lock, .store = s.store};
         CHECK_OK(avout_condition_open(&v.condition, s.lock, "filled"));
         CHECK(!pthread_create(&thread, NULL, hold_and_wait, &v));
-        ENGINE_AWAIT(v.begun);
+        TEST_AWAIT(v.begun);
         avout_close(s.client);
         pthread_join(thread, NULL);
         avout_condition_close(v.condition);

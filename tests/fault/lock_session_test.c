@@ -34,9 +34,9 @@ TEST(the_holder_learns_that_its_session_has_ended)
     locks_waiter local;
     locks_start(&local, a.lock, PATIENT); /* waits for this thread: it is not lost with it */
     locks_waiter w;
-    ENGINE_AWAIT(queue_length(&b) == 1);
+    TEST_AWAIT(queue_length(&b) == 1);
     locks_start(&w, b.lock, PATIENT);
-    ENGINE_AWAIT(queue_length(&a) == 2);
+    TEST_AWAIT(queue_length(&a) == 2);
     CHECK_OK(avout__mem_expire(a.store));
     CHECK_OK(locks_finish(&w));
     theirs = w.token;
@@ -45,7 +45,7 @@ TEST(the_holder_learns_that_its_session_has_ended)
     CHECK_OK(local.released);
     CHECK(avout_token_compare(first, theirs) < 0);
     CHECK(avout_token_compare(theirs, local.token) < 0);
-    ENGINE_AWAIT(told.calls == 1);
+    TEST_AWAIT(told.calls == 1);
     CHECK_INT(0, avout_token_compare(first, told.token));
     CHECK_INT(0, other_handle.calls);
     CHECK(!avout_lock_is_held(a.lock));
@@ -76,7 +76,7 @@ TEST(callbacks_are_for_later_acquisitions)
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
     CHECK_OK(avout_lock_on_lost(a.lock, on_lost, &late));
     CHECK_OK(avout__mem_expire(a.store));
-    ENGINE_AWAIT(!avout_lock_is_held(a.lock));
+    TEST_AWAIT(!avout_lock_is_held(a.lock));
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
 
     avout_condition *condition = locks_open_condition(a.lock, "c");
@@ -88,7 +88,7 @@ TEST(callbacks_are_for_later_acquisitions)
     avout_token token;
     CHECK_OK(avout_lock_token(&token, a.lock));
     CHECK_OK(avout__mem_expire(a.store));
-    ENGINE_AWAIT(late.calls);
+    TEST_AWAIT(late.calls);
     CHECK_INT(0, avout_token_compare(token, late.token));
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
     avout_condition_close(condition);
@@ -132,7 +132,7 @@ TEST(a_wait_outlives_the_handle_of_the_acquisition)
     pthread_join(thread, NULL);
     avout_cancel_free(c.cancel);
     CHECK_OK(avout__mem_expire(a.store));
-    ENGINE_AWAIT(told.calls == 1);
+    TEST_AWAIT(told.calls == 1);
     CHECK_INT(0, closed.calls);
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
     avout_condition_close(condition);
@@ -152,12 +152,12 @@ TEST(callbacks_end_with_their_handle)
     closing.close = second;
     CHECK_OK(avout_lock_acquire(NULL, second, NULL));
     CHECK_OK(avout__mem_expire(a.store));
-    ENGINE_AWAIT(closing.calls == 1);
+    TEST_AWAIT(closing.calls == 1);
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
     CHECK_OK(avout_lock_on_lost(a.lock, NULL, NULL));
     CHECK_OK(avout__mem_expire(a.store));
-    ENGINE_AWAIT(!avout_lock_is_held(a.lock));
+    TEST_AWAIT(!avout_lock_is_held(a.lock));
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
     /* Acquired through a handle that is closed by then. */
     CHECK_OK(avout_lock_open(&second, a.client, NAME));
@@ -166,7 +166,7 @@ TEST(callbacks_end_with_their_handle)
     avout_lock_close(second);
     CHECK(avout_lock_is_held(a.lock));
     CHECK_OK(avout__mem_expire(a.store));
-    ENGINE_AWAIT(!avout_lock_is_held(a.lock));
+    TEST_AWAIT(!avout_lock_is_held(a.lock));
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
     close_side(&a);
     CHECK_INT(0, told.calls);
@@ -181,9 +181,9 @@ TEST(waiting_goes_on_when_the_session_ends)
     locks_waiter first, second;
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
     locks_start(&first, b.lock, PATIENT);
-    ENGINE_AWAIT(queue_length(&a) == 2);
+    TEST_AWAIT(queue_length(&a) == 2);
     locks_start(&second, c.lock, PATIENT);
-    ENGINE_AWAIT(armed(&b) == 2 && armed(&c) == 2);
+    TEST_AWAIT(armed(&b) == 2 && armed(&c) == 2);
     CHECK_OK(avout__mem_expire(b.store));
     avout_lock_report *report;
     for (bool moved = false; !moved;) {
@@ -219,10 +219,10 @@ TEST(what_arrives_late_blocks_nobody)
         CHECK_INT(kind == 1, queue_length(&b));
         uint64_t multis = multis_of(&a);
         CHECK_OK(avout__mem_reconnect(a.store));
-        ENGINE_AWAIT(multis_of(&a) > multis); /* the fence */
-        ENGINE_AWAIT(!queue_length(&b));
+        TEST_AWAIT(multis_of(&a) > multis); /* the fence */
+        TEST_AWAIT(!queue_length(&b));
         avout__mem_release_late(a.store);
-        ENGINE_AWAIT(!queue_length(&a));
+        TEST_AWAIT(!queue_length(&a));
         CHECK_OK(avout_lock_try(NULL, b.lock));
         CHECK_OK(avout_lock_release(b.lock));
         close_side(&a);
@@ -326,8 +326,8 @@ TEST(a_release_wakes_one)
     CHECK_OK(avout_lock_acquire(NULL, s[0].lock, NULL));
     for (size_t i = 1; i < SIDES; i++) {
         locks_start(&w[i], s[i].lock, PATIENT);
-        ENGINE_AWAIT(queue_length(&s[0]) == i + 1);
-        ENGINE_AWAIT(armed(&s[i]) == 2);
+        TEST_AWAIT(queue_length(&s[0]) == i + 1);
+        TEST_AWAIT(armed(&s[i]) == 2);
     }
     for (size_t i = 1; i < SIDES; i++) before[i] = cost_of(&s[i]);
     CHECK_OK(avout_lock_release(s[0].lock));

@@ -22,7 +22,7 @@ TEST(numbers_begin_anew_long_before_they_end)
     acquire_at(&a, 1 << 30, &tokens[1]);
     CHECK(avout_token_compare(tokens[0], tokens[1]) < 0);
     locks_start(&w, b.lock, PATIENT);
-    ENGINE_AWAIT(queue_length(&a) == 2);
+    TEST_AWAIT(queue_length(&a) == 2);
     CHECK_OK(avout_lock_release(a.lock));
     CHECK_OK(locks_finish(&w));
     CHECK(avout_token_compare(tokens[1], w.token) < 0);
@@ -52,7 +52,7 @@ TEST(a_number_given_twice_gives_the_lock_to_nobody)
     CHECK_CONTAINS("used up", avout_error_detail());
     CHECK_STATUS(AVOUT_ELIMIT, avout_lock_try(NULL, b.lock));
     CHECK_STATUS(AVOUT_ELIMIT, avout_rwlock_read(NULL, other_reader, NULL));
-    ENGINE_AWAIT(queue_length(&a) == 1);
+    TEST_AWAIT(queue_length(&a) == 1);
     CHECK_OK(avout_lock_release(a.lock));
     CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
     CHECK_OK(avout_lock_release(b.lock));
@@ -114,7 +114,7 @@ TEST(numbers_begin_anew_beside_conditions)
     avout_condition *mine = locks_open_condition(a.lock, "c");
     char path[256];
     CHECK(!pthread_create(&s.thread, NULL, wait_once, &s));
-    ENGINE_AWAIT(waiters(&a) == 1 && !queue_length(&a));
+    TEST_AWAIT(waiters(&a) == 1 && !queue_length(&a));
     acquire_at(&a, 1 << 30, NULL);
     CHECK_OK(avout_lock_release(a.lock));
     settle(&a);
@@ -135,8 +135,8 @@ TEST(numbers_begin_anew_beside_conditions)
                  avout_condition_wait(mine, &(avout_wait_options){.timeout_ms = 1}));
     settle(&a);
     avout_request look = {.kind = AVOUT_REQUEST_EXISTS, .path = CONDITION};
-    ENGINE_AWAIT(avout__store_call(NULL, a.store, &look, avout__deadline_in_ms(20000)) ==
-                 AVOUT_ENOTFOUND);
+    TEST_AWAIT(avout__store_call(NULL, a.store, &look, avout__deadline_in_ms(20000)) ==
+               AVOUT_ENOTFOUND);
     /* Beyond them nobody could tell whose a signal is. */
     CHECK_STATUS(AVOUT_ETIMEOUT,
                  avout_condition_wait(mine, &(avout_wait_options){.timeout_ms = 1}));
@@ -144,7 +144,7 @@ TEST(numbers_begin_anew_beside_conditions)
     CHECK_STATUS(AVOUT_ELIMIT, avout_condition_wait(mine, &PATIENT));
     CHECK_INT(1, avout_lock_hold_count(a.lock));
     settle(&a);
-    ENGINE_AWAIT(!waiters(&a));
+    TEST_AWAIT(!waiters(&a));
     CHECK_STATUS(AVOUT_ETIMEOUT,
                  avout_condition_wait(mine, &(avout_wait_options){.timeout_ms = 1}));
     CHECK_OK(avout_lock_release(a.lock));
@@ -207,10 +207,10 @@ TEST(claims_removed_by_a_stranger)
     /* Of one that waits behind another that waits: it makes a new one when it is its turn. */
     locks_waiter w, v;
     locks_start(&w, a.lock, PATIENT);
-    ENGINE_AWAIT(queue_length(&b) == 2);
+    TEST_AWAIT(queue_length(&b) == 2);
     side c = open_side(2, NULL);
     locks_start(&v, c.lock, PATIENT);
-    ENGINE_AWAIT(queue_length(&b) == 3);
+    TEST_AWAIT(queue_length(&b) == 3);
     claim_path(path, sizeof path, &a, "/w-");
     CHECK_OK(engine_raw(b.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
     CHECK_OK(avout_lock_release(b.lock));
@@ -234,7 +234,7 @@ static void *hold_until_lost(void *payload)
     holding *h = payload;
     CHECK_OK(avout_lock_acquire(&h->token, h->lock, NULL));
     h->held = true;
-    ENGINE_AWAIT(!avout_lock_is_held(h->lock));
+    TEST_AWAIT(!avout_lock_is_held(h->lock));
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(h->lock));
     return NULL;
 }
@@ -249,10 +249,10 @@ TEST(a_claim_removed_together_with_the_one_before_it)
         CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
         claim_path(holder, sizeof holder, &a, "/w-");
         locks_start(&w, b.lock, PATIENT);
-        ENGINE_AWAIT(queue_length(&a) == 2 && armed(&b) == 2);
+        TEST_AWAIT(queue_length(&a) == 2 && armed(&b) == 2);
         claim_path(waiter, sizeof waiter, &a, "/w-");
         locks_start(&v, c.lock, PATIENT);
-        ENGINE_AWAIT(queue_length(&a) == 3 && armed(&c) == 2);
+        TEST_AWAIT(queue_length(&a) == 3 && armed(&c) == 2);
         avout_op ops[2] = {{.kind = AVOUT_OP_DELETE, .path = waiter, .version = -1},
                            {.kind = AVOUT_OP_DELETE, .path = holder, .version = -1}};
         avout_request both = {.kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = 2};
@@ -296,10 +296,10 @@ TEST(the_node_of_a_holder_is_removed)
         CHECK_OK(avout_lock_acquire(&h.token, a.lock, NULL));
         if (lost_before) CHECK_OK(avout__mem_suspend(a.store)); /* before it is watched */
         claim_path(path, sizeof path, &b, "/w-");
-        if (lost_before) ENGINE_AWAIT(armed(&a) == 1);
+        if (lost_before) TEST_AWAIT(armed(&a) == 1);
         CHECK_OK(
             engine_raw(b.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
-        ENGINE_AWAIT(!h.held);
+        TEST_AWAIT(!h.held);
         CHECK(!avout_lock_is_held(a.lock));
         CHECK_OK(avout_lock_acquire(&next, b.lock, NULL));
         CHECK(avout_token_compare(h.token, next) < 0);
@@ -341,9 +341,9 @@ TEST(the_node_of_a_holder_that_waited_is_removed)
     pthread_t thread;
     holding h = {.lock = a.lock};
     CHECK(!pthread_create(&thread, NULL, hold_until_lost, &h));
-    ENGINE_AWAIT(queue_length(&b) == 2 && armed(&a) >= 2);
+    TEST_AWAIT(queue_length(&b) == 2 && armed(&a) >= 2);
     CHECK_OK(avout_lock_release(b.lock));
-    locks_await(&h.held);
+    TEST_AWAIT(h.held);
     claim_path(path, sizeof path, &b, "/w-");
     CHECK_OK(engine_raw(b.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
     pthread_join(thread, NULL);
@@ -399,7 +399,7 @@ TEST(the_slots_node_removed_by_a_stranger)
                                                  .multis = true});
         locks_waiter w;
         locks_start(&w, a.lock, PATIENT);
-        ENGINE_AWAIT(!avout__mem_faults_left(a.store));
+        TEST_AWAIT(!avout__mem_faults_left(a.store));
         engine_remove_slots(b.store);
         CHECK_OK(avout__mem_reconnect(a.store));
         CHECK_OK(locks_finish(&w));

@@ -147,7 +147,7 @@ static void run_reader(int number)
         atomic_fetch_add(&all->looks, 1);
         atomic_fetch_add(&all->changes, now != before);
         before = now;
-        if (i % 8 == 0) crowd_sleep_ms(1);
+        if (i % 8 == 0) test_pause_ms(1);
     }
     close_groups(&g);
 }
@@ -194,18 +194,18 @@ static void move_with(test_server *server, bool kill_server)
     for (int i = 0; i < MOVERS; i++) crowd_start(&movers[i], run_mover, i);
     int64_t end = crowd_now_ms() + SECONDS * 1000, killed = 0;
     for (; crowd_now_ms() < end; killed++) {
-        crowd_sleep_ms(150 + (int)crowd_random(300));
+        test_pause_ms(150 + (int)crowd_random(300));
         crowd_check(readers, READERS);
         if (kill_server) {
             test_server_kill(server);
-            crowd_sleep_ms((int)crowd_random(300));
+            test_pause_ms((int)crowd_random(300));
             test_server_restart(server);
             test_server_wait(server);
         } else {
             crowd_replace(&movers[crowd_random(MOVERS)]);
         }
     }
-    crowd_sleep_ms(500);
+    test_pause_ms(500);
     atomic_store(&all->over, true);
     crowd_finish(movers, MOVERS, 35);
     crowd_finish(readers, READERS, 35);

@@ -7,6 +7,7 @@
 typedef struct creation {
     avout_client *client;
     avout_status status;
+    _Atomic int task;
     pthread_t thread;
 } creation;
 
@@ -14,6 +15,7 @@ static void *create_deep(void *payload)
 {
     creation *c = payload;
     avout_ref *ref;
+    c->task = test_task();
     c->status = avout_ref_create(&ref, c->client, "/a/b/c", avout_int(1), NULL);
     return NULL;
 }
@@ -28,8 +30,8 @@ TEST(a_client_is_closed_while_directories_are_made)
     review_fault(store,
                  (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .path = "/avout/cells/a:/b:"});
     CHECK(!pthread_create(&c.thread, NULL, create_deep, &c));
-    REVIEW_AWAIT(!review_connected(c.client));
-    usleep(50000); /* meanwhile it tries again and again: it is in the middle of that */
+    TEST_AWAIT(!review_connected(c.client));
+    test_await_asleep(&c.task); /* it is in the middle of it, and nobody answers */
     int64_t began = avout__now_ns();
     avout_close(c.client);
     pthread_join(c.thread, NULL);
@@ -112,7 +114,7 @@ TEST_WITHIN(a_watch_without_end_leaves_room_for_others, 20)
     CHECK_OK(avout_atom_add_watch(y, "k", tell, &told, NULL));
     CHECK_OK(avout_swap(w.atom, suite_plus, &suite_one, NULL, NULL, NULL));
     CHECK_OK(avout_swap(y, suite_plus, &suite_one, NULL, NULL, NULL));
-    REVIEW_AWAIT(atomic_load(&told));
+    TEST_AWAIT(atomic_load(&told));
     atomic_store(&w.destroyed, 1);
     CHECK_OK(avout_atom_remove_watch(w.atom, "k"));
     avout_atom_close(w.atom);
@@ -176,15 +178,15 @@ TEST(who_only_read_is_never_told_that_the_outcome_is_unknown)
     review_swap_start(&first);
     review_await_held(store);
     review_swap_start(&one);
-    REVIEW_AWAIT(review_pending(client) == 1);
+    TEST_AWAIT(review_pending(client) == 1);
     strict_read read = {.atom = x};
     CHECK(!pthread_create(&read.thread, NULL, read_strictly, &read));
-    REVIEW_AWAIT(review_pending(client) == 2);
+    TEST_AWAIT(review_pending(client) == 2);
     review_fault(store, (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .multis = true});
     avout__mem_reconnect_after(store, AVOUT_FOREVER);
     avout__mem_release(store);
     CHECK_OK(review_swap_end(&first));
-    REVIEW_AWAIT(!review_connected(client));
+    TEST_AWAIT(!review_connected(client));
     CHECK_INT(0, review_pending(client)); /* both on their way */
     avout_close(client);
     pthread_join(read.thread, NULL);
@@ -246,7 +248,7 @@ TEST(a_destructor_that_closes_its_client)
     while (!atomic_load(&closing.calls) && avout__now_ns() < patience)
         CHECK_OK(avout_dosync(closing.client, set_box, &b, NULL));
     CHECK(atomic_load(&closing.calls) > 0);
-    REVIEW_AWAIT(atomic_load(&closing.logged));
+    TEST_AWAIT(atomic_load(&closing.logged));
     avout_ref_close(b.local);
     avout_ref_close(b.stored);
     suite_close(closing.client);

@@ -126,7 +126,7 @@ static avout_status overtake(int64_t expected)
     int called = shelf_called("shelf", SHELF_SET);
     shelf_break("shelf", (shelf_fault){.call = SHELF_SET, .delay_ms = 500});
     CHECK(!pthread_create(&thread, NULL, add_one, &l));
-    ENGINE_AWAIT(shelf_called("shelf", SHELF_SET) > called);
+    TEST_AWAIT(shelf_called("shelf", SHELF_SET) > called);
     avout__mem_expire(store);
     for (int i = 0; i < 3; i++)
         CHECK_OK(avout_swap(next, suite_plus, &suite_one, NULL, NULL, NULL));
@@ -157,10 +157,12 @@ TEST(who_lost_the_lock_is_not_told_that_it_changed_anything)
 /* ---- reading between the marks -------------------------------------------------------------------------- */
 
 static _Atomic bool returned;
+static _Atomic int reader;
 
 static void *read_it(void *payload)
 {
     avout_value value;
+    reader = test_task();
     CHECK_OK(avout_atom_deref(&value, payload));
     atomic_store(&returned, true);
     avout_release(value);
@@ -185,9 +187,8 @@ TEST(a_value_that_came_after_the_mark_is_not_the_marks)
     CHECK_STATUS(AVOUT_UNKNOWN, avout_swap(atom, suite_plus, &suite_one, NULL, NULL,
                                            &(avout_call_options){.timeout_ms = 100}));
     CHECK(!pthread_create(&thread, NULL, read_it, seen));
-    ENGINE_AWAIT(shelf_called("shelf", SHELF_GET) > asked);
-    /* It cannot be waited for that something does not happen. */
-    nanosleep(&(struct timespec){0, 50000000}, NULL);
+    TEST_AWAIT(shelf_called("shelf", SHELF_GET) > asked);
+    test_await_asleep(&reader);
     CHECK(!atomic_load(&returned));
     avout__mem_release(store);
     pthread_join(thread, NULL);
@@ -221,9 +222,8 @@ TEST(a_value_that_came_after_a_dirty_mark_is_not_shown_before_it)
     CHECK_OK(avout_swap(atom, suite_plus, &suite_one, NULL, NULL, NULL));
     int before = shelf_called("shelf", SHELF_GET);
     CHECK(!pthread_create(&thread, NULL, read_it, seen));
-    ENGINE_AWAIT(shelf_called("shelf", SHELF_GET) > before);
-    /* It cannot be waited for that something does not happen. */
-    nanosleep(&(struct timespec){0, 50000000}, NULL);
+    TEST_AWAIT(shelf_called("shelf", SHELF_GET) > before);
+    test_await_asleep(&reader);
     CHECK(!atomic_load(&returned));
     avout__mem_release(store);
     pthread_join(thread, NULL);

@@ -65,7 +65,7 @@ static void await(const char *what, _Atomic int64_t *number, int64_t wanted)
         if (crowd_now_ms() > limit)
             test_failed(__FILE__, __LINE__, "%s: %" PRId64 ", expected %" PRId64, what,
                         atomic_load(number), wanted);
-        crowd_sleep_ms(2);
+        test_pause_ms(2);
     }
 }
 
@@ -75,7 +75,7 @@ static void await_event(avout_event event, int64_t before)
     while (atomic_load(&events[event]) <= before) {
         if (crowd_now_ms() > limit)
             test_failed(__FILE__, __LINE__, "no event \"%s\"", avout_event_name(event));
-        crowd_sleep_ms(2);
+        test_pause_ms(2);
     }
 }
 
@@ -104,7 +104,7 @@ static void await_expiry(const test_zk *zk)
     static const char what[] = "zk_global_sessions\t";
     int64_t limit = crowd_now_ms() + PATIENCE_MS;
     char answer[16384];
-    for (const char *at = NULL; !at || atoi(at + strlen(what)) > 1; crowd_sleep_ms(5)) {
+    for (const char *at = NULL; !at || atoi(at + strlen(what)) > 1; test_pause_ms(5)) {
         CHECK(crowd_now_ms() < limit);
         at = test_zk_ask(zk, 0, "mntr", answer, sizeof answer) ? strstr(answer, what) : NULL;
     }
@@ -130,7 +130,7 @@ static void cut_for(const test_zk *zk, test_proxy *proxy, avout_client *writer, 
     while (atomic_load(&events[AVOUT_EVENT_RESUMED]) == resumed &&
            atomic_load(&events[AVOUT_EVENT_REESTABLISHED]) == reestablished) {
         CHECK(crowd_now_ms() < limit);
-        crowd_sleep_ms(2);
+        test_pause_ms(2);
     }
 }
 

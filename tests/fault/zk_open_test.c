@@ -177,7 +177,7 @@ TEST_WITHIN(a_server_without_quorum_is_not_enough, 90)
     int64_t deadline_ns = avout__deadline_in_ms(30000);
     do {
         CHECK(avout__now_ns() < deadline_ns);
-        usleep(20000);
+        test_pause_ms(20);
         test_zk_ask(zk, 2, "isro", answer, sizeof answer);
     } while (strcmp(answer, "ro"));
     snprintf(where, sizeof where, "zk://127.0.0.1:%d", test_zk_port(zk, 2));

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "store/zk/internal.h"
+#include "support/await.h"
 #include "support/contract.h"
 #include "support/zookeeper.h"
 
@@ -91,7 +92,7 @@ static size_t count_of(contract_client *c, avout_event event)
 static bool comes_to(contract_client *c, avout_event event, size_t count, int64_t ms)
 {
     int64_t deadline_ns = avout__deadline_in_ms(ms);
-    while (count_of(c, event) < count && avout__now_ns() < deadline_ns) usleep(1000);
+    while (count_of(c, event) < count && avout__now_ns() < deadline_ns) test_pause_ms(1);
     return count_of(c, event) >= count;
 }
 
@@ -111,7 +112,7 @@ static void expire(contract_client *c)
                                         ZOO_NO_LOG_CLIENTENV, ignore_line);
         CHECK(zh);
         int64_t deadline_ns = avout__deadline_in_ms(1000);
-        while (!atomic_load(&connected) && avout__now_ns() < deadline_ns) usleep(100);
+        while (!atomic_load(&connected) && avout__now_ns() < deadline_ns) test_pause_us(100);
         zookeeper_close(zh);
         comes_to(c, AVOUT_EVENT_LOST, lost, 500);
     }
@@ -173,7 +174,7 @@ static void *write_on(void *payload)
     while (!atomic_load(&w->stop)) {
         contract_submit(w->c, requests, 4, tags);
         w->submitted += 4;
-        usleep(500); /* the notes are counted one by one */
+        test_pause_us(500); /* the notes are counted one by one */
     }
     return NULL;
 }

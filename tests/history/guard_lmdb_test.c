@@ -15,12 +15,12 @@ TEST(a_stopped_holder_stops_the_others)
     begin();
     stage = crowd_share(sizeof *stage);
     crowd_start(&holder, hold_it, 1);
-    while (!atomic_load(&stage->held)) crowd_sleep_ms(1);
+    while (!atomic_load(&stage->held)) test_pause_ms(1);
     crowd_stop(&holder);
     atomic_store(&stage->over, true); /* it releases as soon as it can */
     crowd_start(&worker, work, 0);
     guard_await_queue(2, 20);
-    crowd_sleep_ms(2 * SESSION_MS);
+    test_pause_ms(2 * SESSION_MS);
     CHECK_INT(0, atomic_load(&shared->acquired[0]));
     crowd_check(&worker, 1);
     crowd_go_on(&holder);

@@ -44,7 +44,7 @@ static avout_status sum_all(avout_txn *txn, void *payload)
         avout_status status = suite_txn_int(&number, txn, f->ref[i]);
         if (status) return status;
         f->sum += number;
-        usleep(50); /* so that it is overtaken */
+        test_pause_us(50); /* so that it is overtaken */
     }
     CHECK_INT(0, f->sum); /* I4 */
     return f->writes ? avout_alter(txn, f->ref[0], suite_plus, &(int64_t){0}) : AVOUT_OK;

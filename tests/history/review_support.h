@@ -3,15 +3,14 @@
 #define TESTS_HISTORY_REVIEW_SUPPORT_H
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "stm/handles.h"
 #include "store/store.h"
 #include "store/mem/mem.h"
+#include "support/await.h"
 #include "support/suite.h"
 
 __attribute__((constructor)) static void review_use(void)
@@ -32,20 +31,10 @@ static inline void review_fault(avout_store *store, avout__mem_fault fault)
     CHECK_OK(avout__mem_fault_add(store, &fault));
 }
 
-#define REVIEW_AWAIT(condition)                                                                    \
-    do {                                                                                           \
-        int64_t patience_ = avout__deadline_in_ms(20000);                                          \
-        while (!(condition)) {                                                                     \
-            if (avout__now_ns() > patience_)                                                       \
-                test_failed(__FILE__, __LINE__, "in vain: %s", #condition);                        \
-            sched_yield();                                                                         \
-        }                                                                                          \
-    } while (0)
-
 /* Waits until a gate of the store holds something. */
 static inline void review_await_held(avout_store *store)
 {
-    REVIEW_AWAIT(avout__mem_wait_held(store, avout__deadline_in_ms(2)));
+    TEST_AWAIT(avout__mem_wait_held(store, avout__deadline_in_ms(2)));
 }
 
 /* Transactions that have committed here and are not sent. */

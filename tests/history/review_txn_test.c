@@ -107,19 +107,19 @@ TEST(a_refusal_and_a_caller_who_gave_up_lose_no_other_change)
     both_writes refused = {.d = &d};
     CHECK_OK(avout_atom_create(&y, d.near, "/y", avout_int(0), NULL));
     CHECK_OK(avout_ref_open(&refused.y, d.near, "/y"));
-    REVIEW_AWAIT(suite_atom_int(y) == 0);
+    TEST_AWAIT(suite_atom_int(y) == 0);
     review_fault(store, (avout__mem_fault){.kind = AVOUT__MEM_HOLD_REQUEST, .multis = true});
     review_swap first = {.atom = y}, innocent = {.atom = y}, given_up = {.atom = y},
                 last = {.atom = y};
     review_swap_start(&first);
     review_await_held(store);
     review_swap_start(&innocent);
-    REVIEW_AWAIT(review_pending(d.near) == 1);
+    TEST_AWAIT(review_pending(d.near) == 1);
     given_up.timeout_ms = 300;
     review_swap_start(&given_up);
-    REVIEW_AWAIT(review_pending(d.near) == 2);
+    TEST_AWAIT(review_pending(d.near) == 2);
     CHECK(!pthread_create(&refused.thread, NULL, plus_both_main, &refused));
-    REVIEW_AWAIT(review_pending(d.near) == 3);
+    TEST_AWAIT(review_pending(d.near) == 3);
     review_fault(store, (avout__mem_fault){.kind = AVOUT__MEM_HOLD_REQUEST, .multis = true});
     review_fault(store,
                  (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .multis = true, .nth = 2});
@@ -129,9 +129,9 @@ TEST(a_refusal_and_a_caller_who_gave_up_lose_no_other_change)
     CHECK_STATUS(AVOUT_UNKNOWN, review_swap_end(&given_up));
     CHECK_OK(avout_swap(d.far_x, suite_plus, &suite_one, NULL, NULL, NULL));
     avout__mem_release(store);
-    REVIEW_AWAIT(!review_connected(d.near));
+    TEST_AWAIT(!review_connected(d.near));
     review_swap_start(&last);
-    REVIEW_AWAIT(review_pending(d.near) == 2 || review_awaited(d.near, y));
+    TEST_AWAIT(review_pending(d.near) == 2 || review_awaited(d.near, y));
     avout__mem_reconnect_after(store, 0);
     CHECK_OK(avout__mem_reconnect(store));
     CHECK_OK(review_swap_end(&innocent));
@@ -283,7 +283,7 @@ static avout_status alter_slowly_while_changed(avout_txn *txn, void *payload)
     b->runs++;
     avout_status status = avout_alter(txn, b->ref, suite_plus, &suite_one);
     if (!status) CHECK_OK(avout_swap(b->atom, suite_plus, &suite_one, NULL, NULL, NULL));
-    usleep(60000); /* two runs use up the deadline */
+    test_pause_ms(60); /* two runs use up the deadline */
     return status;
 }
 
@@ -347,7 +347,7 @@ TEST(a_validator_judges_nothing_unconfirmed)
     review_await_held(store);
     CHECK_OK(avout_reset(d.far_x, avout_int(0), NULL));
     CHECK(!pthread_create(&d.swap.thread, NULL, commute_x_main, &d));
-    REVIEW_AWAIT(review_pending(d.near) == 1 || atomic_load(&d.swap.done));
+    TEST_AWAIT(review_pending(d.near) == 1 || atomic_load(&d.swap.done));
     CHECK(!atomic_load(&d.swap.done));
     avout__mem_release(store);
     CHECK_OK(review_swap_end(&on_its_way));

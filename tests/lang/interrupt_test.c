@@ -5,12 +5,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lang/lang_support.h"
 #include "store/mem/mem.h"
+#include "support/await.h"
 
 static void open_all(void)
 {
@@ -32,37 +31,16 @@ static void *evaluate(void *payload)
 {
     evaluation *e = payload;
     avout_value value;
-    atomic_store(&e->task, (int)syscall(SYS_gettid));
+    atomic_store(&e->task, test_task());
     e->status = avout_lang_eval(&value, lang, e->text, strlen(e->text), &e->error);
     if (!e->status) avout_release(value);
     return NULL;
-}
-
-static bool sleeps(int task)
-{
-    char name[64], line[256] = "";
-    snprintf(name, sizeof name, "/proc/self/task/%d/stat", task);
-    FILE *file = fopen(name, "r");
-    CHECK(file);
-    bool read = fgets(line, sizeof line, file) != NULL;
-    fclose(file);
-    const char *state = strrchr(line, ')');
-    return read && state && state[2] == 'S';
 }
 
 static void begin(evaluation *e, const char *text)
 {
     *e = (evaluation){.text = text};
     CHECK(!pthread_create(&e->thread, NULL, evaluate, e));
-}
-
-/* Until it has slept for a while: then it waits. */
-static void await_sleep(evaluation *e)
-{
-    for (int asleep = 0; asleep < 5; nanosleep(&(struct timespec){0, 2000000}, NULL)) {
-        int task = atomic_load(&e->task);
-        asleep = task && sleeps(task) ? asleep + 1 : 0;
-    }
 }
 
 static void ends(evaluation *e, avout_status status, const char *message)
@@ -77,7 +55,7 @@ static void ends_waiting(const char *text)
 {
     evaluation e;
     begin(&e, text);
-    await_sleep(&e);
+    test_await_asleep(&e.task);
     avout_lang_interrupt(lang);
     ends(&e, AVOUT_ECANCELLED, "interrupted");
 }
@@ -103,7 +81,7 @@ static avout_status note(avout_value *result, size_t count, const avout_value *a
 
 static void await_runs(int wanted)
 {
-    while (atomic_load(&runs) < wanted) nanosleep(&(struct timespec){0, 1000000}, NULL);
+    TEST_AWAIT(atomic_load(&runs) >= wanted);
 }
 
 TEST(a_loop_without_an_end)
@@ -134,10 +112,10 @@ TEST(finally_runs_until_the_next_interruption)
     CHECK_OK(avout_lang_define_function(lang, "note", 0, 0, note, NULL, NULL));
     begin(&e, "(try (Thread/sleep 100000000) (finally (dotimes [_ 5000] (note)) (Thread/sleep 5)"
               " (note) (Thread/sleep 100000000) (note)))");
-    await_sleep(&e);
+    test_await_asleep(&e.task);
     avout_lang_interrupt(lang);
     await_runs(5001);
-    await_sleep(&e);
+    test_await_asleep(&e.task);
     avout_lang_interrupt(lang);
     ends(&e, AVOUT_ECANCELLED, "interrupted");
     CHECK_INT(5001, atomic_load(&runs));
@@ -180,9 +158,9 @@ TEST(a_change_on_its_way_is_waited_for)
     avout__mem_hold(store(), AVOUT__MEM_REQUESTS);
     begin(&e, "(try (swap!! a inc) (note) (loop [] (recur)) (finally (note)))");
     CHECK(avout__mem_wait_held(store(), INT64_MAX));
-    await_sleep(&e);
+    test_await_asleep(&e.task);
     avout_lang_interrupt(lang);
-    await_sleep(&e);
+    test_await_asleep(&e.task);
     avout__mem_release(store());
     /* The swap is done; the first step after it is not. */
     ends(&e, AVOUT_ECANCELLED, "interrupted");
@@ -199,7 +177,7 @@ TEST(a_change_on_its_way_is_not_waited_for_long)
     avout__mem_hold(store(), AVOUT__MEM_REQUESTS);
     begin(&e, "(try (swap!! a inc) (catch Throwable e :caught))");
     CHECK(avout__mem_wait_held(store(), INT64_MAX));
-    await_sleep(&e);
+    test_await_asleep(&e.task);
     avout_lang_interrupt(lang);
     ends(&e, AVOUT_UNKNOWN, "may or may not");
     avout__mem_release(store());

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "avout.h"
+#include "support/await.h"
 #include "support/test.h"
 
 static avout_lang *lang;
@@ -337,10 +338,9 @@ TEST(help_is_asked_for_by_name)
 }
 
 /* From another thread, whose call wakes nobody up. */
-static void *interrupt_soon(void *payload)
+static void *interrupt_who_sleeps(void *payload)
 {
-    (void)payload;
-    usleep(50000);
+    test_await_asleep(payload);
     avout_lang_interrupt(lang);
     return NULL;
 }
@@ -351,7 +351,8 @@ TEST_WITHIN(sleep_is_interrupted, 20)
     answers("true",
             "(let [t (System/nanoTime)] (Thread/sleep 30) (>= (- (System/nanoTime) t) 29000000))");
     pthread_t thread;
-    CHECK(!pthread_create(&thread, NULL, interrupt_soon, NULL));
+    _Atomic int task = test_task();
+    CHECK(!pthread_create(&thread, NULL, interrupt_who_sleeps, &task));
     CHECK_STATUS(AVOUT_ECANCELLED, try_eval("(Thread/sleep 1000000)"));
     pthread_join(thread, NULL);
     close_all();

@@ -1,12 +1,12 @@
 /* What barriers promise, on every store. */
 #include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "stm/handles.h"
 #include "store/store.h"
+#include "support/await.h"
 #include "support/crowd.h"
 #include "support/suite.h"
 
@@ -39,11 +39,7 @@ static looked look(avout_client *client)
 
 static void await_waiting(avout_client *client, size_t count)
 {
-    int64_t until = crowd_now_ms() + 20000;
-    while (look(client).count != count) {
-        if (crowd_now_ms() > until) CHECK_INT(count, look(client).count);
-        crowd_sleep_ms(1);
-    }
+    TEST_AWAIT(look(client).count == count);
 }
 
 static avout_status raw(avout_client *client, avout_op op)
@@ -54,20 +50,19 @@ static avout_status raw(avout_client *client, avout_op op)
 }
 
 /* Nodes below the barrier's: what parties leave is taken away in the background. */
-static void await_nodes(avout_client *client, int32_t count)
+static int32_t nodes(avout_client *client)
 {
     avout_request request = {.kind = AVOUT_REQUEST_EXISTS, .path = NODE};
-    int64_t until = crowd_now_ms() + 20000;
-    for (;;) {
-        avout__reply reply = AVOUT__REPLY_INIT;
-        CHECK_OK(
-            avout__store_call(&reply, &client->stm->door, &request, avout__deadline_in_ms(20000)));
-        int32_t children = reply.is.stat.children;
-        avout__reply_release(&reply);
-        if (children == count) return;
-        if (crowd_now_ms() > until) CHECK_INT(count, children);
-        crowd_sleep_ms(1);
-    }
+    avout__reply reply = AVOUT__REPLY_INIT;
+    CHECK_OK(avout__store_call(&reply, &client->stm->door, &request, avout__deadline_in_ms(20000)));
+    int32_t children = reply.is.stat.children;
+    avout__reply_release(&reply);
+    return children;
+}
+
+static void await_nodes(avout_client *client, int32_t count)
+{
+    TEST_AWAIT(nodes(client) == count);
 }
 
 typedef struct party {
@@ -236,7 +231,7 @@ TEST(a_place_ends_with_its_client_and_is_free_again)
     await_waiting(client, 1);
     start(&p[2], mine, forever);
     await_waiting(client, 2);
-    crowd_sleep_ms(20);
+    suite_settle(client);
     CHECK(!p[0].ended && !p[2].ended);
     start(&p[3], mine, forever);
     CHECK_INT(AVOUT_OK, finish(&p[0]));
@@ -381,7 +376,7 @@ static void *roam(void *payload)
         avout_pass pass;
         avout_wait_options options = {.timeout_ms = 1 + crowd_random_of(&r->state, 12)};
         /* On a fast store nobody would have to wait for long enough to leave. */
-        if (!crowd_random_of(&r->state, 2)) crowd_sleep_ms(crowd_random_of(&r->state, 8));
+        if (!crowd_random_of(&r->state, 2)) test_pause_ms(crowd_random_of(&r->state, 8));
         avout_status status = avout_barrier_await(&pass, r->barrier, &options);
         if (status == AVOUT_OK) {
             CHECK(pass.generation < GENERATIONS_MAX);
@@ -419,7 +414,7 @@ TEST(impatient_parties)
     }
     int64_t until = crowd_now_ms() + 15000;
     while ((look(clients[0]).generation < 20 || left < 10) && crowd_now_ms() < until)
-        crowd_sleep_ms(5);
+        test_pause_ms(5);
     over = true;
     for (int i = 0; i < ROAMERS; i++) pthread_join(roamers[i].thread, NULL);
     uint64_t generations = look(clients[0]).generation;
@@ -475,13 +470,13 @@ TEST_WITHIN(killed_parties, 90)
     enum { KILLS = 6 };
     for (int i = 0; i < KILLS; i++) {
         int64_t before = common->generation, until = crowd_now_ms() + 20000;
-        while (common->generation < before + 2 && crowd_now_ms() < until) crowd_sleep_ms(1);
+        while (common->generation < before + 2 && crowd_now_ms() < until) test_pause_ms(1);
         CHECK(common->generation >= before + 2);
-        crowd_sleep_ms((int)crowd_random(5));
+        test_pause_ms((int)crowd_random(5));
         crowd_replace(&processes[i % PROCESSES]);
     }
     int64_t before = common->generation, until = crowd_now_ms() + 20000;
-    while (common->generation < before + GOAL && crowd_now_ms() < until) crowd_sleep_ms(1);
+    while (common->generation < before + GOAL && crowd_now_ms() < until) test_pause_ms(1);
     CHECK(common->generation >= before + 2);
     for (int i = 0; i < PROCESSES; i++) crowd_kill(&processes[i]);
     int incomplete = 0;

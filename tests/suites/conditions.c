@@ -1,9 +1,9 @@
 /* What the public conditions promise, on every store. */
-#include <time.h>
 
 #include "base/clock.h"
 #include "stm/handles.h"
 #include "store/store.h"
+#include "support/await.h"
 #include "support/locks.h"
 
 TEST(a_condition_alone)
@@ -163,7 +163,7 @@ TEST(signals_wake_in_order)
                           (_Atomic int *[]){&tickets, &waiting, &order});
         CHECK(!pthread_create(&s[i].thread, NULL, sleep_for_ticket, &s[i]));
         /* Has it and gives it up by waiting: whoever has it then knows that it waits. */
-        while (waiting != i + 1) nanosleep(&(struct timespec){0, 100000}, NULL);
+        TEST_AWAIT(waiting == i + 1);
         CHECK_OK(avout_lock_acquire(NULL, t.locks[2], NULL));
         CHECK_OK(avout_lock_release(t.locks[2]));
     }
@@ -219,11 +219,7 @@ static size_t count_nodes(avout_client *client)
 
 static void await_nodes(avout_client *client, size_t count)
 {
-    int64_t until = locks_now_ms() + 20000;
-    while (count_nodes(client) != count) {
-        CHECK(locks_now_ms() < until);
-        nanosleep(&(struct timespec){0, 1000000}, NULL);
-    }
+    TEST_AWAIT(count_nodes(client) == count);
 }
 
 TEST(a_signal_left_over_is_for_nobody)
@@ -249,7 +245,7 @@ TEST(a_signal_left_over_is_for_nobody)
     CHECK(!pthread_create(&s.thread, NULL, sleep_for_ticket, &s));
     leave_signal(client); /* it is before the other's node: this thread has the lock */
     CHECK_OK(avout_lock_release(lock));
-    while (!waiting) nanosleep(&(struct timespec){0, 100000}, NULL);
+    TEST_AWAIT(waiting);
     CHECK_OK(avout_lock_acquire(NULL, lock, &(avout_wait_options){.timeout_ms = 50000}));
     tickets = 1;
     CHECK_OK(avout_condition_signal(condition));
@@ -280,7 +276,7 @@ TEST(who_waits_keeps_the_lock_from_being_removed)
     _Atomic int tickets = 0, waiting = 0, order = 0;
     sleeper s = sleeper_of(lock, condition, (_Atomic int *[]){&tickets, &waiting, &order});
     CHECK(!pthread_create(&s.thread, NULL, sleep_for_ticket, &s));
-    while (!waiting) nanosleep(&(struct timespec){0, 100000}, NULL);
+    TEST_AWAIT(waiting);
     locks_await_queue(client, "/q", 0);
     CHECK_STATUS(AVOUT_EBUSY, avout_lock_remove(client, "/q"));
     CHECK_OK(avout_lock_acquire(NULL, lock, NULL));
@@ -339,20 +335,18 @@ static void one_fate(int fate, int64_t delay_us)
         if (i == 0 && fate == 0) f[i].options.timeout_ms = 1 + delay_us / 500;
         if (i == 0 && fate == 1) f[i].options.cancel = cancel;
         CHECK(!pthread_create(&f[i].thread, NULL, wait_frailly, &f[i]));
-        locks_await(&f[i].begun);
+        TEST_AWAIT(f[i].begun);
     }
     CHECK_OK(avout_lock_acquire(NULL, t.locks[2], &(avout_wait_options){.timeout_ms = 50000}));
     tickets = 1;
     CHECK_OK(avout_condition_signal(t.conditions[2]));
     CHECK_OK(avout_lock_release(t.locks[2]));
-    nanosleep(&(struct timespec){0, delay_us * 1000}, NULL); /* any moment */
+    test_pause_us(delay_us); /* the end may come at any moment of the wait */
     if (fate == 1) avout_cancel_set(cancel);
     if (fate == 2) trio_kill(&t);
     pthread_join(f[0].thread, NULL);
     /* The second has it now, or will have: unless the first one has had it. */
-    int64_t until = locks_now_ms() + 20000;
-    while (tickets && locks_now_ms() < until) nanosleep(&(struct timespec){0, 100000}, NULL);
-    CHECK_INT(0, tickets);
+    TEST_AWAIT(!tickets);
     CHECK_OK(avout_lock_acquire(NULL, t.locks[2], &(avout_wait_options){.timeout_ms = 50000}));
     tickets = 1;
     CHECK_OK(avout_condition_signal_all(t.conditions[2]));
@@ -390,7 +384,7 @@ TEST(who_is_woken_and_cannot_have_the_lock_leaves_the_signal)
             if (i == 0 && !dies) s[i].options.reacquire_ms = 20;
             CHECK(!pthread_create(&s[i].thread, NULL, i ? sleep_for_ticket : give_up_the_lock,
                                   &s[i]));
-            while (waiting != i + 1) nanosleep(&(struct timespec){0, 100000}, NULL);
+            TEST_AWAIT(waiting == i + 1);
             locks_await_queue(t.clients[2], "/q", 0); /* it waits for the signal */
         }
         CHECK_OK(avout_lock_acquire(NULL, t.locks[2], NULL));
@@ -498,7 +492,7 @@ TEST(closing_ends_waits_for_conditions)
     sleeper s = sleeper_of(lock, condition, (_Atomic int *[]){&tickets, &waiting, &order});
     s.options.timeout_ms = AVOUT_FOREVER;
     CHECK(!pthread_create(&s.thread, NULL, sleep_for_ticket, &s));
-    while (!waiting) nanosleep(&(struct timespec){0, 100000}, NULL);
+    TEST_AWAIT(waiting);
     locks_await_queue(client, "/q", 0); /* it has given the lock up, and waits */
     suite_close(client);
     pthread_join(s.thread, NULL);

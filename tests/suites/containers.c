@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "support/await.h"
 #include "support/suite.h"
 #include "support/vault.h"
 
@@ -339,19 +339,6 @@ static void watch(const char *key, avout_value before, avout_value after, void *
     atomic_fetch_add(&tellings, 1);
 }
 
-static void await(bool (*holds)(void))
-{
-    for (int i = 0; !holds(); i++) {
-        CHECK(i < 20000);
-        nanosleep(&(struct timespec){0, 1000000}, NULL);
-    }
-}
-
-static bool told_all(void)
-{
-    return atomic_load(&told) == 20;
-}
-
 TEST(watches_are_told_of_the_last_change)
 {
     site s, other;
@@ -359,7 +346,7 @@ TEST(watches_are_told_of_the_last_change)
     site_open(&other);
     CHECK_OK(avout_ref_add_watch(other.left, "key", watch, NULL, NULL));
     for (int i = 0; i < 20; i++) CHECK_OK(avout_dosync(s.client, bump_both, &s, NULL));
-    await(told_all);
+    TEST_AWAIT(atomic_load(&told) == 20);
     /* The collector moves the pointer, which is no change. */
     int before = atomic_load(&tellings);
     site_close(&s);
@@ -379,18 +366,13 @@ static void count_finished(avout_status status, const char *detail, void *payloa
     atomic_fetch_add(&finished, 1);
 }
 
-static bool all_finished(void)
-{
-    return atomic_load(&finished) == 50;
-}
-
 TEST(asynchronous_transactions_reach_containers)
 {
     site s;
     site_open(&s);
     for (int i = 0; i < 50; i++)
         CHECK_OK(avout_dosync_async(s.client, move, &s, NULL, count_finished, NULL));
-    await(all_finished);
+    TEST_AWAIT(atomic_load(&finished) == 50);
     CHECK_INT(SUM - 50, suite_ref_int(s.plain));
     site_close(&s);
     CHECK_INT(1, vault_count("left"));

@@ -60,7 +60,8 @@ static int64_t get_int(avout_versioned_container *c, const char *version)
 typedef struct writer {
     avout_versioned_container *container;
     pthread_t thread;
-    int number, written, failed;
+    int number, failed;
+    _Atomic int written, task;
     int64_t timeout_ms;
 } writer;
 
@@ -76,6 +77,7 @@ static void *write_on(void *payload)
 {
     writer *w = payload;
     char name[32];
+    w->task = test_task();
     while (!atomic_load(&done)) {
         name_of(name, w, w->written);
         avout_status status = set_int(w->container, name, w->written, w->timeout_ms);
@@ -134,7 +136,8 @@ TEST_WITHIN(a_server_that_is_killed_under_load_loses_nothing, 90)
         test_server_restart(server);
         test_server_wait(server);
     }
-    test_pause_ms(300);
+    int before = writers[0].written;
+    TEST_AWAIT(writers[0].written > before);
     CHECK(end_writers(writers) > 10);
     c->ops->close(c);
 }
@@ -330,7 +333,7 @@ TEST(calls_without_a_connection_end_in_time)
     test_server_pause(server);
     writer w = {.container = c, .timeout_ms = 2000};
     CHECK(!pthread_create(&w.thread, NULL, write_on, &w));
-    test_pause_ms(100);
+    test_await_asleep(&w.task);
     check_calls_end(c, 200);
     pthread_join(w.thread, NULL);
     CHECK_INT(1, w.failed);

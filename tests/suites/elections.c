@@ -2,12 +2,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "stm/handles.h"
 #include "store/store.h"
+#include "support/await.h"
 #include "support/crowd.h"
 #include "support/suite.h"
 
@@ -44,16 +44,6 @@ static size_t candidates(avout_client *client, const char *name)
     avout_election_report_free(report);
     return count;
 }
-
-#define AWAIT(condition)                                                                           \
-    do {                                                                                           \
-        int64_t until_ = crowd_now_ms() + 20000;                                                   \
-        while (!(condition)) {                                                                     \
-            if (crowd_now_ms() > until_)                                                           \
-                test_failed(__FILE__, __LINE__, "in vain: %s", #condition);                        \
-            nanosleep(&(struct timespec){0, 200000}, NULL);                                        \
-        }                                                                                          \
-    } while (0)
 
 /* ---- one ---------------------------------------------------------------------------------------- */
 
@@ -108,7 +98,7 @@ TEST(one_candidate)
     avout_candidate_free(leader);
     free(large);
     avout_election_close(election); /* resigns */
-    AWAIT(!candidates(client, "/a/b"));
+    TEST_AWAIT(!candidates(client, "/a/b"));
     avout_election_close(NULL);
     suite_close(client);
     suite_check_memory();
@@ -175,7 +165,7 @@ TEST(one_leads_after_the_other)
     CHECK(avout_token_compare(tokens[0], tokens[1]) < 0);
     CHECK(avout_token_compare(tokens[1], tokens[3]) < 0);
     avout_election_close(elections[3]);
-    AWAIT(!candidates(witness, "/e"));
+    TEST_AWAIT(!candidates(witness, "/e"));
     for (int i = 0; i < 3; i++) avout_election_close(elections[i]);
     for (int i = 0; i < COUNT; i++)
         if (i != 1) suite_close(clients[i]);
@@ -193,16 +183,16 @@ typedef struct waiter {
     avout_wait_options options;
     bool leader;
     avout_status status;
-    _Atomic bool ended;
+    _Atomic int task;
     pthread_t thread;
 } waiter;
 
 static void *wait_for_election(void *payload)
 {
     waiter *w = payload;
+    w->task = test_task();
     w->status = w->leader ? avout_election_await_leader(NULL, w->election, &w->options)
                           : avout_election_await_term(NULL, w->election, &w->options);
-    w->ended = true;
     return NULL;
 }
 
@@ -218,11 +208,10 @@ TEST(waits_that_are_cancelled_or_closed)
                    {.election = observer, .options = options, .leader = true}};
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 2; i++) {
-            w[i].ended = false;
+            w[i].task = 0;
             CHECK(!pthread_create(&w[i].thread, NULL, wait_for_election, &w[i]));
         }
-        nanosleep(&(struct timespec){0, 10000000}, NULL);
-        CHECK(!w[0].ended && !w[1].ended);
+        for (int i = 0; i < 2; i++) test_await_asleep(&w[i].task);
         if (round) suite_close(other);
         else avout_cancel_set(cancel);
         for (int i = 0; i < 2; i++) {
@@ -274,16 +263,18 @@ static void on_leader(const char *name, const avout_candidate *leader, void *pay
     told_add(payload, leader ? leader->data : "0");
 }
 
+static bool was_told(told *t, const char *text)
+{
+    pthread_mutex_lock(&t->mutex);
+    bool same = !strcmp(t->text, text);
+    pthread_mutex_unlock(&t->mutex);
+    return same;
+}
+
 static void check_told(told *t, const char *text)
 {
-    int64_t until = crowd_now_ms() + 20000;
-    for (bool same = false; !same;) {
-        pthread_mutex_lock(&t->mutex);
-        same = !strcmp(t->text, text);
-        if (!same && crowd_now_ms() > until) CHECK_TEXT(text, t->text);
-        pthread_mutex_unlock(&t->mutex);
-        nanosleep(&(struct timespec){0, 200000}, NULL);
-    }
+    int64_t until = test_patience_ns();
+    while (!was_told(t, text)) test_look_again(until, __FILE__, __LINE__, text);
 }
 
 TEST(callbacks)
@@ -302,7 +293,7 @@ TEST(callbacks)
     CHECK_OK(avout_election_enrol(theirs, "b", 1));
     check_told(&leader, "a0b");
     CHECK_OK(avout_election_enrol(mine, "c", 1));
-    nanosleep(&(struct timespec){0, 5000000}, NULL);
+    suite_settle(other);
     check_told(&leader, "a0b"); /* that one came is no change */
     check_told(&term, "+-");
     CHECK_OK(avout_election_resign(theirs));
@@ -356,9 +347,9 @@ TEST(callbacks_that_use_the_handle)
     avout_election *election = t.election;
     CHECK_OK(avout_election_on_term(election, resign_at_once, &t));
     CHECK_OK(avout_election_enrol(election, "x", 1));
-    AWAIT(t.calls == 7);
+    TEST_AWAIT(t.calls == 7);
     CHECK_TEXT("+-+-+-", t.text);
-    AWAIT(!candidates(client, "/e"));
+    TEST_AWAIT(!candidates(client, "/e"));
     suite_close(client);
     suite_check_memory();
 }
@@ -517,7 +508,7 @@ TEST(what_strangers_leave)
     }
     /* One that waits and is removed by a stranger is enrolled again. */
     CHECK_OK(avout_election_enrol(observer, "y", 1));
-    AWAIT(candidates(client, "/e") == 2);
+    TEST_AWAIT(candidates(client, "/e") == 2);
     CHECK_OK(avout_election_resign(election));
     CHECK_OK(avout_election_await_term(NULL, observer, &patient));
     avout_election_close(observer);

@@ -61,7 +61,7 @@ static bool goes_on(_Atomic int64_t *count, int64_t by, int patience_ms)
     int64_t before = atomic_load(count), limit = crowd_now_ms() + patience_ms;
     while (atomic_load(count) < before + by) {
         if (crowd_now_ms() > limit) return false;
-        crowd_sleep_ms(2);
+        test_pause_ms(2);
     }
     return true;
 }
@@ -102,7 +102,7 @@ TEST(nobody_starves)
     start(all);
     int64_t before[PROCESSES], total = 0, least = INT64_MAX;
     for (int i = 0; i < PROCESSES; i++) before[i] = atomic_load(&shared->confirmed[i]);
-    crowd_sleep_ms(SECONDS * 1000);
+    test_pause_ms(SECONDS * 1000);
     for (int i = 0; i < PROCESSES; i++) {
         int64_t count = atomic_load(&shared->confirmed[i]) - before[i];
         total += count;
@@ -124,7 +124,7 @@ TEST(a_stopped_process_does_not_stop_the_others)
     start(all);
     for (int done = 0; done < 4;) {
         int stopped = (int)crowd_random(PROCESSES);
-        crowd_sleep_ms((int)crowd_random(40));
+        test_pause_ms((int)crowd_random(40));
         crowd_stop(&all[stopped]);
         if (!goes_on(&shared->beside, 2, 1500)) {
             CHECK(++in_lock < 20);
@@ -148,7 +148,7 @@ TEST(a_killed_process_does_not_stop_the_others)
     start(all);
     for (int i = 0; i < 8; i++) {
         int killed = (int)crowd_random(PROCESSES);
-        crowd_sleep_ms((int)crowd_random(40));
+        test_pause_ms((int)crowd_random(40));
         crowd_replace(&all[killed]);
         int64_t took = others_go_on(killed);
         if (took > longest) longest = took;

@@ -39,7 +39,7 @@ static void contend(int seconds)
 {
     crowd_process workers[WORKERS];
     start(workers, WORKERS);
-    crowd_sleep_ms(1000 * seconds);
+    test_pause_ms(1000 * seconds);
     finish(workers, WORKERS);
     CHECK_INT(0, atomic_load(&shared->refused));
 }
@@ -87,7 +87,7 @@ TEST(holders_and_waiters_are_killed)
     int64_t end = crowd_now_ms() + 6000;
     int killed = 0;
     for (; crowd_now_ms() < end; killed++) {
-        crowd_sleep_ms((int)crowd_random(sessions_expire ? 700 : 150));
+        test_pause_ms((int)crowd_random(sessions_expire ? 700 : 150));
         crowd_check(workers, WORKERS);
         crowd_replace(&workers[crowd_random(WORKERS)]);
     }
@@ -124,10 +124,10 @@ TEST(holders_and_waiters_are_stopped)
     shared->options.session_timeout_ms = SESSION_MS;
     start(workers, WORKERS);
     for (int i = 0; i < 8; i++) {
-        crowd_sleep_ms((int)crowd_random(50));
+        test_pause_ms((int)crowd_random(50));
         crowd_process *one = i % 4 == 1 ? who_is_inside(workers) : somebody(workers);
         crowd_stop(one);
-        crowd_sleep_ms(i % 2 ? SESSION_MS * 2 : (int)crowd_random(300));
+        test_pause_ms(i % 2 ? SESSION_MS * 2 : (int)crowd_random(300));
         crowd_go_on(one);
         guard_await_progress(shared, WORKERS, 20, workers);
     }
@@ -165,7 +165,7 @@ TEST(sixteen_processes_get_their_shares)
     start(workers, PROCESSES);
     for (int i = 0; i < PROCESSES; i++) before[i] = atomic_load(&shared->acquired[i]);
     for (int i = 0; share < 0.5 && i < WINDOWS; i++) {
-        crowd_sleep_ms(SECONDS * 1000);
+        test_pause_ms(SECONDS * 1000);
         share = slowest_share(before);
     }
     CHECK(share >= 0.5);
@@ -227,7 +227,7 @@ static void wait_in_vain(int number)
     }
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     atomic_fetch_add(&shared->tried[number], 1);
-    while (!atomic_load(&stage->over)) crowd_sleep_ms(2);
+    while (!atomic_load(&stage->over)) test_pause_ms(2);
     for (int i = 0; i < THREADS; i++) {
         avout_lock_close(q[i].lock);
         avout_rwlock_close(q[i].rwlock);
@@ -242,12 +242,12 @@ TEST(waits_that_are_given_up_leave_no_request)
     begin();
     stage = crowd_share(sizeof *stage);
     crowd_start(&holder, hold_it, 0);
-    while (!atomic_load(&stage->held)) crowd_sleep_ms(1);
+    while (!atomic_load(&stage->held)) test_pause_ms(1);
     for (int i = 0; i < QUITTERS; i++) crowd_start(&quitters[i], wait_in_vain, i);
     for (int i = 0; i < QUITTERS; i++)
         while (!atomic_load(&shared->tried[i])) {
             crowd_check(quitters, QUITTERS);
-            crowd_sleep_ms(2);
+            test_pause_ms(2);
         }
     guard_await_queue(1, 10);
     crowd_check(&holder, 1);

@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "avout/sys/container.h"
@@ -202,7 +201,7 @@ static void collect(bank *b, const char *name)
         CHECK_OK(avout_distributed_collect(NULL, b->client, full, true, 20000));
         there = versions(name);
         if (there == 1) return;
-        crowd_sleep_ms(20);
+        test_pause_ms(20);
     }
     CHECK_INT(1, there);
 }
@@ -259,7 +258,7 @@ static void look(int number)
         atomic_fetch_add(&seen->looks, 1);
         atomic_fetch_add(&seen->changes, sums[1] != before);
         before = sums[1];
-        crowd_sleep_ms(1);
+        test_pause_ms(1);
     }
     bank_close(&b);
 }
@@ -303,7 +302,7 @@ TEST_WITHIN(a_process_dies_at_any_time, 120)
             _exit(0);
         }
         int status;
-        nanosleep(&(struct timespec){0, (5 + rand() % 60) * 1000000}, NULL);
+        test_pause_ms(5 + rand() % 60);
         CHECK(!kill(child, SIGKILL));
         CHECK(waitpid(child, &status, 0) == child);
         CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);

@@ -1,12 +1,12 @@
 /* What countdown latches promise, on every store. */
 #include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "stm/handles.h"
 #include "store/store.h"
+#include "support/await.h"
 #include "support/crowd.h"
 #include "support/suite.h"
 
@@ -38,14 +38,15 @@ typedef struct waiter {
     avout_latch *latch;
     avout_wait_options options;
     avout_status status;
-    _Atomic bool begun, ended;
+    _Atomic bool ended;
+    _Atomic int task;
     pthread_t thread;
 } waiter;
 
 static void *await(void *payload)
 {
     waiter *w = payload;
-    w->begun = true;
+    w->task = test_task();
     w->status = avout_latch_await(w->latch, &w->options);
     w->ended = true;
     return NULL;
@@ -55,7 +56,7 @@ static void start(waiter *w, avout_latch *latch, avout_wait_options options)
 {
     *w = (waiter){.latch = latch, .options = options};
     CHECK(!pthread_create(&w->thread, NULL, await, w));
-    while (!w->begun) sched_yield();
+    test_await_asleep(&w->task);
 }
 
 static avout_status finish(waiter *w)
@@ -144,7 +145,8 @@ TEST(waiters_are_let_go_together_and_for_ever)
     waiter w[6];
     for (int i = 0; i < 6; i++) start(&w[i], i % 2 ? mine : theirs, forever);
     CHECK_OK(avout_latch_count_down(NULL, mine, 1));
-    crowd_sleep_ms(30);
+    suite_settle(client);
+    suite_settle(other);
     for (int i = 0; i < 6; i++) CHECK(!w[i].ended);
     CHECK_OK(avout_latch_count_down(NULL, theirs, 1));
     for (int i = 0; i < 6; i++) CHECK_INT(AVOUT_OK, finish(&w[i]));
@@ -169,7 +171,6 @@ TEST(waits_end_when_they_have_to)
     for (int i = 0; i < 3; i++)
         start(&w[i], mine, (avout_wait_options){.timeout_ms = AVOUT_FOREVER, .cancel = cancel});
     start(&w[3], theirs, forever);
-    crowd_sleep_ms(10);
     avout_cancel_set(cancel);
     for (int i = 0; i < 3; i++) CHECK_INT(AVOUT_ECANCELLED, finish(&w[i]));
     CHECK_STATUS(AVOUT_ECANCELLED,
@@ -241,7 +242,6 @@ TEST(a_removed_latch_is_another_from_then_on)
     start(&w[0], old, forever);
     start(&w[1], theirs, forever);
     CHECK_OK(avout_latch_count_down(NULL, old, 1));
-    crowd_sleep_ms(10);
     CHECK_OK(avout_latch_remove(other, NAME));
     for (int i = 0; i < 2; i++) CHECK_INT(AVOUT_ENOTFOUND, finish(&w[i]));
     CHECK_STATUS(AVOUT_ENOTFOUND, avout_latch_remove(client, NAME));
@@ -350,7 +350,7 @@ TEST(killed_counters)
     for (int i = 0; i < 3; i++) crowd_start(&processes[i], count_on, i);
     for (int i = 0; i < KILLS; i++) {
         int64_t before = common->counted, until = crowd_now_ms() + 20000;
-        while (common->counted < before + 5 && crowd_now_ms() < until) crowd_sleep_ms(1);
+        while (common->counted < before + 5 && crowd_now_ms() < until) test_pause_ms(1);
         CHECK(common->counted >= before + 5);
         crowd_replace(&processes[i % 3]);
     }

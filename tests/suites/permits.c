@@ -53,7 +53,7 @@ static void *take_permits(void *payload)
         for (int i = 0; i < WORKERS; i++)
             if (!shared->dying[i]) inside += shared->inside[i];
         if (inside > PERMITS) shared->too_many++;
-        crowd_sleep_ms((int)crowd_random(4));
+        test_pause_ms((int)crowd_random(4));
         shared->inside[w->number] = 0;
         expect(avout_lease_release(lease));
         shared->acquired[w->number]++;
@@ -71,7 +71,7 @@ static void lead(worker *w, avout_token token)
     shared->leads[w->number] = true;
     for (int i = 0; i < WORKERS; i++)
         if (i != w->number && !shared->dying[i] && shared->leads[i]) shared->two_lead++;
-    crowd_sleep_ms((int)crowd_random(4));
+    test_pause_ms((int)crowd_random(4));
     shared->leads[w->number] = false;
     shared->led[w->number]++;
 }
@@ -115,7 +115,7 @@ static void await_progress(crowd_process *workers)
             if (crowd_now_ms() > until)
                 test_failed(__FILE__, __LINE__, "worker %d gets nothing any more", i);
             crowd_check(workers, WORKERS);
-            crowd_sleep_ms(2);
+            test_pause_ms(2);
         }
     }
 }
@@ -137,7 +137,7 @@ static void audit(void)
     avout_semaphore_report *permits;
     avout_election_report *term;
     CHECK_OK(avout_connect(suite_url(), NULL, &client));
-    for (int64_t until = crowd_now_ms() + 20000;; crowd_sleep_ms(10)) {
+    for (int64_t until = crowd_now_ms() + 20000;; test_pause_ms(10)) {
         CHECK_OK(avout_semaphore_inspect(&permits, client, "/permits"));
         CHECK_OK(avout_election_inspect(&term, client, "/term"));
         size_t left = permits->count + term->count;
@@ -163,7 +163,7 @@ TEST_WITHIN(holders_waiters_and_leaders_are_killed, 120)
     int64_t end = crowd_now_ms() + (sessions_expire ? 7000 : 4000);
     int killed = 0;
     for (; crowd_now_ms() < end; killed++) {
-        crowd_sleep_ms((int)crowd_random(sessions_expire ? 1500 : 150));
+        test_pause_ms((int)crowd_random(sessions_expire ? 1500 : 150));
         crowd_check(workers, WORKERS);
         replace(&workers[crowd_random(WORKERS)]);
     }

@@ -30,7 +30,7 @@ TEST(members_are_killed_and_replaced)
     int64_t end = crowd_now_ms() + SECONDS * 1000;
     int killed = 0;
     for (; crowd_now_ms() < end; killed++) {
-        crowd_sleep_ms(20 + (int)crowd_random(200));
+        test_pause_ms(20 + (int)crowd_random(200));
         crowd_check(watchers, 2);
         crowd_replace(&workers[crowd_random(WORKERS)]);
     }

@@ -99,7 +99,7 @@ static void *rw_wait(void *payload)
     CHECK_OK(w->status);
     w->place = atomic_fetch_add(w->order, 1);
     w->has = true;
-    while (!w->let_go) nanosleep(&(struct timespec){0, 100000}, NULL);
+    TEST_AWAIT(w->let_go);
     CHECK_OK(w->writes ? avout_rwlock_release_write(w->lock) : avout_rwlock_release_read(w->lock));
     return NULL;
 }
@@ -120,8 +120,8 @@ TEST(readers_share_and_writers_wait_their_turn)
         CHECK(!pthread_create(&w[i].thread, NULL, rw_wait, &w[i]));
         locks_await_queue(clients[0], "/rw", (size_t)i + 1);
     }
-    locks_await(&w[0].has);
-    locks_await(&w[1].has);
+    TEST_AWAIT(w[0].has);
+    TEST_AWAIT(w[1].has);
     avout_lock_report *report;
     CHECK_OK(avout_lock_inspect(&report, clients[0], "/rw"));
     for (int i = 0; i < COUNT; i++) {
@@ -135,14 +135,14 @@ TEST(readers_share_and_writers_wait_their_turn)
     locks_await_queue(clients[0], "/rw", COUNT - 1);
     CHECK(!w[2].has); /* the first still reads */
     w[0].let_go = true;
-    locks_await(&w[2].has);
+    TEST_AWAIT(w[2].has);
     CHECK_INT(3, order);
     w[2].let_go = true;
-    locks_await(&w[3].has);
-    locks_await(&w[4].has);
+    TEST_AWAIT(w[3].has);
+    TEST_AWAIT(w[4].has);
     CHECK_INT(5, order);
     w[3].let_go = w[4].let_go = true;
-    locks_await(&w[5].has);
+    TEST_AWAIT(w[5].has);
     w[5].let_go = true;
     for (int i = 0; i < COUNT; i++) pthread_join(w[i].thread, NULL);
     CHECK_INT(2, w[2].place);

@@ -2,12 +2,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "stm/handles.h"
 #include "store/store.h"
+#include "support/await.h"
 #include "support/crowd.h"
 #include "support/suite.h"
 
@@ -39,11 +39,7 @@ static uint32_t taken(avout_client *client, const char *name)
 /* What left requests behind takes them back in the background. */
 static void await_queue(avout_client *client, const char *name, size_t length)
 {
-    int64_t until = crowd_now_ms() + 20000;
-    while (queue_length(client, name) != length) {
-        if (crowd_now_ms() > until) CHECK_INT(length, queue_length(client, name));
-        nanosleep(&(struct timespec){0, 1000000}, NULL);
-    }
+    TEST_AWAIT(queue_length(client, name) == length);
 }
 
 /* ---- opening ---------------------------------------------------------------------------------- */
@@ -159,8 +155,9 @@ static void *wait_for_permits(void *payload)
     w->status = avout_semaphore_acquire(&lease, w->semaphore, w->permits, &w->options);
     if (!w->status) w->token = avout_lease_token(lease);
     w->ended = true;
-    while (!w->status && !w->let_go) nanosleep(&(struct timespec){0, 100000}, NULL);
-    if (!w->status) CHECK_OK(avout_lease_release(lease));
+    if (w->status) return NULL;
+    TEST_AWAIT(w->let_go);
+    CHECK_OK(avout_lease_release(lease));
     return NULL;
 }
 
@@ -169,15 +166,6 @@ static void start(waiter *w, avout_semaphore *semaphore, uint32_t permits,
 {
     *w = (waiter){.semaphore = semaphore, .permits = permits, .options = options};
     CHECK(!pthread_create(&w->thread, NULL, wait_for_permits, w));
-}
-
-static void await(_Atomic bool *flag)
-{
-    int64_t until = crowd_now_ms() + 20000;
-    while (!*flag) {
-        CHECK(crowd_now_ms() < until);
-        nanosleep(&(struct timespec){0, 100000}, NULL);
-    }
 }
 
 static avout_status finish(waiter *w)
@@ -203,8 +191,8 @@ TEST(first_come_first_served)
         start(&w[i], semaphores[i], permits[i], patient);
         await_queue(clients[0], "/s", (size_t)i + 1);
     }
-    await(&w[0].ended);
-    await(&w[1].ended);
+    TEST_AWAIT(w[0].ended);
+    TEST_AWAIT(w[1].ended);
     CHECK(!w[2].ended);
     avout_semaphore_report *report;
     CHECK_OK(avout_semaphore_inspect(&report, clients[1], "/s"));
@@ -224,14 +212,14 @@ TEST(first_come_first_served)
     avout_lease *none;
     CHECK_STATUS(AVOUT_EBUSY, avout_semaphore_try(&none, semaphores[0], 1));
     CHECK_INT(AVOUT_OK, finish(&w[1]));
-    nanosleep(&(struct timespec){0, 20000000}, NULL);
+    for (int i = 2; i < COUNT; i++) suite_settle(clients[i]);
     CHECK(!w[2].ended && !w[3].ended); /* one is there, but the third is the next */
     CHECK_INT(AVOUT_OK, finish(&w[0]));
-    await(&w[2].ended);
+    TEST_AWAIT(w[2].ended);
     CHECK(!w[3].ended && !w[4].ended);
     CHECK_INT(AVOUT_OK, finish(&w[2]));
-    await(&w[3].ended);
-    await(&w[4].ended); /* whom the fourth tells */
+    TEST_AWAIT(w[3].ended);
+    TEST_AWAIT(w[4].ended); /* whom the fourth tells */
     for (int i = 3; i < COUNT; i++) CHECK_INT(AVOUT_OK, finish(&w[i]));
     for (int i = 1; i < COUNT; i++) CHECK(avout_token_compare(w[i - 1].token, w[i].token) < 0);
     await_queue(clients[0], "/s", 0);
@@ -270,7 +258,7 @@ TEST(those_behind_one_that_goes)
     CHECK(!w[2].ended && !w[3].ended);
     suite_close(clients[2]);
     CHECK_INT(AVOUT_ECLOSED, finish(&w[2]));
-    await(&w[3].ended); /* there was enough for it all the time */
+    TEST_AWAIT(w[3].ended); /* there was enough for it all the time */
     CHECK_INT(AVOUT_OK, finish(&w[3]));
     CHECK_OK(avout_lease_release(lease));
     await_queue(client, "/s", 0);
@@ -314,7 +302,7 @@ TEST(more_permits_and_fewer)
     start(&w, theirs, 1, patient);
     await_queue(client, "/s", 2);
     CHECK_OK(avout_semaphore_set_permits(mine, 3, NULL));
-    await(&w.ended); /* woken by that alone */
+    TEST_AWAIT(w.ended); /* woken by that alone */
     CHECK_OK(avout_semaphore_permits(&permits, theirs));
     CHECK_INT(3, permits);
     CHECK_OK(avout_semaphore_set_permits(theirs, 3, NULL)); /* it is so already */
@@ -345,7 +333,7 @@ TEST(more_permits_and_fewer)
     await_queue(client, "/s", 3);
     CHECK_INT(AVOUT_OK, finish(&w));
     CHECK_OK(avout_lease_release(second));
-    await(&late.ended);
+    TEST_AWAIT(late.ended);
     CHECK_INT(AVOUT_OK, finish(&late));
     CHECK_OK(avout_semaphore_set_permits(theirs, 1, NULL));
     CHECK_STATUS(AVOUT_ELIMIT, avout_semaphore_acquire(&none, mine, 2, NULL));
@@ -465,7 +453,7 @@ TEST(what_strangers_leave)
     await_queue(client, "/s", 2);
     CHECK(!w.ended);
     remove_request(client, false);
-    await(&w.ended);
+    TEST_AWAIT(w.ended);
     CHECK_STATUS(AVOUT_ELOST, avout_lease_release(lease));
     CHECK_INT(AVOUT_OK, finish(&w));
     avout_semaphore_close(theirs);

@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
+#include "support/await.h"
 #include "support/shelf.h"
 #include "support/suite.h"
 
@@ -112,7 +112,7 @@ enum { CLIENTS = 2, THREADS = 4, TIMES = 10 };
 static avout_status plus_one_seldom(avout_value *value, void *payload)
 {
     (void)payload;
-    nanosleep(&(struct timespec){0, 200000}, NULL);
+    test_pause_us(200); /* so that the others wait */
     return suite_plus(value, &suite_one);
 }
 

@@ -137,17 +137,12 @@ void crowd_finish(crowd_process *processes, size_t count, int seconds)
             if (crowd_now_ms() > limit)
                 test_failed(__FILE__, __LINE__, "process %d has not ended after %d s",
                             processes[i].number, seconds);
-            crowd_sleep_ms(5);
+            test_pause_ms(5);
         }
     }
 }
 
 /* ---- time -------------------------------------------------------------------------------------- */
-
-void crowd_sleep_ms(int ms)
-{
-    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
-}
 
 int64_t crowd_now_ms(void)
 {

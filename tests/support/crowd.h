@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "support/await.h"
 #include "support/test.h"
 
 typedef struct crowd_process {
@@ -33,7 +34,6 @@ void crowd_go_on(crowd_process *process);                 /* SIGCONT */
 void crowd_check(crowd_process *processes, size_t count); /* none has ended by itself */
 void crowd_finish(crowd_process *processes, size_t count, int seconds); /* all end, with status 0 */
 
-void crowd_sleep_ms(int ms);
 int64_t crowd_now_ms(void);
 
 #endif

@@ -2,9 +2,9 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "store/store.h"
+#include "support/await.h"
 #include "support/test.h"
 
 enum { SCRIPT_MAX = 64 };
@@ -165,9 +165,7 @@ static void done(const avout_reply *reply, void *payload)
     bool multi = call->kind == AVOUT_REQUEST_MULTI;
     bool drops = fault->kind == TEST_FAULTY_DROP_BEFORE || fault->kind == TEST_FAULTY_DROP_AFTER;
     bool closing = reply->status == AVOUT_ECLOSED;
-    if (fault->kind == TEST_FAULTY_DELAY)
-        nanosleep(&(struct timespec){fault->delay_ms / 1000, fault->delay_ms % 1000 * 1000000},
-                  NULL);
+    if (fault->kind == TEST_FAULTY_DELAY) test_pause_ms((int)fault->delay_ms);
     if (closing) {
         /* What was not passed on is not what the store below answers. */
         failure.status = AVOUT_ECLOSED;

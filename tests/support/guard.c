@@ -106,7 +106,7 @@ static void hold(locker *l, avout_token token, bool shared)
     guard *g = l->g;
     bool accepted = guard_enter(g, l->worker, l->thread, token, shared);
     if (accepted) {
-        if (g->hold_ms) crowd_sleep_ms((int)crowd_random_of(&l->random, (uint32_t)g->hold_ms));
+        if (g->hold_ms) test_pause_ms((int)crowd_random_of(&l->random, (uint32_t)g->hold_ms));
         accepted = guard_leave(g, l->worker, l->thread);
     }
     bool held = is_held(l, shared);
@@ -170,7 +170,7 @@ static void *lock_and_release(void *payload)
         else atomic_fetch_add(&l->g->given_up, 1);
         atomic_fetch_add(&l->g->tried[l->worker], 1);
         /* Trying again at once would be all that is done while somebody else holds it. */
-        if (status) crowd_sleep_ms(1);
+        if (status) test_pause_ms(1);
     }
     return NULL;
 }
@@ -188,7 +188,7 @@ static void *cancel_some(void *payload)
 {
     canceller *c = payload;
     while (!atomic_load(&c->over)) {
-        crowd_sleep_ms((int)crowd_random_of(&c->random, 8));
+        test_pause_ms((int)crowd_random_of(&c->random, 8));
         locker *l = &c->lockers[crowd_random_of(&c->random, (uint32_t)c->g->threads)];
         pthread_mutex_lock(&l->mutex);
         avout_cancel_set(l->cancel);
@@ -235,7 +235,7 @@ void guard_hold(_Atomic bool *held, _Atomic bool *over)
     CHECK_OK(avout_lock_open(&lock, client, GUARD_LOCK));
     CHECK_OK(avout_lock_acquire(NULL, lock, NULL));
     atomic_store(held, true);
-    while (!atomic_load(over)) crowd_sleep_ms(2);
+    while (!atomic_load(over)) test_pause_ms(2);
     CHECK_OK(avout_lock_release(lock));
     avout_lock_close(lock);
     suite_close(client);
@@ -251,7 +251,7 @@ void guard_await_progress(guard *g, int count, int seconds, crowd_process *proce
                 test_failed(__FILE__, __LINE__, "process %d has not got the lock for %d s", i,
                             seconds);
             crowd_check(processes, (size_t)count);
-            crowd_sleep_ms(2);
+            test_pause_ms(2);
         }
     }
 }
@@ -274,7 +274,7 @@ static void look(int number)
         avout_lock_report_free(report);
         if (count == awaited.length) break;
         if (crowd_now_ms() > limit) CHECK_INT(awaited.length, count);
-        crowd_sleep_ms(5);
+        test_pause_ms(5);
     }
     suite_close(client);
 }

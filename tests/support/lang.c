@@ -2,9 +2,9 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "avout/memory.h"
+#include "support/await.h"
 #include "support/test.h"
 
 static avout_status connect_to(avout_client **client, const char *url, void *payload)
@@ -49,16 +49,17 @@ void test_answers(avout_lang *lang, const char *expected, const char *text)
     avout_edn_free(printed);
 }
 
+static bool is_answered(avout_lang *lang, const char *expected, const char *text)
+{
+    char *printed = answer(lang, text);
+    bool is = !strcmp(expected, printed);
+    avout_edn_free(printed);
+    return is;
+}
+
 void test_comes(avout_lang *lang, const char *expected, const char *text)
 {
-    for (int i = 0; i < 4000; i++) {
-        char *printed = answer(lang, text);
-        bool there = !strcmp(expected, printed);
-        avout_edn_free(printed);
-        if (there) return;
-        nanosleep(&(struct timespec){0, 5000000}, NULL);
-    }
-    test_answers(lang, expected, text);
+    TEST_AWAIT(is_answered(lang, expected, text));
 }
 
 void test_fails(avout_lang *lang, avout_status status, const char *message, const char *text,
@@ -74,17 +75,24 @@ void test_fails(avout_lang *lang, avout_status status, const char *message, cons
     CHECK_CONTAINS(message, error->message);
 }
 
-static void *interrupt_soon(void *lang)
+typedef struct waiter {
+    avout_lang *lang;
+    _Atomic int task;
+} waiter;
+
+static void *interrupt_when_it_waits(void *payload)
 {
-    nanosleep(&(struct timespec){0, 50000000}, NULL);
-    avout_lang_interrupt(lang);
+    waiter *w = payload;
+    test_await_asleep(&w->task);
+    avout_lang_interrupt(w->lang);
     return NULL;
 }
 
 void test_interrupted(avout_lang *lang, const char *text)
 {
     pthread_t thread;
-    CHECK(!pthread_create(&thread, NULL, interrupt_soon, lang));
+    waiter self = {.lang = lang, .task = test_task()};
+    CHECK(!pthread_create(&thread, NULL, interrupt_when_it_waits, &self));
     test_fails(lang, AVOUT_ECANCELLED, "interrupted", text, NULL);
     pthread_join(thread, NULL);
 }

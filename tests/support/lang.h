@@ -16,7 +16,7 @@ void test_comes(avout_lang *lang, const char *expected, const char *text);
 /* *error (may be NULL) gets what was wrong, whose message contains `message`. */
 void test_fails(avout_lang *lang, avout_status status, const char *message, const char *text,
                 avout_lang_error *error);
-/* The text waits for ever, but avout_lang_interrupt ends it, wherever it is then. */
+/* The text waits for ever, but avout_lang_interrupt ends that. */
 void test_interrupted(avout_lang *lang, const char *text);
 
 #endif

@@ -71,7 +71,7 @@ typedef struct change {
 
 static void dawdle(const change *mine)
 {
-    if (mine->wait) crowd_sleep_ms(1);
+    if (mine->wait) test_pause_ms(1);
 }
 
 static avout_status add_move(avout_txn *txn, const change *mine)
@@ -385,7 +385,7 @@ void ledger_await_progress(ledger_book *book, int count, int seconds, crowd_proc
             crowd_check(processes, process_count);
             if (crowd_now_ms() > limit)
                 test_failed(__FILE__, __LINE__, "worker %d does not go on", i);
-            crowd_sleep_ms(5);
+            test_pause_ms(5);
         }
     }
 }

@@ -1,8 +1,5 @@
 #include "support/locks.h"
 
-#include <sched.h>
-#include <time.h>
-
 #include "base/clock.h"
 #include "client/handles.h"
 
@@ -43,11 +40,7 @@ size_t locks_queue(avout_client *client, const char *name)
 
 void locks_await_queue(avout_client *client, const char *name, size_t length)
 {
-    int64_t until = locks_now_ms() + 20000;
-    while (locks_queue(client, name) != length) {
-        if (locks_now_ms() > until) CHECK_INT(length, locks_queue(client, name));
-        nanosleep(&(struct timespec){0, 1000000}, NULL);
-    }
+    TEST_AWAIT(locks_queue(client, name) == length);
 }
 
 static size_t count_waiting(avout__lock *lock)
@@ -65,20 +58,7 @@ static size_t count_waiting(avout__lock *lock)
 
 void locks_await_waiting(avout_lock *lock, size_t count)
 {
-    int64_t until = locks_now_ms() + 20000;
-    while (count_waiting(lock->handle.lock) != count) {
-        CHECK(locks_now_ms() < until);
-        nanosleep(&(struct timespec){0, 100000}, NULL);
-    }
-}
-
-void locks_await(_Atomic bool *flag)
-{
-    int64_t until = locks_now_ms() + 20000;
-    while (!*flag) {
-        CHECK(locks_now_ms() < until);
-        nanosleep(&(struct timespec){0, 100000}, NULL);
-    }
+    TEST_AWAIT(count_waiting(lock->handle.lock) == count);
 }
 
 static void *acquire_and_release(void *payload)
@@ -94,7 +74,7 @@ void locks_start(locks_waiter *w, avout_lock *lock, avout_wait_options options)
 {
     *w = (locks_waiter){.lock = lock, .options = options};
     CHECK(!pthread_create(&w->thread, NULL, acquire_and_release, w));
-    locks_await(&w->begun);
+    TEST_AWAIT(w->begun);
 }
 
 avout_status locks_finish(locks_waiter *w)

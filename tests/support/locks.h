@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "support/await.h"
 #include "support/suite.h"
 
 int64_t locks_now_ms(void);
@@ -20,8 +21,6 @@ size_t locks_queue(avout_client *client, const char *name);
 void locks_await_queue(avout_client *client, const char *name, size_t length);
 /* Waits until so many threads of its client wait to have the lock. */
 void locks_await_waiting(avout_lock *lock, size_t count);
-/* Waits until it is set; the test ends when that takes 20 s. */
-void locks_await(_Atomic bool *flag);
 
 /* A thread that acquires the lock and, if it has got it, releases it. */
 typedef struct locks_waiter {

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "support/await.h"
+
 enum { TEST_SERVER_ARGUMENTS = 24, TEST_SERVER_TEXT = 512 };
 
 /* The command that starts a server: arguments are added one by one, as printf does. */
@@ -68,7 +70,6 @@ int test_connect(int port);
 /* A socket that listens on a free port of it. */
 int test_listen(int *port);
 double test_seconds(void);
-void test_pause_ms(int ms);
 void test_write_file(const char *directory, const char *name, const char *text);
 /* Runs the command with its output in the file `log` of the directory. */
 pid_t test_spawn(const char *directory, char *const arguments[]);

@@ -2,6 +2,10 @@
 
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "stm/handles.h"
+#include "store/store.h"
+
 static const char *(*url_of_store)(void);
 
 void suite_use(const char *(*url)(void))
@@ -50,6 +54,13 @@ void suite_check_memory(void)
 void suite_close(avout_client *client)
 {
     avout_close(client);
+}
+
+void suite_settle(avout_client *client)
+{
+    avout_request sync = {.kind = AVOUT_REQUEST_SYNC, .path = "/"};
+    for (int i = 0; i < SUITE_SETTLE_REQUESTS; i++)
+        CHECK_OK(avout__store_call(NULL, &client->stm->door, &sync, avout__deadline_in_ms(20000)));
 }
 
 int64_t suite_one = 1, suite_minus_one = -1;

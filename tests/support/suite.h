@@ -20,6 +20,11 @@ avout_client *suite_connect_with(const avout_options *options);
 void suite_close(avout_client *client);
 void suite_check_memory(void);
 
+/* Everything decided before has been delivered to the client, what it has asked the store because of that has been
+ * answered, and what it has asked because of the answers: so that nothing has happened can be said then. */
+void suite_settle(avout_client *client);
+enum { SUITE_SETTLE_REQUESTS = 3 }; /* which take so many requests */
+
 /* A change function: adds *(int64_t *)payload to an integer. */
 avout_status suite_plus(avout_value *value, void *payload);
 extern int64_t suite_one, suite_minus_one;

@@ -1,9 +1,9 @@
 #include "support/trouble.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "support/await.h"
 
 uint64_t trouble_seed(void)
 {
@@ -48,7 +48,7 @@ static void *disturb(void *payload)
         avout__mem_fault fault = random_fault(t);
         if (avout__mem_faults_left(store) < 8) CHECK_OK(avout__mem_fault_add(store, &fault));
         if (trouble_draw(&t->random, 5) == 0) avout__mem_release_late(store);
-        nanosleep(&(struct timespec){0, (long)trouble_draw(&t->random, 300000)}, NULL);
+        test_pause_us((int64_t)trouble_draw(&t->random, 300));
     }
     return NULL;
 }

@@ -5,19 +5,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "support/await.h"
 
 #define GET AVOUT_REQUEST_GET
 #define EXISTS AVOUT_REQUEST_EXISTS
 #define LIST AVOUT_REQUEST_LIST
-
-static void pause_ms(int64_t ms)
-{
-    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
-}
 
 /* ---- events --------------------------------------------------------------------------------- */
 
@@ -97,7 +92,7 @@ TEST(the_ephemerals_of_a_killed_process_go_at_once)
     lmdb_open(&c, lmdb_path("store"), NULL);
     CHECK_OK(contract_read(&c.client, NULL, EXISTS, "/dir/a", true));
     CHECK_OK(contract_read(&c.client, NULL, LIST, "/dir", true));
-    pause_ms(250); /* several ticks: who lives is left alone */
+    test_pause_ms(250); /* several ticks: who lives is left alone */
     CHECK_INT(0, atomic_load(&c.events));
     int64_t start_ns = avout__now_ns();
     lmdb_kill(&other);
@@ -228,7 +223,7 @@ TEST(a_writer_killed_alone_leaves_whole_changes)
         lmdb_client c;
         lmdb_start(&writer, write_pairs);
         lmdb_wait_step(writer.shared, 1);
-        pause_ms(round); /* the kill comes somewhere in its writing */
+        test_pause_ms(round); /* the kill comes somewhere in its writing */
         lmdb_kill(&writer);
         lmdb_open(&c, lmdb_path("store"), NULL);
         check_pairs(&c, atomic_load(&writer.shared->numbers[0]));
@@ -262,11 +257,11 @@ TEST(writers_are_killed_while_others_go_on)
     for (int round = 0; round < 10; round++) {
         lmdb_start(&writers[round], write_pairs);
         lmdb_wait_step(writers[round].shared, 1);
-        pause_ms(round * 2); /* the kill comes somewhere in its writing */
+        test_pause_ms(round * 2); /* the kill comes somewhere in its writing */
         int64_t before = atomic_load(&other.shared->numbers[0]);
         lmdb_kill(&writers[round]);
         for (int i = 0; i < 5000 && atomic_load(&other.shared->numbers[0]) < before + 3; i++)
-            pause_ms(1);
+            test_pause_ms(1);
         CHECK(atomic_load(&other.shared->numbers[0]) >= before + 3);
     }
     lmdb_step(other.shared, 2);
@@ -308,7 +303,7 @@ TEST(a_stopped_writer_costs_others_a_timeout_and_no_more)
         }
         avout__reply_release(&reply);
         CHECK_INT(0, kill(writer.pid, SIGCONT));
-        pause_ms(1); /* it writes on, to be stopped elsewhere */
+        test_pause_ms(1); /* it writes on, to be stopped elsewhere */
     }
     CHECK_INT(number_in(&c, "/x"), number_in(&c, "/y")); /* readers are not held up */
     /* Neither is a closing handle, with a multi of half a minute waiting. */
@@ -368,7 +363,7 @@ static void count_writes(struct lmdb_shared *shared)
     lmdb_step(shared, 1);
     lmdb_wait_step(shared, 2);
     for (int i = 0; i < IN_FLIGHT; i++) write_again(NULL, &mine);
-    while (atomic_load(&mine.in_flight)) pause_ms(1);
+    while (atomic_load(&mine.in_flight)) test_pause_ms(1);
     lmdb_close(&c);
 }
 
@@ -380,7 +375,7 @@ TEST(no_process_starves)
     for (int i = 0; i < PROCESSES; i++) lmdb_start(&all[i], count_writes);
     for (int i = 0; i < PROCESSES; i++) lmdb_wait_step(all[i].shared, 1);
     for (int i = 0; i < PROCESSES; i++) lmdb_step(all[i].shared, 2);
-    pause_ms(1500); /* the time that is shared */
+    test_pause_ms(1500); /* the time that is shared */
     for (int i = 0; i < PROCESSES; i++) lmdb_step(all[i].shared, 3);
     int64_t total = 0, least = INT64_MAX;
     for (int i = 0; i < PROCESSES; i++) {
