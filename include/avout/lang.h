@@ -47,7 +47,8 @@ typedef struct avout_lang_options {
      * recursion is an error that the program can catch. */
     size_t max_stack;
     /* Where println and its like write to; NULL: standard output. Called by whoever prints, futures and
-     * watches included: perhaps by several threads at the same time. */
+     * watches included: perhaps by several threads at the same time. A text of length 0 is (flush): what was
+     * written before is to be pushed out. */
     avout_edn_sink print;
     void *payload;
     /* How (connect) and (connect url) open a client; `url` is NULL for the default store. The

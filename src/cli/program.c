@@ -12,6 +12,7 @@ static avout_status put(const char *text, size_t length, void *payload)
 {
     (void)payload;
     cli_put(text, length);
+    if (!length) (void)cli_flush(); /* (flush): what fails is told there */
     return AVOUT_OK;
 }
 

@@ -140,15 +140,28 @@ const lang_node *avout__lang_body(lang_compiler *c, const lang_form *form, size_
 
 static const lang_node *unknown(lang_compiler *c, const lang_form *form, const char *name)
 {
+    const char *why = avout__lang_why_refused(name);
+    if (why)
+        return avout__lang_bad_status(c, form, AVOUT_ENOTSUP, "%s is not part of this language%s",
+                                      name, why);
     if (avout__lang_special_find(name))
         return avout__lang_bad_status(c, form, AVOUT_ENAME,
                                       "%.100s is a special form, not a value: it stands first in a "
                                       "list",
                                       name);
+    size_t length = strlen(name);
+    bool method = length > 1 && (*name == '.' || name[length - 1] == '.');
+    bool member = *name >= 'A' && *name <= 'Z' && strchr(name, '/');
     char near[100];
-    if (avout__lang_near(near, sizeof near, c, name))
+    bool found = avout__lang_near(near, sizeof near, c, name);
+    if (found && (!method || strchr(near, '.')))
         return avout__lang_bad_status(c, form, AVOUT_ENAME,
                                       "unknown name: %.100s (did you mean %s?)", name, near);
+    if (method || member)
+        return avout__lang_bad_status(c, form, AVOUT_ENAME,
+                                      "unknown name: %.100s: of Java there is only what (apropos "
+                                      "\"%s\") lists",
+                                      name, method ? "." : "/");
     return avout__lang_bad_status(c, form, AVOUT_ENAME, "unknown name: %.100s", name);
 }
 
@@ -187,12 +200,15 @@ static lang_var *find_var(lang_compiler *c, const lang_form *form, const char *n
     return var;
 }
 
-/* TimeUnit/SECONDS */
-static const lang_node *unit_of_time(lang_compiler *c, const lang_form *form)
+/* TimeUnit/SECONDS, Math/PI. NULL: it is none, or the error is set. */
+static const lang_node *java_constant(lang_compiler *c, const lang_form *form)
 {
     const char *name = avout__lang_is_symbol(form) ? avout__lang_name(form) : NULL;
     const char *unit = name ? avout__lang_unit_of(name) : NULL;
-    return unit ? avout__lang_constant(c, form, avout_keyword(unit)) : NULL;
+    avout_value value;
+    if (unit) return avout__lang_constant(c, form, avout_keyword(unit));
+    if (!name || !avout__lang_java_constant(&value, name)) return NULL;
+    return avout__lang_constant(c, form, value);
 }
 
 static const lang_node *symbol(lang_compiler *c, const lang_form *form)
@@ -209,7 +225,7 @@ static const lang_node *symbol(lang_compiler *c, const lang_form *form)
         return &read->node;
     }
     const lang_core *core = find_core(c, name);
-    if (!core && (node = unit_of_time(c, form)) != NULL) return node;
+    if (!core && ((node = java_constant(c, form)) != NULL || c->run->status)) return node;
     if (!core) return unknown(c, form, name);
     avout_value value = avout__lang_core_value(c->run, core);
     return value.bits ? avout__lang_constant(c, form, value) : NULL;
@@ -248,8 +264,8 @@ static const lang_node *call(lang_compiler *c, const lang_form *form)
         if (core && core->call) return core_call(c, form, core);
     }
     /* (TimeUnit/SECONDS): a constant of a class may stand in parentheses, too. */
-    const lang_node *unit = form->count == 1 ? unit_of_time(c, head) : NULL;
-    if (unit) return unit;
+    const lang_node *constant = form->count == 1 ? java_constant(c, head) : NULL;
+    if (constant || c->run->status) return constant;
     const lang_node *function = avout__lang_form(c, head, false);
     const lang_node **nodes = function ? nodes_of(c, form, 1, false) : NULL;
     if (!nodes) return NULL;
@@ -277,7 +293,10 @@ static const lang_node *list(lang_compiler *c, const lang_form *form, bool tail)
     if (avout__lang_is_symbol(head)) {
         const char *name = avout__lang_name(head);
         const lang_special *special = avout__lang_special_find(name);
-        if (special && !avout__lang_is_local(c, name)) return special->compile(c, form, tail);
+        bool local = avout__lang_is_local(c, name);
+        /* What is refused may be the program's own; the others are taken. */
+        bool own = special && avout__lang_why_refused(name) && find_var(c, head, name);
+        if (special && !local && !own) return special->compile(c, form, tail);
         const lang_form *plain = special ? NULL : plain_special(c, form, name);
         if (plain) return list(c, plain, tail);
     }

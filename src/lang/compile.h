@@ -73,6 +73,15 @@ const lang_node *avout__lang_body(lang_compiler *c, const lang_form *form, size_
 const lang_form *avout__lang_expand(lang_compiler *c, const lang_form *like, const char *name,
                                     size_t count, const lang_form *const *items);
 
+/* What macros make their forms of: room for `count` of them, a vector, a constant (consumed). NULL: no memory;
+ * whoever makes a form of it makes none, and avout__lang_expanded tells of it. */
+const lang_form **avout__lang_room(lang_compiler *c, size_t count);
+const lang_form *avout__lang_vector_form(lang_compiler *c, const lang_form *like, size_t count,
+                                         const lang_form *const *items);
+const lang_form *avout__lang_value_form(lang_compiler *c, const lang_form *like, avout_value value);
+/* Compiles what a macro made; NULL was no memory. */
+const lang_node *avout__lang_expanded(lang_compiler *c, const lang_form *form, bool tail);
+
 /* AVOUT_ESYNTAX at that form. Answers NULL. */
 const lang_node *avout__lang_bad(lang_compiler *c, const lang_form *form, const char *format, ...)
     AVOUT_PRINTF(3, 4);
@@ -130,7 +139,7 @@ bool avout__lang_pattern(lang_compiler *c, lang_steps *steps, const lang_form *p
 const lang_node *avout__lang_let_node(lang_compiler *c, const lang_form *form, lang_steps *steps,
                                       const lang_node *body);
 
-/* ---- special.c, function.c, macro.c, loops.c ----------------------------------------------------- */
+/* ---- special.c, function.c, macro.c, naming.c, loops.c, thunk.c, refused.c ---------------------- */
 
 typedef const lang_node *(*lang_special_fn)(lang_compiler *c, const lang_form *form, bool tail);
 
@@ -142,7 +151,9 @@ typedef struct lang_special {
 } lang_special;
 
 extern const lang_special avout__lang_specials[], avout__lang_macros[], avout__lang_loops[],
-    avout__lang_thunks[];
+    avout__lang_thunks[], avout__lang_namings[], avout__lang_refused[];
+/* Why a name is refused that people know from Clojure, with what does the same; NULL: it is none of them. */
+const char *avout__lang_why_refused(const char *name);
 /* NULL: no special form of that name. */
 const lang_special *avout__lang_special_find(const char *name);
 const lang_special *avout__lang_special_at(size_t index);

@@ -32,8 +32,24 @@ static inline avout_value lang_done(lang_run *run, avout_status status, avout_va
 }
 
 /* False: the error is set. */
+bool avout__lang_is_number(lang_run *run, const char *name, avout_value value);
 bool avout__lang_integer(lang_run *run, const char *name, int64_t *number, avout_value value);
 bool avout__lang_text_of(lang_run *run, const char *name, const char **text, size_t *length,
                          avout_value value);
+
+/* A finite INT, BIGINT, FLOAT or DECIMAL in decimal: the digits, the first of them not 0, `point` of them before
+ * the point (it may be left of the first, or behind the last). 0 has none. */
+typedef struct lang_digits {
+    bool negative;
+    char *text; /* to be freed with avout__free; not terminated */
+    size_t count;
+    int64_t point;
+} lang_digits;
+/* False: the error is set, and nothing is to be freed. */
+bool avout__lang_digits(lang_run *run, lang_digits *digits, avout_value value);
+
+/* Long/MAX_VALUE, Math/PI and their like; *value is owned, AVOUT_NONE without memory. False: there is none of that
+ * name. */
+bool avout__lang_java_constant(avout_value *value, const char *name);
 
 #endif

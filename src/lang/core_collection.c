@@ -185,7 +185,11 @@ CORE(merge)
     for (size_t i = 1; i < count && !status; i++) {
         /* (merge nil nil) is nil. */
         if (is(args[i], AVOUT_TYPE_NIL)) continue;
-        status = avout_merge(&value, lang_take(&args[i]));
+        if (is(value, AVOUT_TYPE_NIL)) value = avout_map(0, NULL);
+        bool maps = is(value, AVOUT_TYPE_MAP) && is(args[i], AVOUT_TYPE_MAP);
+        /* An entry, too, or whatever else conj takes. */
+        if (maps) status = avout_merge(&value, lang_take(&args[i]));
+        else status = avout_conj(&value, lang_take(&args[i]));
     }
     return lang_done(run, status, value);
 }
@@ -202,6 +206,11 @@ CORE(peek)
     if (!whole(run, 0, 1, args, false)) return AVOUT_NONE;
     avout_value value = lang_take(&args[0]);
     return lang_done(run, avout_peek(&value), value);
+}
+
+CORE(itself)
+{
+    return lang_take(&args[0]);
 }
 
 /* What a call of the program's function needs inside of update. */
@@ -337,26 +346,46 @@ CORE(contains)
     return lang_done(run, avout_contains(&value, lang_take(&args[1])), value);
 }
 
-CORE(keys)
-{
-    if (!whole(run, 0, 1, args, false)) return AVOUT_NONE;
-    avout_value value = lang_take(&args[0]);
-    return lang_done(run, avout_keys(&value), value);
-}
-
-CORE(vals)
-{
-    if (!whole(run, 0, 1, args, false)) return AVOUT_NONE;
-    avout_value value = lang_take(&args[0]);
-    return lang_done(run, avout_vals(&value), value);
-}
-
 static avout_value entry_part(lang_run *run, const char *name, avout_value entry, size_t index)
 {
     size_t count = 0;
     if (!is(entry, AVOUT_TYPE_VECTOR) || avout_value_count(&count, entry) || count != 2)
         return avout__lang_wrong(run, name, "an entry of a map", entry);
     return avout_share(avout_value_nth(entry, index));
+}
+
+/* The first or second parts of a map's entries: of the map, or of a sequence of them, as filter makes it. */
+static avout_value parts(lang_run *run, const char *name, avout_value *arg, size_t index,
+                         avout_status (*of_map)(avout_value *))
+{
+    lang_walk walk;
+    lang_items items = {0};
+    avout_value item;
+    if (is(*arg, AVOUT_TYPE_MAP) || is(*arg, AVOUT_TYPE_NIL)) {
+        avout_value value = lang_take(arg);
+        return lang_done(run, of_map(&value), value);
+    }
+    if (is(*arg, AVOUT_TYPE_STRING) || !avout__lang_walk(&walk, run, name, *arg))
+        return avout__lang_wrong(run, name, "a map, or its entries", *arg);
+    bool fine = true;
+    while (fine && avout__lang_walk_next(&walk, &item)) {
+        fine = avout__lang_add(run, &items, entry_part(run, name, item, index));
+        avout_release(item);
+    }
+    fine = avout__lang_walk_end(&walk) && fine;
+    if (fine && items.count) return avout__lang_list(run, &items);
+    avout__lang_drop(&items);
+    return fine ? avout_nil() : AVOUT_NONE;
+}
+
+CORE(keys)
+{
+    return parts(run, "keys", &args[0], 0, avout_keys);
+}
+
+CORE(vals)
+{
+    return parts(run, "vals", &args[0], 1, avout_vals);
 }
 
 CORE(key)
@@ -423,6 +452,15 @@ const lang_core avout__lang_collections[] = {
     {"assoc", "coll key val ...", "with the keys set to the values", 3, LANG_MANY, assoc, NULL},
     {"dissoc", "map key ...", "without the keys", 1, LANG_MANY, dissoc, NULL},
     {"merge", "map ...", "with all entries of the others", 0, LANG_MANY, merge, NULL},
+    /* Values are changed in place where nobody else has them: there is nothing to be had by asking for it. */
+    {"transient", "coll", "coll, which is changed in place anyway where nobody else has it", 1, 1,
+     itself, NULL},
+    {"persistent!", "coll", "coll", 1, 1, itself, NULL},
+    {"conj!", "coll x ...", "conj", 0, LANG_MANY, conj_all, NULL},
+    {"assoc!", "coll key val ...", "assoc", 3, LANG_MANY, assoc, NULL},
+    {"dissoc!", "map key ...", "dissoc", 1, LANG_MANY, dissoc, NULL},
+    {"disj!", "set x ...", "disj", 1, LANG_MANY, disj, NULL},
+    {"pop!", "coll", "pop", 1, 1, pop, NULL},
     {"pop", "coll", "without what peek shows", 1, 1, pop, NULL},
     {"peek", "coll", "a list's first, a vector's last element", 1, 1, peek, NULL},
     {"update", "coll key f arg ...", "with the key's value changed by f", 3, LANG_MANY, update_key,
@@ -434,8 +472,8 @@ const lang_core avout__lang_collections[] = {
     {"get-in", "coll [key ...] default?", "the value at the path", 2, 3, get_in, NULL},
     {"find", "map key", "the entry [key val], or nil", 2, 2, find, NULL},
     {"contains?", "coll key", "whether it has the key (vectors: the index)", 2, 2, contains, NULL},
-    {"keys", "map", "the list of keys", 1, 1, keys, NULL},
-    {"vals", "map", "the list of values", 1, 1, vals, NULL},
+    {"keys", "map", "the list of the keys of a map, or of entries", 1, 1, keys, NULL},
+    {"vals", "map", "the list of the values of a map, or of entries", 1, 1, vals, NULL},
     {"key", "entry", "the key of an entry", 1, 1, key, NULL},
     {"val", "entry", "the value of an entry", 1, 1, val, NULL},
     {"count", "coll", "how many elements", 1, 1, count_of, NULL},

@@ -79,7 +79,9 @@ CORE(newline)
 
 CORE(flush)
 {
-    if (!run->lang->options.print && fflush(stdout))
+    const avout_lang_options *options = &run->lang->options;
+    if (options->print) return lang_done(run, options->print("", 0, options->payload), avout_nil());
+    if (fflush(stdout))
         return avout__lang_fail(run, AVOUT_EIO, "standard output: %s", strerror(errno));
     return avout_nil();
 }

@@ -39,7 +39,9 @@ CORE(is_different)
 
 CORE(is_identical)
 {
-    return avout_bool(args[0].bits == args[1].bits);
+    /* Of each keyword there is one, as Clojure has it: they mark what no value can be taken for. */
+    return avout_bool(args[0].bits == args[1].bits ||
+                      (is(args[0], AVOUT_TYPE_KEYWORD) && avout_value_equal(args[0], args[1])));
 }
 
 CORE(compare)
@@ -153,6 +155,8 @@ PREDICATE(is_simple_keyword, is(x, AVOUT_TYPE_KEYWORD) && !has_space(x))
 PREDICATE(is_qualified_keyword, is(x, AVOUT_TYPE_KEYWORD) && has_space(x))
 PREDICATE(is_simple_symbol, is(x, AVOUT_TYPE_SYMBOL) && !has_space(x))
 PREDICATE(is_qualified_symbol, is(x, AVOUT_TYPE_SYMBOL) && has_space(x))
+PREDICATE(is_simple_ident, is_named(x) && !has_space(x))
+PREDICATE(is_qualified_ident, is_named(x) && has_space(x))
 PREDICATE(is_list, is(x, AVOUT_TYPE_LIST))
 PREDICATE(is_vector, is(x, AVOUT_TYPE_VECTOR))
 PREDICATE(is_map, is(x, AVOUT_TYPE_MAP))
@@ -175,6 +179,12 @@ CORE(is_any)
 }
 PREDICATE(is_truthy, avout_value_truthy(x))
 
+/* The names of messages. There are no classes here that it could be one of. */
+CORE(type_of)
+{
+    return avout__lang_made(run, avout_keyword(avout__lang_type_name(args[0])));
+}
+
 const lang_core avout__lang_predicates[] = {
     {"=", "x ...", "whether all are equal", 1, LANG_MANY, is_equal, NULL},
     {"not=", "x ...", "whether not all are equal", 1, LANG_MANY, is_different, NULL},
@@ -183,6 +193,8 @@ const lang_core avout__lang_predicates[] = {
     {"hash", "x", "its hash", 1, 1, hash, NULL},
     {"not", "x", "true for nil and false, else false", 1, 1, not_true, NULL},
     {"boolean", "x", "false for nil and false, else true", 1, 1, is_truthy, NULL},
+    {"type", "x", "what it is, as messages call it: :int :string :vector :function ...", 1, 1,
+     type_of, NULL},
     {"nil?", "x", "whether it is nil", 1, 1, is_nil, NULL},
     {"some?", "x", "whether it is not nil", 1, 1, is_some, NULL},
     {"any?", "x", "true", 1, 1, is_any, NULL},
@@ -211,6 +223,9 @@ const lang_core avout__lang_predicates[] = {
     {"qualified-keyword?", "x", "a keyword with a namespace?", 1, 1, is_qualified_keyword, NULL},
     {"simple-symbol?", "x", "a symbol without a namespace?", 1, 1, is_simple_symbol, NULL},
     {"qualified-symbol?", "x", "a symbol with a namespace?", 1, 1, is_qualified_symbol, NULL},
+    {"simple-ident?", "x", "a keyword or symbol without a namespace?", 1, 1, is_simple_ident, NULL},
+    {"qualified-ident?", "x", "a keyword or symbol with a namespace?", 1, 1, is_qualified_ident,
+     NULL},
     {"list?", "x", "whether it is a list", 1, 1, is_list, NULL},
     {"vector?", "x", "whether it is a vector", 1, 1, is_vector, NULL},
     {"map?", "x", "whether it is a map", 1, 1, is_map, NULL},
@@ -220,6 +235,8 @@ const lang_core avout__lang_predicates[] = {
     {"sequential?", "x", "whether it is a sequence or vector", 1, 1, is_sequential, NULL},
     {"seqable?", "x", "whether seq takes it", 1, 1, is_seqable, NULL},
     {"associative?", "x", "whether it is a map or vector", 1, 1, is_associative, NULL},
+    {"indexed?", "x", "whether nth finds its elements at once", 1, 1, is_vector, NULL},
+    {"reversible?", "x", "whether rseq takes it", 1, 1, is_vector, NULL},
     {"counted?", "x", "whether its elements need not be walked to be counted", 1, 1, is_counted,
      NULL},
     {"fn?", "x", "whether it is a function", 1, 1, is_fn, NULL},

@@ -10,7 +10,8 @@
 /* ---- what there is ------------------------------------------------------------------------------------------- */
 
 /* Their functions are named with them. */
-static const char *const spaces[] = {"clojure.string", "clojure.set", "clojure.edn"};
+static const char *const spaces[] = {"clojure.string", "clojure.set", "clojure.walk",
+                                     "clojure.edn"};
 /* The functions of these are known by their own names. */
 static const char *const flat[] = {
     "clojure.core",      "clojure.repl",      "avout.core",        "avout.locks",
@@ -20,11 +21,8 @@ static const char *const flat[] = {
     "somnium.congomongo"};
 static const struct {
     const char *alias, *space;
-} usual[] = {{"str", "clojure.string"},
-             {"string", "clojure.string"},
-             {"set", "clojure.set"},
-             {"edn", "clojure.edn"},
-             {"core", "clojure.core"}};
+} usual[] = {{"str", "clojure.string"}, {"string", "clojure.string"}, {"set", "clojure.set"},
+             {"walk", "clojure.walk"},  {"edn", "clojure.edn"},       {"core", "clojure.core"}};
 
 /* Java's, as far as their names mean something here; errors are known by theirs. */
 static const char *const classes[] = {"java.util.concurrent.TimeUnit",

@@ -26,6 +26,66 @@ static bool arguments(lang_compiler *c, lang_arity *arity, const lang_form *form
     return true;
 }
 
+/* ---- conditions ---------------------------------------------------------------------------------------- */
+
+/* The vector of {:pre [...]} or {:post [...]}; NULL: there is none. */
+static const lang_form *condition(const lang_form *map, const char *key)
+{
+    for (size_t i = 0; i + 1 < map->count; i += 2) {
+        const char *name = avout__lang_name(map->items[i]);
+        if (name && !avout__lang_is_symbol(map->items[i]) && !strcmp(name, key) &&
+            map->items[i + 1]->kind == FORM_VECTOR)
+            return map->items[i + 1];
+    }
+    return NULL;
+}
+
+/* (assert test) for each of them, behind parts[count]; answers how many parts there are then. */
+static size_t assertions(lang_compiler *c, const lang_form **parts, size_t count,
+                         const lang_form *tests)
+{
+    for (size_t i = 0; tests && i < tests->count; i++)
+        parts[count++] = avout__lang_expand(c, tests->items[i], "assert", 1, tests->items + i);
+    return count;
+}
+
+/* {:pre [a] :post [b]} body...: (do (assert a) (let [% (do body...)] (assert b) %)). Without :post the body's
+ * last form stays the last one, so that it may recur. */
+static const lang_form *checked(lang_compiler *c, const lang_form *form, size_t map)
+{
+    const lang_form *pre = condition(form->items[map], "pre");
+    const lang_form *post = condition(form->items[map], "post");
+    const lang_form **parts =
+        avout__lang_room(c, form->count + (pre ? pre->count : 0) + (post ? post->count + 2 : 0));
+    if (!parts) return NULL;
+    if (post) {
+        const lang_form *result = avout__lang_form_symbol(&c->unit->arena, form, "%");
+        const lang_form *bindings[] = {
+            result,
+            avout__lang_expand(c, form, "do", form->count - map - 1, form->items + map + 1)};
+        parts[0] = avout__lang_vector_form(c, form, 2, bindings);
+        size_t count = assertions(c, parts, 1, post);
+        parts[count++] = result;
+        const lang_form *let = avout__lang_expand(c, form, "let", count, parts);
+        count = assertions(c, parts, 0, pre);
+        parts[count++] = let;
+        return avout__lang_expand(c, form, "do", count, parts);
+    }
+    size_t count = assertions(c, parts, 0, pre);
+    for (size_t i = map + 1; i < form->count; i++) parts[count++] = form->items[i];
+    return avout__lang_expand(c, form, "do", count, parts);
+}
+
+static const lang_node *compile_body(lang_compiler *c, const lang_form *form, size_t from)
+{
+    /* A map alone is the value. */
+    bool conditions = from + 1 < form->count && form->items[from]->kind == FORM_MAP;
+    if (conditions) return avout__lang_expanded(c, checked(c, form, from), true);
+    return avout__lang_body(c, form, from, true);
+}
+
+/* ---- arities ------------------------------------------------------------------------------------------- */
+
 /* ([args] body...), from items[from] on. */
 static bool compile_arity(lang_compiler *c, lang_arity *arity, const lang_form *form, size_t from)
 {
@@ -40,7 +100,7 @@ static bool compile_arity(lang_compiler *c, lang_arity *arity, const lang_form *
     s->can_recur = true;
     s->recur_slot = 0;
     s->recur_count = arity->required + arity->rest;
-    const lang_node *body = fine ? avout__lang_body(c, form, from + 1, true) : NULL;
+    const lang_node *body = fine ? compile_body(c, form, from + 1) : NULL;
     arity->body = avout__lang_let_node(c, form, &steps, body);
     arity->slots = s->slots;
     return arity->body != NULL;

@@ -214,7 +214,8 @@ const lang_special avout__lang_loops[] = {
 /* ---- looking up -------------------------------------------------------------------------------------- */
 
 static const lang_special *const lists[] = {avout__lang_specials, avout__lang_macros,
-                                            avout__lang_loops, avout__lang_thunks};
+                                            avout__lang_loops,    avout__lang_thunks,
+                                            avout__lang_namings,  avout__lang_refused};
 
 const lang_special *avout__lang_special_at(size_t index)
 {

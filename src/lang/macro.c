@@ -5,15 +5,15 @@
 
 #include "base/banned.h"
 
-static const lang_form **room(lang_compiler *c, size_t count)
+const lang_form **avout__lang_room(lang_compiler *c, size_t count)
 {
     const lang_form **items = avout__lang_arena_take(&c->unit->arena, (count + 1) * sizeof *items);
     if (!items) avout__lang_failed(c->run, AVOUT_ENOMEM);
     return items;
 }
 
-static const lang_form *vector_of(lang_compiler *c, const lang_form *like, size_t count,
-                                  const lang_form *const *items)
+const lang_form *avout__lang_vector_form(lang_compiler *c, const lang_form *like, size_t count,
+                                         const lang_form *const *items)
 {
     const lang_form *list = avout__lang_form_list(&c->unit->arena, like, count, items);
     lang_form *vector = avout__lang_arena_take(&c->unit->arena, sizeof *vector);
@@ -23,7 +23,7 @@ static const lang_form *vector_of(lang_compiler *c, const lang_form *like, size_
     return vector;
 }
 
-static const lang_form *value_form(lang_compiler *c, const lang_form *like, avout_value value)
+const lang_form *avout__lang_value_form(lang_compiler *c, const lang_form *like, avout_value value)
 {
     lang_form *form = avout__lang_arena_take(&c->unit->arena, sizeof *form);
     if (!form) {
@@ -35,8 +35,7 @@ static const lang_form *value_form(lang_compiler *c, const lang_form *like, avou
     return form->value.bits ? form : NULL;
 }
 
-/* Compiles what a macro made; NULL was no memory. */
-static const lang_node *made(lang_compiler *c, const lang_form *form, bool tail)
+const lang_node *avout__lang_expanded(lang_compiler *c, const lang_form *form, bool tail)
 {
     if (form) return avout__lang_form(c, form, tail);
     avout__lang_failed(c->run, AVOUT_ENOMEM);
@@ -64,7 +63,7 @@ static const lang_node *when(lang_compiler *c, const lang_form *form, const char
     if (form->count < 2)
         return avout__lang_bad(c, form, "%s: expected a test", avout__lang_name(form->items[0]));
     const lang_form *parts[] = {form->items[1], do_rest(c, form, 2)};
-    return made(c, avout__lang_expand(c, form, branch, 2, parts), tail);
+    return avout__lang_expanded(c, avout__lang_expand(c, form, branch, 2, parts), tail);
 }
 
 static const lang_node *compile_when(lang_compiler *c, const lang_form *form, bool tail)
@@ -84,18 +83,60 @@ static const lang_node *compile_if_not(lang_compiler *c, const lang_form *form, 
                                "if-not: expected a test, what then, and perhaps what else");
     const lang_form *parts[] = {avout__lang_expand(c, form, "not", 1, form->items + 1),
                                 form->items[2], form->count == 4 ? form->items[3] : NULL};
-    return made(c, avout__lang_expand(c, form, "if", form->count - 1, parts), tail);
+    return avout__lang_expanded(c, avout__lang_expand(c, form, "if", form->count - 1, parts), tail);
 }
 
 static const lang_node *compile_cond(lang_compiler *c, const lang_form *form, bool tail)
 {
     if (!(form->count % 2)) return avout__lang_bad(c, form, "cond: the last test has no value");
-    const lang_form *rest = value_form(c, form, avout_nil());
+    const lang_form *rest = avout__lang_value_form(c, form, avout_nil());
     for (size_t i = form->count; rest && i > 2; i -= 2) {
         const lang_form *parts[] = {form->items[i - 2], form->items[i - 1], rest};
         rest = avout__lang_expand(c, form->items[i - 2], "if", 3, parts);
     }
-    return made(c, rest, tail);
+    return avout__lang_expanded(c, rest, tail);
+}
+
+static bool is_arrow(const lang_form *form)
+{
+    const char *word = avout__lang_name(form);
+    return word && !avout__lang_is_symbol(form) && !strcmp(word, ">>");
+}
+
+/* (if (f test value) then rest), or for test :>> g: (let [h (f test value)] (if h (g h) rest)) */
+static const lang_form *condp_clause(lang_compiler *c, const lang_form *const *clause, bool arrow,
+                                     const char *f, const lang_form *value, const lang_form *rest)
+{
+    const lang_form *like = clause[0];
+    const lang_form *call[] = {clause[0], value};
+    const lang_form *test = avout__lang_expand(c, like, f, 2, call);
+    if (!arrow) {
+        const lang_form *parts[] = {test, clause[1], rest};
+        return avout__lang_expand(c, like, "if", 3, parts);
+    }
+    const lang_form *hidden = avout__lang_form_symbol(&c->unit->arena, like, "%hidden-answer");
+    const lang_form *made[] = {clause[2], hidden}, *bindings[] = {hidden, test};
+    const lang_form *parts[] = {hidden, avout__lang_form_list(&c->unit->arena, like, 2, made),
+                                rest};
+    const lang_form *let[] = {avout__lang_vector_form(c, like, 2, bindings),
+                              avout__lang_expand(c, like, "if", 3, parts)};
+    return avout__lang_expand(c, like, "let", 2, let);
+}
+
+/* The clauses from items[at] on, as ifs in each other. */
+static const lang_form *condp_clauses(lang_compiler *c, const lang_form *form, size_t at,
+                                      const char *f, const lang_form *value)
+{
+    if (at + 1 == form->count) return form->items[at];
+    if (at >= form->count) return avout__lang_expand(c, form, "no-clause*", 1, &value);
+    bool arrow = is_arrow(form->items[at + 1]);
+    if (lang_deep(c->run)) return NULL;
+    if (arrow && at + 2 == form->count) {
+        avout__lang_bad(c, form->items[at + 1], "condp: expected a function behind :>>");
+        return NULL;
+    }
+    const lang_form *rest = condp_clauses(c, form, at + (arrow ? 3 : 2), f, value);
+    return rest ? condp_clause(c, form->items + at, arrow, f, value, rest) : NULL;
 }
 
 /* (condp f value test then ... else?), test :>> g calls g with what f answered. */
@@ -106,31 +147,12 @@ static const lang_node *compile_condp(lang_compiler *c, const lang_form *form, b
     char name[48];
     snprintf(name, sizeof name, "%.30s-value", f ? avout__lang_name(f) : "");
     value = avout__lang_form_symbol(&c->unit->arena, form, name);
-    const lang_form **tests = room(c, form->count);
-    size_t count = 0;
-    if (!tests) return NULL;
-    for (size_t i = 3; i < form->count; i += 2) {
-        if (i + 1 == form->count) {
-            tests[count++] = value_form(c, form, avout_bool(true));
-            tests[count++] = form->items[i];
-            break;
-        }
-        const char *word = avout__lang_name(form->items[i + 1]);
-        if (word && !strcmp(word, ">>") && !avout__lang_is_symbol(form->items[i + 1]))
-            return avout__lang_bad(c, form->items[i + 1], "condp: :>> is not supported");
-        const lang_form *call[] = {form->items[i], value};
-        tests[count++] = avout__lang_expand(c, form, f ? avout__lang_name(f) : "", 2, call);
-        tests[count++] = form->items[i + 1];
-    }
-    if (form->count % 2) {
-        const lang_form *none[] = {value};
-        tests[count++] = value_form(c, form, avout_bool(true));
-        tests[count++] = avout__lang_expand(c, form, "no-clause*", 1, none);
-    }
+    const lang_form *clauses =
+        f && value ? condp_clauses(c, form, 3, avout__lang_name(f), value) : NULL;
+    if (!clauses && c->run->status) return NULL;
     const lang_form *bindings[] = {f, form->items[1], value, form->items[2]};
-    const lang_form *parts[] = {vector_of(c, form, 4, bindings),
-                                avout__lang_expand(c, form, "cond", count, tests)};
-    return made(c, avout__lang_expand(c, form, "let", 2, parts), tail);
+    const lang_form *parts[] = {avout__lang_vector_form(c, form, 4, bindings), clauses};
+    return avout__lang_expanded(c, avout__lang_expand(c, form, "let", 2, parts), tail);
 }
 
 /* ---- if-let and its kin --------------------------------------------------------------------------- */
@@ -146,15 +168,15 @@ static const lang_node *if_let(lang_compiler *c, const lang_form *form, const ch
     const lang_form *hidden = hidden_name(c, form);
     const lang_form *outer[] = {hidden, bindings->items[1]};
     const lang_form *inner[] = {bindings->items[0], hidden};
-    const lang_form *let[] = {vector_of(c, form, 2, inner), then};
+    const lang_form *let[] = {avout__lang_vector_form(c, form, 2, inner), then};
     const lang_form *branches[] = {
         test ? avout__lang_expand(c, form, test, 1, &hidden) : hidden,
         avout__lang_expand(c, form, "let", 2, let),
-        otherwise ? otherwise : value_form(c, form, avout_nil()),
+        otherwise ? otherwise : avout__lang_value_form(c, form, avout_nil()),
     };
-    const lang_form *parts[] = {vector_of(c, form, 2, outer),
+    const lang_form *parts[] = {avout__lang_vector_form(c, form, 2, outer),
                                 avout__lang_expand(c, form, "if", 3, branches)};
-    return made(c, avout__lang_expand(c, form, "let", 2, parts), tail);
+    return avout__lang_expanded(c, avout__lang_expand(c, form, "let", 2, parts), tail);
 }
 
 static const lang_node *if_binding(lang_compiler *c, const lang_form *form, const char *test,
@@ -202,13 +224,14 @@ static const lang_node *compile_when_first(lang_compiler *c, const lang_form *fo
 {
     if (form->count < 2 || form->items[1]->kind != FORM_VECTOR || form->items[1]->count != 2)
         return avout__lang_bad(c, form, "when-first: expected a vector of one name and its value");
-    const lang_form *bindings = form->items[1], **all = room(c, form->count);
-    const lang_form *pair[] = {vector_of(c, form, 1, bindings->items),
+    const lang_form *bindings = form->items[1], **all = avout__lang_room(c, form->count);
+    const lang_form *pair[] = {avout__lang_vector_form(c, form, 1, bindings->items),
                                avout__lang_expand(c, form, "seq", 1, bindings->items + 1)};
     if (!all) return NULL;
-    all[0] = vector_of(c, form, 2, pair);
+    all[0] = avout__lang_vector_form(c, form, 2, pair);
     for (size_t i = 2; i < form->count; i++) all[i - 1] = form->items[i];
-    return made(c, avout__lang_expand(c, form, "when-let", form->count - 1, all), tail);
+    return avout__lang_expanded(c, avout__lang_expand(c, form, "when-let", form->count - 1, all),
+                                tail);
 }
 
 /* ---- -> and its kin -------------------------------------------------------------------------------- */
@@ -219,7 +242,7 @@ static const lang_form *thread(lang_compiler *c, const lang_form *step, const la
 {
     if (!step || !value) return NULL;
     bool list = step->kind == FORM_LIST && step->count;
-    const lang_form **items = room(c, step->count + 2);
+    const lang_form **items = avout__lang_room(c, step->count + 2);
     size_t count = 0, given = list ? step->count : 1;
     if (!items) return NULL;
     items[count++] = list ? step->items[0] : step;
@@ -235,7 +258,7 @@ static const lang_node *arrow(lang_compiler *c, const lang_form *form, bool last
         return avout__lang_bad(c, form, "%s: expected a value", avout__lang_name(form->items[0]));
     const lang_form *value = form->items[1];
     for (size_t i = 2; i < form->count; i++) value = thread(c, form->items[i], value, last);
-    return made(c, value, tail);
+    return avout__lang_expanded(c, value, tail);
 }
 
 static const lang_node *compile_thread_first(lang_compiler *c, const lang_form *form, bool tail)
@@ -256,7 +279,7 @@ static const lang_node *rebind(lang_compiler *c, const lang_form *form, const la
                                const lang_form *first, size_t from, step_fn step_of, bool last,
                                bool tail)
 {
-    const lang_form **bindings = room(c, 2 * form->count + 2);
+    const lang_form **bindings = avout__lang_room(c, 2 * form->count + 2);
     size_t count = 0;
     if (!bindings) return NULL;
     bindings[count++] = hidden;
@@ -265,8 +288,8 @@ static const lang_node *rebind(lang_compiler *c, const lang_form *form, const la
         bindings[count++] = hidden;
         bindings[count++] = step_of(c, form, &i, hidden, last);
     }
-    const lang_form *parts[] = {vector_of(c, form, count, bindings), hidden};
-    return made(c, avout__lang_expand(c, form, "let", 2, parts), tail);
+    const lang_form *parts[] = {avout__lang_vector_form(c, form, count, bindings), hidden};
+    return avout__lang_expanded(c, avout__lang_expand(c, form, "let", 2, parts), tail);
 }
 
 static const lang_form *step_as(lang_compiler *c, const lang_form *form, size_t *at,
@@ -282,7 +305,8 @@ static const lang_form *step_some(lang_compiler *c, const lang_form *form, size_
 {
     const lang_form *step = form->items[(*at)++];
     const lang_form *parts[] = {avout__lang_expand(c, step, "nil?", 1, &hidden),
-                                value_form(c, step, avout_nil()), thread(c, step, hidden, last)};
+                                avout__lang_value_form(c, step, avout_nil()),
+                                thread(c, step, hidden, last)};
     return avout__lang_expand(c, step, "if", 3, parts);
 }
 
@@ -323,14 +347,14 @@ static const lang_node *compile_cond_thread(lang_compiler *c, const lang_form *f
 static const lang_node *compile_doto(lang_compiler *c, const lang_form *form, bool tail)
 {
     if (form->count < 2) return avout__lang_bad(c, form, "doto: expected a value");
-    const lang_form *hidden = hidden_name(c, form), **parts = room(c, form->count);
+    const lang_form *hidden = hidden_name(c, form), **parts = avout__lang_room(c, form->count);
     const lang_form *bindings[] = {hidden, form->items[1]};
     if (!parts) return NULL;
-    parts[0] = vector_of(c, form, 2, bindings);
+    parts[0] = avout__lang_vector_form(c, form, 2, bindings);
     for (size_t i = 2; i < form->count; i++)
         parts[i - 1] = thread(c, form->items[i], hidden, false);
     parts[form->count - 1] = hidden;
-    return made(c, avout__lang_expand(c, form, "let", form->count, parts), tail);
+    return avout__lang_expanded(c, avout__lang_expand(c, form, "let", form->count, parts), tail);
 }
 
 /* ---- letfn ----------------------------------------------------------------------------------------- */
@@ -349,7 +373,7 @@ static const lang_form *group_call(lang_compiler *c, const lang_form *like, cons
     const lang_form *rest[] = {avout__lang_form_symbol(&c->unit->arena, like, "&"),
                                avout__lang_form_symbol(&c->unit->arena, like, "%hidden-rest")};
     const lang_form *call[] = {member, rest[1]};
-    const lang_form *parts[] = {vector_of(c, like, 2, rest),
+    const lang_form *parts[] = {avout__lang_vector_form(c, like, 2, rest),
                                 avout__lang_expand(c, like, "apply", 2, call)};
     return avout__lang_expand(c, like, "fn", 2, parts);
 }
@@ -360,7 +384,7 @@ static size_t letfn_names(lang_compiler *c, const lang_form **bindings, const la
 {
     for (size_t i = 0; i < functions->count; i++) {
         const lang_form *like = functions->items[i];
-        const lang_form *number = value_form(c, like, avout_int((int64_t)i));
+        const lang_form *number = avout__lang_value_form(c, like, avout_int((int64_t)i));
         bindings[2 * i] = like->items[0];
         const lang_form *member = avout__lang_expand(c, like, group, 1, &number);
         bindings[2 * i + 1] = calls ? group_call(c, like, member) : member;
@@ -372,21 +396,21 @@ static size_t letfn_names(lang_compiler *c, const lang_form **bindings, const la
 static const lang_form *letfn_group(lang_compiler *c, const lang_form *form, const char *group)
 {
     const lang_form *functions = form->items[1], *self, *n;
-    const lang_form **cases = room(c, 2 * functions->count + 1);
-    const lang_form **bindings = room(c, 2 * functions->count);
+    const lang_form **cases = avout__lang_room(c, 2 * functions->count + 1);
+    const lang_form **bindings = avout__lang_room(c, 2 * functions->count);
     if (!cases || !bindings) return NULL;
     n = avout__lang_form_symbol(&c->unit->arena, form, "%hidden-n");
     self = avout__lang_form_symbol(&c->unit->arena, form, group);
     cases[0] = n;
     for (size_t i = 0; i < functions->count; i++) {
         const lang_form *function = functions->items[i];
-        cases[2 * i + 1] = value_form(c, function, avout_int((int64_t)i));
+        cases[2 * i + 1] = avout__lang_value_form(c, function, avout_int((int64_t)i));
         cases[2 * i + 2] = avout__lang_expand(c, function, "fn", function->count, function->items);
     }
     size_t count = letfn_names(c, bindings, functions, group, true);
-    const lang_form *let[] = {vector_of(c, form, count, bindings),
+    const lang_form *let[] = {avout__lang_vector_form(c, form, count, bindings),
                               avout__lang_expand(c, form, "case", count + 1, cases)};
-    const lang_form *parts[] = {self, vector_of(c, form, 1, &n),
+    const lang_form *parts[] = {self, avout__lang_vector_form(c, form, 1, &n),
                                 avout__lang_expand(c, form, "let", 2, let)};
     return avout__lang_expand(c, form, "fn", 3, parts);
 }
@@ -408,13 +432,14 @@ static const lang_node *compile_letfn(lang_compiler *c, const lang_form *form, b
     if (!is_letfn(form))
         return avout__lang_bad(c, form, "letfn: expected [(name [args...] body...) ...]");
     const lang_form *group = hidden_name(c, form);
-    const lang_form **bindings = room(c, 2 * form->items[1]->count + 2);
-    if (!group || !bindings) return made(c, NULL, tail);
+    const lang_form **bindings = avout__lang_room(c, 2 * form->items[1]->count + 2);
+    if (!group || !bindings) return avout__lang_expanded(c, NULL, tail);
     bindings[0] = group;
     bindings[1] = letfn_group(c, form, avout__lang_name(group));
     size_t count = letfn_names(c, bindings + 2, form->items[1], avout__lang_name(group), false);
-    const lang_form *parts[] = {vector_of(c, form, count + 2, bindings), do_rest(c, form, 2)};
-    return made(c, avout__lang_expand(c, form, "let", 2, parts), tail);
+    const lang_form *parts[] = {avout__lang_vector_form(c, form, count + 2, bindings),
+                                do_rest(c, form, 2)};
+    return avout__lang_expanded(c, avout__lang_expand(c, form, "let", 2, parts), tail);
 }
 
 /* ---- others ---------------------------------------------------------------------------------------- */
@@ -425,6 +450,17 @@ static const lang_node *compile_comment(lang_compiler *c, const lang_form *form,
     return avout__lang_constant(c, form, avout_nil());
 }
 
+/* (lazy-cat a b ...): (concat (lazy-seq a) (lazy-seq b) ...) */
+static const lang_node *compile_lazy_cat(lang_compiler *c, const lang_form *form, bool tail)
+{
+    const lang_form **parts = avout__lang_room(c, form->count);
+    if (!parts) return NULL;
+    for (size_t i = 1; i < form->count; i++)
+        parts[i - 1] = avout__lang_expand(c, form, "lazy-seq", 1, form->items + i);
+    return avout__lang_expanded(c, avout__lang_expand(c, form, "concat", form->count - 1, parts),
+                                tail);
+}
+
 /* (assert test message?): (if test nil (assert-failed* 'test message)) */
 static const lang_node *compile_assert(lang_compiler *c, const lang_form *form, bool tail)
 {
@@ -433,88 +469,10 @@ static const lang_node *compile_assert(lang_compiler *c, const lang_form *form, 
     const lang_form *failed[] = {avout__lang_expand(c, form, "quote", 1, form->items + 1),
                                  form->count == 3 ? form->items[2] : NULL};
     const lang_form *parts[] = {
-        form->items[1], value_form(c, form, avout_nil()),
+        form->items[1], avout__lang_value_form(c, form, avout_nil()),
         avout__lang_expand(c, form, "assert-failed*", form->count - 1, failed)};
-    return made(c, avout__lang_expand(c, form, "if", 3, parts), tail);
+    return avout__lang_expanded(c, avout__lang_expand(c, form, "if", 3, parts), tail);
 }
-
-/* (doc name): (doc* 'name) */
-static const lang_node *compile_doc(lang_compiler *c, const lang_form *form, bool tail)
-{
-    (void)tail;
-    if (form->count != 2 || !avout__lang_is_symbol(form->items[1]))
-        return avout__lang_bad(c, form, "doc: expected a name");
-    const lang_node *name = avout__lang_constant(c, form, avout_share(form->items[1]->value));
-    return name ? avout__lang_core_node(c, form, "doc*", 1, &name) : NULL;
-}
-
-/* (name 'spec ...) of what is behind the first word. */
-static const lang_form *with_quoted(lang_compiler *c, const lang_form *form, const char *name)
-{
-    const lang_form **specs = room(c, form->count);
-    if (!specs) return NULL;
-    for (size_t i = 1; i < form->count; i++) {
-        const lang_form *spec = form->items[i];
-        bool quoted = spec->kind == FORM_LIST && spec->count == 2 &&
-                      avout__lang_is_named(spec->items[0], "quote");
-        specs[i - 1] = quoted ? spec : avout__lang_expand(c, spec, "quote", 1, form->items + i);
-    }
-    return avout__lang_expand(c, form, name, form->count - 1, specs);
-}
-
-/* (import java.util.Date), (import '(java.util Date)): (import* 'spec ...) */
-static const lang_node *compile_import(lang_compiler *c, const lang_form *form, bool tail)
-{
-    return made(c, with_quoted(c, form, "import*"), tail);
-}
-
-/* What a clause of ns stands for; NULL: none of them. */
-static const char *clause_function(const char *word)
-{
-    static const char *const names[][2] = {
-        {"require", "require"}, {"use", "use"}, {"import", "import*"}};
-    for (size_t i = 0; word && i < sizeof names / sizeof *names; i++)
-        if (!strcmp(names[i][0], word)) return names[i][1];
-    return NULL;
-}
-
-/* (ns name doc? (:require spec ...) (:use spec ...) (:import spec ...)): (do (require 'spec ...) ... nil).
- * What a program defines comes before what the core has, so (:refer-clojure :exclude ...) is true anyway. */
-static const lang_node *compile_ns(lang_compiler *c, const lang_form *form, bool tail)
-{
-    if (form->count < 2 || !avout__lang_is_symbol(form->items[1]))
-        return avout__lang_bad(c, form, "ns: expected a name");
-    const lang_form **parts = room(c, form->count);
-    size_t count = 0;
-    if (!parts) return NULL;
-    for (size_t i = 2; i < form->count; i++) {
-        const lang_form *clause = form->items[i];
-        bool list = clause->kind == FORM_LIST && clause->count;
-        const char *word = list ? avout__lang_name(clause->items[0]) : NULL;
-        const char *function = clause_function(word);
-        bool text = clause->kind == FORM_VALUE || clause->kind == FORM_MAP;
-        if (text || (word && !strcmp(word, "refer-clojure"))) continue;
-        if (!function)
-            return avout__lang_bad(c, clause,
-                                   "ns: expected (:require ...), (:use ...) or (:import ...)");
-        parts[count++] = with_quoted(c, clause, function);
-    }
-    parts[count++] = value_form(c, form, avout_nil());
-    return made(c, avout__lang_expand(c, form, "do", count, parts), tail);
-}
-
-/* What people will try: refused by name. */
-static const lang_node *compile_refused(lang_compiler *c, const lang_form *form, bool tail)
-{
-    (void)tail;
-    return avout__lang_bad_status(c, form, AVOUT_ENOTSUP, "%s is not part of this language",
-                                  avout__lang_name(form->items[0]));
-}
-
-#define REFUSED(name)                                                                              \
-    {                                                                                              \
-        name, "", "not part of this language", compile_refused                                     \
-    }
 
 const lang_special avout__lang_macros[] = {
     {"when", "test body...", "the body if test is neither nil nor false", compile_when},
@@ -549,28 +507,8 @@ const lang_special avout__lang_macros[] = {
     {"letfn", "[(name [args...] body...) ...] body...",
      "the body with functions that may call each other", compile_letfn},
     {"comment", "forms...", "nil; the forms are not evaluated", compile_comment},
+    {"lazy-cat", "coll ...", "the elements of all; each is evaluated when it is needed",
+     compile_lazy_cat},
     {"assert", "test message?", "throws an AssertionError if test is nil or false", compile_assert},
-    {"doc", "name", "prints what is known of a function or special form", compile_doc},
-    {"import", "class...", "nil; classes are known by their names", compile_import},
-    {"ns", "name (:require spec ...)? (:use spec ...)? (:import class ...)?",
-     "names the program; requires namespaces", compile_ns},
-    REFUSED("defmacro"),
-    REFUSED("defprotocol"),
-    REFUSED("defrecord"),
-    REFUSED("deftype"),
-    REFUSED("defmulti"),
-    REFUSED("defmethod"),
-    REFUSED("binding"),
-    REFUSED("with-redefs"),
-    REFUSED("with-local-vars"),
-    REFUSED("gen-class"),
-    REFUSED("proxy"),
-    REFUSED("reify"),
-    REFUSED("set!"),
-    REFUSED("new"),
-    REFUSED("."),
-    REFUSED(".."),
-    REFUSED("monitor-enter"),
-    REFUSED("monitor-exit"),
     {NULL, NULL, NULL, NULL},
 };

@@ -11,9 +11,14 @@
 const lang_core avout__lang_prelude[] = {
     /* ---- lazy forms ---- */
     HIDDEN("range-from*", "(fn range-from* ([] (range-from* 0)) ([n] (lazy-seq (cons n (range-from* (inc n))))))"),
-    HIDDEN("range-to*",
-         "(fn range-to* ([to] (range-to* 0 to))"
-         " ([n to] (lazy-seq (when (< n to) (cons n (range-to* (inc n) to))))))"),
+    HIDDEN("range-by*",
+         "(fn range-by* [n to step] (lazy-seq"
+         " (when (if (pos? step) (< n to) (> n to)) (cons n (range-by* (+ n step) to step)))))"),
+    HIDDEN("repeat-n*",
+         "(fn repeat-n* [n x] (lazy-seq (when (pos? n) (cons x (repeat-n* (dec n) x)))))"),
+    HIDDEN("take*",
+         "(fn take* [n c] (lazy-seq (when (pos? n)"
+         " (when-let [s (seq c)] (cons (first s) (take* (dec n) (rest s)))))))"),
     HIDDEN("repeat*", "(fn repeat* [x] (lazy-seq (cons x (repeat* x))))"),
     HIDDEN("map*",
          "(fn map*"
@@ -38,7 +43,8 @@ const lang_core avout__lang_prelude[] = {
                 "(fn iterate [f x] (lazy-seq (cons x (let [y (f x)] (iterate f y)))))"),
     IN_LANGUAGE("repeatedly", "n? f", "the values of calls of f, n or endlessly many",
                 "(fn repeatedly ([f] (lazy-seq (cons (f) (repeatedly f))))"
-                " ([n f] (loop [i 0 v []] (if (< i n) (recur (inc i) (conj v (f))) (as-list* v)))))"),
+                " ([n f] (if (> n 262144) (lazy-seq (cons (f) (repeatedly (dec n) f)))"
+                "   (loop [i 0 v []] (if (< i n) (recur (inc i) (conj v (f))) (as-list* v))))))"),
     IN_LANGUAGE("cycle", "coll", "coll's elements, again and again",
                 "(fn cycle [c] (if-let [s (seq c)]"
                 " ((fn around [t] (lazy-seq (if-let [u (seq t)]"
@@ -80,13 +86,14 @@ const lang_core avout__lang_prelude[] = {
     IN_LANGUAGE("fnext", "coll", "the second element", "(fn fnext [c] (first (next c)))"),
     IN_LANGUAGE("nfirst", "coll", "the rest of the first", "(fn nfirst [c] (next (first c)))"),
     IN_LANGUAGE("nnext", "coll", "all but the first two", "(fn nnext [c] (next (next c)))"),
-    IN_LANGUAGE("nthrest", "coll n", "all but the first n", "(fn nthrest [c n] (drop n c))"),
+    IN_LANGUAGE("nthrest", "coll n", "all but the first n", "(fn nthrest [c n] (if (and (pos? n) (seq c)) (drop n c) c))"),
     IN_LANGUAGE("nthnext", "coll n", "all but the first n, nil when there are none",
                 "(fn nthnext [c n] (seq (drop n c)))"),
     IN_LANGUAGE("butlast", "coll", "all but the last", "(fn butlast [c] (seq (drop-last 1 c)))"),
     IN_LANGUAGE("drop-last", "n? coll", "all but the last n (1)",
                 "(fn drop-last ([c] (drop-last 1 c))"
-                " ([n c] (let [v (vec c)] (take (- (count v) (max n 0)) v))))"),
+                " ([n c] (if (lazy?* c) (map (fn [x _] x) c (drop n c))"
+                "   (let [v (vec c)] (take (- (count v) (max n 0)) v)))))"),
     IN_LANGUAGE("take-last", "n coll", "the last n",
                 "(fn take-last [n c] (let [v (vec c)] (seq (drop (- (count v) n) v))))"),
     IN_LANGUAGE("take-while", "pred coll", "the elements before the first for which pred is false",
@@ -106,7 +113,7 @@ const lang_core avout__lang_prelude[] = {
     IN_LANGUAGE("split-with", "pred coll", "[(take-while pred coll) (drop-while pred coll)]",
                 "(fn split-with [pred c] [(take-while pred c) (drop-while pred c)])"),
     IN_LANGUAGE("rand-nth", "coll", "a random element",
-                "(fn rand-nth [c] (let [v (vec c)] (nth v (rand-int (count v)))))"),
+                "(fn rand-nth [c] (when-not (nil? c) (let [v (vec c)] (nth v (rand-int (count v))))))"),
     IN_LANGUAGE("shuffle", "coll", "the vector of the elements in random order",
                 "(fn shuffle [c] (let [v (vec c)]"
                 " (reduce (fn [v i] (let [j (rand-int (inc i))]"
@@ -146,8 +153,11 @@ const lang_core avout__lang_prelude[] = {
                 " (as-list* (first (reduce (fn [[v seen] x]"
                 "   (if (contains? seen x) [v seen] [(conj v x) (conj seen x)])) [[] #{}] c))))))"),
     IN_LANGUAGE("dedupe", "coll", "without elements equal to the one before",
-                "(fn dedupe ([] (dedupe-xf*)) ([c] (as-list* (reduce (fn [v x]"
-                " (if (and (seq v) (= (peek v) x)) v (conj v x))) [] c))))"),
+                "(fn dedupe ([] (dedupe-xf*)) ([c] (if (lazy?* c)"
+                " ((fn step [s before] (lazy-seq (loop [s (seq s)] (when s (let [x (first s)]"
+                "   (if (= before [x]) (recur (next s)) (cons x (step (rest s) [x])))))))) c nil)"
+                " (as-list* (reduce (fn [v x]"
+                "   (if (and (seq v) (= (peek v) x)) v (conj v x))) [] c)))))"),
     IN_LANGUAGE("partition", "n step? padding? coll", "lists of n elements, step (n) apart",
                 "(fn partition ([n c] (partition n n c))"
                 " ([n step c] (if (lazy?* c)"
@@ -155,10 +165,14 @@ const lang_core avout__lang_prelude[] = {
                 "     (cons p (partition n step (drop step c))))))"
                 "   (loop [s (seq c) v []] (let [p (take n s)]"
                 "     (if (and s (= n (count p))) (recur (seq (drop step s)) (conj v p)) (as-list* v))))))"
-                " ([n step padding c] (loop [s (seq c) v []] (let [p (take n s)]"
+                " ([n step padding c] (if (lazy?* c)"
+                "   (lazy-seq (when-let [s (seq c)] (let [p (take n s)] (if (= n (count p))"
+                "     (cons p (partition n step padding (drop step s)))"
+                "     (list (take n (concat p padding)))))))"
+                "   (loop [s (seq c) v []] (let [p (take n s)]"
                 "   (cond (nil? s) (as-list* v)"
                 "         (= n (count p)) (recur (seq (drop step s)) (conj v p))"
-                "         :else (as-list* (conj v (take n (concat p padding)))))))))"),
+                "         :else (as-list* (conj v (take n (concat p padding))))))))))"),
     IN_LANGUAGE("partition-all", "n step? coll", "partition, the last lists may be shorter",
                 "(fn partition-all ([n] (partition-all-xf* n)) ([n c] (partition-all n n c))"
                 " ([n step c] (if (lazy?* c)"
@@ -166,13 +180,18 @@ const lang_core avout__lang_prelude[] = {
                 "   (loop [s (seq c) v []]"
                 "     (if s (recur (seq (drop step s)) (conj v (take n s))) (as-list* v))))))"),
     IN_LANGUAGE("partition-by", "f coll", "lists of neighbours for which f answers the same",
-                "(fn partition-by ([f] (partition-by-xf* f)) ([f c] (loop [s (seq c) k nil part [] v []]"
+                "(fn partition-by ([f] (partition-by-xf* f)) ([f c] (if (lazy?* c)"
+                " (lazy-seq (when-let [s (seq c)] (let [k (f (first s))"
+                "   part (take-while (fn [x] (= k (f x))) (next s))]"
+                "   (cons (cons (first s) (doall part))"
+                "     (partition-by f (drop (inc (count part)) s))))))"
+                " (loop [s (seq c) k nil part [] v []]"
                 " (if s"
                 "   (let [x (first s) l (f x)]"
                 "     (if (or (empty? part) (= k l))"
                 "       (recur (next s) l (conj part x) v)"
                 "       (recur (next s) l [x] (conj v (as-list* part)))))"
-                "   (as-list* (if (seq part) (conj v (as-list* part)) v))))))"),
+                "   (as-list* (if (seq part) (conj v (as-list* part)) v)))))))"),
     IN_LANGUAGE("reductions", "f start? coll", "all values that reduce goes through",
                 "(fn reductions ([f c] (if-let [s (seq c)] (reductions f (first s) (rest s)) (list (f))))"
                 " ([f x c] (if (lazy?* c)"
@@ -183,8 +202,13 @@ const lang_core avout__lang_prelude[] = {
                 "(fn tree-seq [branch? children root] (as-list* ((fn walk [v node]"
                 " (let [v (conj v node)] (if (branch? node) (reduce walk v (children node)) v)))"
                 " [] root)))"),
-    IN_LANGUAGE("doall", "coll", "coll, all of it made", "(fn doall [c] (when-not (nil? c) (if (lazy?* c) (as-list* c) c)))"),
-    IN_LANGUAGE("dorun", "coll", "nil, after all of coll was made", "(fn dorun [c] (reduce (fn [_ x] nil) nil c))"),
+    IN_LANGUAGE("doall", "n? coll", "coll, all of it made, or n elements",
+                "(fn doall ([c] (if (lazy?* c) (as-list* c) c)) ([n c] (take n c) c))"),
+    IN_LANGUAGE("dorun", "n? coll", "nil, after all of coll was made, or n elements",
+                "(fn dorun ([c] (reduce (fn [_ x] nil) nil c)) ([n c] (take n c) nil))"),
+    IN_LANGUAGE("random-sample", "chance coll?", "each element with that chance, from 0 to 1",
+                "(fn random-sample ([p] (filter (fn [_] (< (rand) p))))"
+                " ([p c] (filter (fn [_] (< (rand) p)) c)))"),
     IN_LANGUAGE("run!", "f coll", "calls f with every element; nil",
                 "(fn run! [f c] (reduce (fn [_ x] (f x) nil) nil c))"),
 
@@ -238,30 +262,10 @@ const lang_core avout__lang_prelude[] = {
                 " (reduce (fn [a i] (f a i (nth c i))) x (range (count c)))"
                 " (reduce (fn [a [k v]] (f a k v)) x c)))"),
     IN_LANGUAGE("update-vals", "map f", "with f of every value",
-                "(fn update-vals [m f] (reduce-kv (fn [r k v] (assoc r k (f v))) {} m))"),
+                "(fn update-vals [m f]"
+                " (reduce-kv (fn [r k v] (assoc r k (f v))) (if (nil? m) {} m) m))"),
     IN_LANGUAGE("update-keys", "map f", "with f of every key",
                 "(fn update-keys [m f] (reduce-kv (fn [r k v] (assoc r (f k) v)) {} m))"),
-
-    /* ---- sets ---- */
-    IN_LANGUAGE("clojure.set/union", "set ...", "the elements of any",
-                "(fn union [& ss] (reduce into #{} ss))"),
-    IN_LANGUAGE("clojure.set/intersection", "set ...", "the elements of all",
-                "(fn intersection [s & more] (reduce (fn [a b]"
-                " (into #{} (filter (fn [x] (contains? b x)) a))) s more))"),
-    IN_LANGUAGE("clojure.set/difference", "set ...", "the elements of the first that are in no other",
-                "(fn difference [s & more] (reduce (fn [a b] (reduce disj a b)) s more))"),
-    IN_LANGUAGE("clojure.set/select", "pred set", "the elements for which pred is true",
-                "(fn select [pred s] (into #{} (filter pred s)))"),
-    IN_LANGUAGE("clojure.set/subset?", "a b", "whether all elements of a are in b",
-                "(fn subset? [a b] (every? (fn [x] (contains? b x)) a))"),
-    IN_LANGUAGE("clojure.set/superset?", "a b", "whether all elements of b are in a",
-                "(fn superset? [a b] (every? (fn [x] (contains? a x)) b))"),
-    IN_LANGUAGE("clojure.set/map-invert", "map", "values to keys",
-                "(fn map-invert [m] (reduce-kv (fn [r k v] (assoc r v k)) {} m))"),
-    IN_LANGUAGE("clojure.set/rename-keys", "map names", "with keys renamed by the map names",
-                "(fn rename-keys [m names] (reduce-kv (fn [r from to]"
-                " (if (contains? m from) (assoc r to (get m from)) r))"
-                " (apply dissoc m (keys names)) names))"),
     LANG_END,
 };
 /* clang-format on */

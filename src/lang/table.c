@@ -11,11 +11,14 @@
 enum { SLOTS = 2048 };
 
 static const lang_core *const lists[] = {
-    avout__lang_numbers,  avout__lang_predicates,  avout__lang_collections, avout__lang_sequences,
-    avout__lang_texts,    avout__lang_output,      avout__lang_errors,      avout__lang_state,
-    avout__lang_changes,  avout__lang_watches,     avout__lang_regexes,     avout__lang_formats,
-    avout__lang_openings, avout__lang_transducers, avout__lang_spaces,      avout__lang_locks,
-    avout__lang_futures,  avout__lang_hidden,      avout__lang_prelude,
+    avout__lang_numbers,   avout__lang_predicates,  avout__lang_collections,
+    avout__lang_sequences, avout__lang_texts,       avout__lang_output,
+    avout__lang_errors,    avout__lang_state,       avout__lang_changes,
+    avout__lang_watches,   avout__lang_regexes,     avout__lang_formats,
+    avout__lang_openings,  avout__lang_transducers, avout__lang_spaces,
+    avout__lang_locks,     avout__lang_futures,     avout__lang_prelude,
+    avout__lang_bits,      avout__lang_math,        avout__lang_conversions,
+    avout__lang_chances,   avout__lang_makers,      avout__lang_sets,
 };
 
 /* Filled once, then only read. */
@@ -133,7 +136,7 @@ static void fill_infos(void)
     const lang_core *core;
     const lang_special *special;
     for (size_t i = 0; (special = avout__lang_special_at(i)); i++)
-        if (*special->arguments || strcmp(special->doc, "not part of this language") != 0)
+        if (!avout__lang_why_refused(special->name))
             infos[info_count++] =
                 (avout_function_info){special->name, special->arguments, special->doc};
     for (size_t i = 0; (core = avout__lang_core_at(i)); i++)

@@ -28,7 +28,7 @@ const lang_core avout__lang_transducers[] = {
     STEP("take-while-xf*", "pred", "(if (pred x) (rf r x) (reduced r))"),
     STATE("take-xf*", "n", "n",
           "(let [n @state m (vswap! state dec) r (if (pos? n) (rf r x) r)]"
-          " (if (pos? m) r (ensure-reduced* r)))"),
+          " (if (pos? m) r (ensure-reduced r)))"),
     STATE("drop-xf*", "n", "n", "(if (pos? @state) (do (vswap! state dec) r) (rf r x))"),
     STATE("drop-while-xf*", "pred", "true",
           "(if (and @state (pred x)) r (do (vreset! state false) (rf r x)))"),
@@ -43,24 +43,37 @@ const lang_core avout__lang_transducers[] = {
     STATE("interpose-xf*", "separator", "false",
           "(if @state (let [r (rf r separator)] (if (reduced? r) r (rf r x)))"
           " (do (vreset! state true) (rf r x)))"),
-    PARTS("partition-all-xf*", "n", "[]", "(seq @state)",
+    PARTS("partition-all-xf*", "n", "[]", "(not-empty @state)",
           "(let [part (vswap! state conj x)]"
-          " (if (= n (count part)) (do (vreset! state []) (rf r (seq part))) r))"),
-    PARTS("partition-by-xf*", "f", "[nil []]", "(seq (second @state))",
+          " (if (= n (count part)) (do (vreset! state []) (rf r part)) r))"),
+    PARTS("partition-by-xf*", "f", "[nil []]", "(not-empty (second @state))",
           "(let [[k part] @state l (f x)]"
           " (if (or (empty? part) (= k l)) (do (vreset! state [l (conj part x)]) r)"
           "   (do (vreset! state [l [x]])"
-          "     (let [r (rf r (seq part))] (when (reduced? r) (vreset! state [nil []])) r))))"),
-    HIDDEN("ensure-reduced*", "(fn ensure-reduced* [r] (if (reduced? r) r (reduced r)))"),
+          "     (let [r (rf r part)] (when (reduced? r) (vreset! state [nil []])) r))))"),
     HIDDEN("into-xf*",
            "(fn into-xf* [to xf from] (transduce xf (fn ([to] to) ([to x] (conj to x))) to from))"),
 
+    HIDDEN("sequence-xf*",
+           "(fn sequence-xf* [xf c] (let [out (volatile! [])"
+           " taken (fn [] (let [xs @out] (vreset! out []) (as-list* xs)))"
+           " g (xf (fn ([r] r) ([r x] (vswap! out conj x) r)))]"
+           " ((fn step [s] (lazy-seq (loop [s (seq s)] (if s"
+           "   (let [end (reduced? (g nil (first s))) xs (taken)]"
+           "     (cond end (do (g nil) (concat xs (taken)))"
+           "           (seq xs) (concat* xs (step (rest s)))"
+           "           :else (recur (next s))))"
+           "   (do (g nil) (taken)))))) c)))"),
+
+    IN_LANGUAGE("ensure-reduced", "x", "x as what ends a reduce, if it is not that already",
+                "(fn ensure-reduced [r] (if (reduced? r) r (reduced r)))"),
     IN_LANGUAGE("transduce", "xform f start? coll", "reduce with the transducer's steps before f",
                 "(fn transduce ([xf f c] (transduce xf f (f) c))"
                 " ([xf f x c] (let [g (xf f)] (g (reduce g x c)))))"),
     IN_LANGUAGE("sequence", "xform? coll ...", "the elements, through the transducer",
                 "(fn sequence ([c] (or (seq c) ()))"
-                " ([xf c] (as-list* (transduce xf (fn ([v] v) ([v x] (conj v x))) [] c)))"
+                " ([xf c] (if (lazy?* c) (sequence-xf* xf c)"
+                "   (as-list* (transduce xf (fn ([v] v) ([v x] (conj v x))) [] c))))"
                 " ([xf c & more] (let [g (xf (fn ([v] v) ([v x] (conj v x))))]"
                 "   (as-list* (g (reduce (fn [v xs] (apply g v xs)) []"
                 "     (apply map vector c more)))))))"),
@@ -84,8 +97,9 @@ const lang_core avout__lang_transducers[] = {
                 "   (let [y (apply f xs)] (vswap! known assoc xs y) y)))))"),
     IN_LANGUAGE("vswap!", "volatile f arg ...", "its value becomes (f value arg ...)",
                 "(fn vswap! [v f & xs] (vreset! v (apply f @v xs)))"),
-    IN_LANGUAGE("pmap", "f coll", "map, with a future for each element",
-                "(fn pmap [f c] (map deref (mapv (fn [x] (future-call (fn [] (f x)))) c)))"),
+    IN_LANGUAGE("pmap", "f coll ...", "map, with a future for each element",
+                "(fn pmap ([f c] (map deref (mapv (fn [x] (future-call (fn [] (f x)))) c)))"
+                " ([f c & more] (pmap (fn [xs] (apply f xs)) (apply map vector c more))))"),
     IN_LANGUAGE("list*", "x ... coll", "the elements of coll behind the others",
                 "(fn list* ([c] (seq c))"
                 " ([x & more] (let [v (vec (cons x more))] (seq (concat (pop v) (peek v))))))"),

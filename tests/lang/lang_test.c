@@ -74,8 +74,17 @@ TEST(errors_tell_place_form_and_what_was_expected)
           "(let [a 1]\n  (inc \"x\"))");
     fails(AVOUT_ENAME, 1, 4, "unknown name: foo (did you mean for?)", "foo", "[1 foo]");
     fails(AVOUT_ENAME, 1, 1, "unknown name: x", "x", "x");
-    fails(AVOUT_ENAME, 1, 2, "unknown name: swap! (did you mean swap!!?)", "swap!",
-          "(swap! 1 inc)");
+    fails(AVOUT_ENAME, 1, 2, "unknown name: swapp!! (did you mean swap!!?)", "swapp!!",
+          "(swapp!! 1 inc)");
+    fails(AVOUT_ENOTSUP, 1, 1,
+          "swap! is not part of this language: atoms are those of the store; see swap!!",
+          "(swap! 1 inc)", "(swap! 1 inc)");
+    fails(AVOUT_ENAME, 1, 2, "of Java there is only what (apropos \".\") lists", ".foo",
+          "(.foo 1)");
+    fails(AVOUT_ENAME, 1, 2, "of Java there is only what (apropos \"/\") lists", "Foo/bar",
+          "(Foo/bar 1)");
+    fails(AVOUT_ENOTSUP, 1, 6, "meta is not part of this language: values have no metadata", "meta",
+          "(map meta [1])");
     fails(AVOUT_ENAME, 1, 23, "unknown name: countr (did you mean counter?)", "countr",
           "(let [counter 1] (+ 1 countr))");
     fails(AVOUT_ENAME, 1, 18, "unknown name: vist (did you mean visit?)", "vist",
