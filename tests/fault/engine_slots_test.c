@@ -188,3 +188,62 @@ TEST(listing_waits_for_the_connection)
     pthread_join(thread, NULL);
     world_close(&w);
 }
+
+/* ---- what is known already ---------------------------------------------------------------------------- */
+
+typedef struct story {
+    _Atomic int count;
+    _Atomic int64_t last;
+} story;
+
+static void tell(const char *key, avout_value old_value, avout_value new_value, void *payload)
+{
+    story *told = payload;
+    int64_t number = -1;
+    (void)key, (void)old_value;
+    CHECK_OK(avout_value_to_int(&number, new_value));
+    CHECK(number > atomic_load(&told->last)); /* I7 */
+    atomic_store(&told->last, number);
+    atomic_fetch_add(&told->count, 1);
+}
+
+/* A batch is found committed when somebody else's change of the same ref has been seen: it does not come in the
+ * way of that again. */
+TEST(a_batch_found_committed_too_late_takes_nothing_back)
+{
+    world w;
+    world_open(&w);
+    avout_client *other = suite_connect();
+    avout_store *raw = engine_store(1);
+    avout_ref *theirs;
+    story told = {0};
+    char path[128];
+    pthread_t thread;
+    void *status;
+    slot_path(path, sizeof path, raw);
+    CHECK_OK(avout_ref_open(&theirs, other, "/x"));
+    CHECK_OK(avout_ref_add_watch(w.x, "key", tell, &told, NULL));
+    avout__mem_reconnect_after(w.store, AVOUT_FOREVER);
+    engine_fault(w.store, (avout__mem_fault){.kind = AVOUT__MEM_LOSE_AFTER, .multis = true});
+    CHECK(!pthread_create(&thread, NULL, add_in_thread, &w));
+    ENGINE_AWAIT(avout__mem_faults_left(w.store) == 0);
+    CHECK_OK(avout_dosync(other, plus_one, theirs, NULL));
+    /* The fence, and what is behind it, tells nothing at first: that comes after the refs have been read. */
+    for (int i = 0; i < 2; i++)
+        engine_fault(w.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
+                                                 .path = path,
+                                                 .status = AVOUT_EIO,
+                                                 .failed_op = SIZE_MAX});
+    CHECK_OK(avout__mem_reconnect(w.store));
+    ENGINE_AWAIT(suite_ref_int(w.x) == 2);
+    pthread_join(thread, &status);
+    CHECK(!status);
+    CHECK_INT(0, avout__mem_faults_left(w.store));
+    CHECK_INT(2, suite_ref_int(w.x));
+    CHECK_OK(add_to(&w, w.x));
+    ENGINE_AWAIT(atomic_load(&told.last) == 3);
+    CHECK(atomic_load(&told.count) <= 3);
+    avout_ref_close(theirs);
+    suite_close(other);
+    world_close(&w);
+}

@@ -385,3 +385,66 @@ TEST(readers_see_both_of_two_changes_or_none)
     }
     world_close(&w);
 }
+
+enum { READERS = 4, WRITERS = 2, PARTS = 8 };
+
+typedef struct crowd {
+    avout_client *client;
+    avout_ref *parts[PARTS]; /* local, and always equal */
+    _Atomic int64_t looks, writes;
+} crowd;
+
+static avout_status read_parts(avout_txn *txn, void *payload)
+{
+    crowd *all = payload;
+    int64_t first, next;
+    avout_status status = suite_txn_int(&first, txn, all->parts[0]);
+    for (int i = 1; !status && i < PARTS; i++) {
+        status = suite_txn_int(&next, txn, all->parts[i]);
+        if (!status) CHECK_INT(first, next); /* I4 */
+    }
+    return status;
+}
+
+static avout_status write_parts(avout_txn *txn, void *payload)
+{
+    crowd *all = payload;
+    avout_status status = AVOUT_OK;
+    for (int i = 0; !status && i < PARTS; i++) status = plus_one(txn, all->parts[i]);
+    return status;
+}
+
+static void *read_parts_main(void *payload)
+{
+    crowd *all = payload;
+    for (; !over; all->looks++) CHECK_OK(avout_dosync(all->client, read_parts, all, NULL));
+    return NULL;
+}
+
+static void *write_parts_main(void *payload)
+{
+    crowd *all = payload;
+    for (; !over; all->writes++) CHECK_OK(avout_dosync(all->client, write_parts, all, NULL));
+    return NULL;
+}
+
+/* More threads than processors: some are stopped between looking at the counter and reading. */
+TEST(a_reader_that_is_stopped_in_the_middle_sees_one_state)
+{
+    world w;
+    world_open(&w);
+    crowd all = {.client = w.client};
+    pthread_t threads[READERS + WRITERS];
+    for (int i = 0; i < PARTS; i++)
+        CHECK_OK(avout_ref_local(&all.parts[i], w.client, avout_int(0)));
+    over = false;
+    for (int i = 0; i < READERS + WRITERS; i++)
+        CHECK(!pthread_create(&threads[i], NULL, i < READERS ? read_parts_main : write_parts_main,
+                              &all));
+    nanosleep(&(struct timespec){0, 400000000}, NULL);
+    over = true;
+    for (int i = 0; i < READERS + WRITERS; i++) pthread_join(threads[i], NULL);
+    fprintf(stderr, "# %d looks at %d writes\n", (int)all.looks, (int)all.writes);
+    for (int i = 0; i < PARTS; i++) avout_ref_close(all.parts[i]);
+    world_close(&w);
+}

@@ -227,3 +227,129 @@ TEST(a_batch_without_effect_whose_ground_has_moved)
     CHECK_INT(-11, engine_strict_int(s.refs[0]));
     scene_close(&s);
 }
+
+/* ---- on top of what is in doubt --------------------------------------------------------------------------------
+ * x may become 1 only while y is 0, and y is changed together with w; z is what a transaction under snapshot
+ * isolation has made of x. So z is never 1 where w is. */
+
+typedef struct doubt {
+    scene s;
+    avout_ref *w, *far_w;
+    _Atomic int looked;
+    _Atomic bool may_go_on;
+} doubt;
+
+static avout_status set_x_while_y_is_0(avout_txn *txn, void *payload)
+{
+    const doubt *d = payload;
+    int64_t y;
+    avout_status status = suite_txn_int(&y, txn, d->s.refs[1]);
+    return status || y ? status : avout_ref_set(txn, d->s.refs[0], avout_int(1));
+}
+
+static void *set_x(void *payload)
+{
+    doubt *d = payload;
+    CHECK_OK(
+        avout_dosync(d->s.near, set_x_while_y_is_0, d, &(avout_call_options){.timeout_ms = 20000}));
+    return NULL;
+}
+
+static avout_status copy_x_to_z(avout_txn *txn, void *payload)
+{
+    doubt *d = payload;
+    int64_t x;
+    avout_status status = suite_txn_int(&x, txn, d->s.refs[0]);
+    if (status) return status;
+    atomic_fetch_add(&d->looked, 1);
+    ENGINE_AWAIT(atomic_load(&d->may_go_on));
+    return avout_ref_set(txn, d->s.refs[2], avout_int(x));
+}
+
+static void *copy_x(void *payload)
+{
+    doubt *d = payload;
+    CHECK_OK(avout_dosync(d->s.near, copy_x_to_z, d,
+                          &(avout_call_options){.timeout_ms = 20000, .isolation = AVOUT_SNAPSHOT}));
+    return NULL;
+}
+
+static avout_status look_at_z_and_w(avout_txn *txn, void *payload)
+{
+    const doubt *d = payload;
+    int64_t z, w;
+    avout_status status = suite_txn_int(&z, txn, d->s.refs[2]);
+    if (!status) status = suite_txn_int(&w, txn, d->w);
+    if (!status && z && w) test_failed(__FILE__, __LINE__, "torn: what was made of x, and w");
+    return status;
+}
+
+static void *look_at_both(void *payload)
+{
+    doubt *d = payload;
+    for (int i = 0; i < 20; i++)
+        CHECK_OK(avout_dosync(d->s.near, look_at_z_and_w, d,
+                              &(avout_call_options){.timeout_ms = 20000}));
+    return NULL;
+}
+
+static avout_status set_y_and_w(avout_txn *txn, void *payload)
+{
+    const doubt *d = payload;
+    avout_status status = avout_ref_set(txn, d->s.far_refs[1], avout_int(1));
+    return status ? status : avout_ref_set(txn, d->far_w, avout_int(1));
+}
+
+static avout_status touch_w(avout_txn *txn, void *payload)
+{
+    return avout_ref_set(txn, ((doubt *)payload)->far_w, avout_int(0));
+}
+
+static uint64_t multis_of(avout_client *client)
+{
+    avout_statistics all;
+    avout_client_statistics(client, &all);
+    return all.multis;
+}
+
+static void *deref_w(void *payload)
+{
+    CHECK_INT(1, suite_ref_int(((doubt *)payload)->w));
+    return NULL;
+}
+
+TEST(nothing_stands_visibly_on_what_came_into_doubt_while_it_ran)
+{
+    doubt d = {0};
+    pthread_t setting, copying, looking, waiting;
+    scene_open(&d.s);
+    CHECK_OK(avout_ref_create(&d.far_w, d.s.far, "/w", avout_int(0), NULL));
+    CHECK_OK(avout_ref_open(&d.w, d.s.near, "/w"));
+    avout_store *store = d.s.store;
+    /* near: [get w], which is answered after the others' change, and [set x, check y] behind it, which waits. */
+    avout__mem_hold(store, AVOUT__MEM_REQUESTS);
+    CHECK_OK(avout_dosync(d.s.far, touch_w, &d, NULL));
+    CHECK(avout__mem_wait_held(store, avout__deadline_in_ms(20000)));
+    CHECK(!pthread_create(&waiting, NULL, deref_w, &d));
+    engine_fault(
+        store, (avout__mem_fault){.kind = AVOUT__MEM_HOLD_REQUEST, .multis = true, .path = X_PATH});
+    uint64_t multis = multis_of(d.s.near);
+    CHECK(!pthread_create(&setting, NULL, set_x, &d));
+    ENGINE_AWAIT(multis_of(d.s.near) > multis);
+    CHECK(!pthread_create(&copying, NULL, copy_x, &d));
+    ENGINE_AWAIT(atomic_load(&d.looked) == 1);
+    CHECK_OK(avout_dosync(d.s.far, set_y_and_w, &d, NULL));
+    avout__mem_release(store);
+    pthread_join(waiting, NULL);
+    atomic_store(&d.may_go_on, true);
+    CHECK(!pthread_create(&looking, NULL, look_at_both, &d));
+    nanosleep(&(struct timespec){0, 30000000}, NULL); /* time to see what must not be seen */
+    avout__mem_release(store);
+    pthread_join(setting, NULL);
+    pthread_join(copying, NULL);
+    pthread_join(looking, NULL);
+    CHECK_INT(0, engine_strict_int(d.s.refs[2]));
+    avout_ref_close(d.w);
+    avout_ref_close(d.far_w);
+    scene_close(&d.s);
+}
