@@ -76,14 +76,14 @@ static int64_t judge(void)
     bank b;
     size_t orphans;
     bank_open(&b);
-    int64_t plain = engine_strict_int(b.plain), left = engine_strict_int(b.left),
-            right = engine_strict_int(b.right);
+    int64_t plain = suite_ref_strict_int(b.plain), left = suite_ref_strict_int(b.left),
+            right = suite_ref_strict_int(b.right);
     CHECK_INT(SUM, plain + left + right); /* I2 */
     CHECK_OK(avout_distributed_collect(&orphans, b.client, "/dir/left", true, 20000));
     CHECK_OK(avout_distributed_collect(&orphans, b.client, "/right", true, 20000));
     CHECK_INT(1, vault_count("left"));
     CHECK_INT(1, vault_count("right"));
-    CHECK_INT(left, engine_strict_int(b.left));
+    CHECK_INT(left, suite_ref_strict_int(b.left));
     bank_close(&b);
     return SUM - plain;
 }
@@ -249,7 +249,7 @@ TEST(a_version_that_is_lost_is_reported_and_can_be_replaced)
     CHECK_INT(0, suite_ref_int(reader.right));
     /* Who has it in memory goes on from there. */
     CHECK_OK(avout_dosync(b.client, plus_one, b.left, NULL));
-    CHECK_INT(1, engine_strict_int(reader.left));
+    CHECK_INT(1, suite_ref_strict_int(reader.left));
     bank_close(&b);
     bank_close(&reader);
     finish();
@@ -324,7 +324,7 @@ static int64_t read_anew(void)
 {
     bank b;
     bank_open(&b);
-    int64_t left = engine_strict_int(b.left);
+    int64_t left = suite_ref_strict_int(b.left);
     bank_close(&b);
     return left;
 }
@@ -367,7 +367,7 @@ TEST(a_blind_write_does_not_take_a_collected_version_to_a_newer_base)
     TEST_AWAIT(vault_called("left", VAULT_SET) > asked && vault_count("left") == 2);
     CHECK_OK(avout_distributed_collect(&orphans, other.client, "/dir/left", true, 20000));
     CHECK_INT(1, orphans);
-    CHECK_INT(0, engine_strict_int(b.left)); /* knows the new base */
+    CHECK_INT(0, suite_ref_strict_int(b.left)); /* knows the new base */
     vault_mend("left");
     pthread_join(thread, NULL);
     CHECK_INT(7, read_anew());
@@ -405,7 +405,7 @@ TEST(the_collector_takes_what_dead_clients_left_and_nothing_else)
     CHECK_INT(1, orphans);
     CHECK_INT(3, vault_count("left"));
     CHECK(vault_has("left", "not-one-of-ours") && vault_has("left", version));
-    CHECK_INT(1, engine_strict_int(b.left));
+    CHECK_INT(1, suite_ref_strict_int(b.left));
     bank_close(&b);
     avout_close(witness);
     finish();

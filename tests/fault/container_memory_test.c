@@ -54,8 +54,8 @@ static void judge(const bank *lived)
     size_t orphans;
     CHECK(open_ref(&b.left, &b, "/left", "left", SUM));
     CHECK(open_ref(&b.right, &b, "/dir/right", "right", 0));
-    CHECK_INT(SUM - lived->confirmed, engine_strict_int(b.left));
-    CHECK_INT(lived->confirmed, engine_strict_int(b.right));
+    CHECK_INT(SUM - lived->confirmed, suite_ref_strict_int(b.left));
+    CHECK_INT(lived->confirmed, suite_ref_strict_int(b.right));
     CHECK_OK(avout_distributed_collect(&orphans, b.client, "/left", true, 20000));
     CHECK_OK(avout_distributed_collect(&orphans, b.client, "/dir/right", true, 20000));
     CHECK_INT(1, vault_count("left"));

@@ -338,8 +338,8 @@ static void close_in_flight(void (*trouble)(avout_store *store))
     }
     CHECK_OK(avout_ref_open(&w.x, witness, "/x"));
     CHECK_OK(avout_ref_open(&w.y, witness, "/y"));
-    int64_t x = engine_strict_int(w.x);
-    CHECK_INT(x, engine_strict_int(w.y));
+    int64_t x = suite_ref_strict_int(w.x);
+    CHECK_INT(x, suite_ref_strict_int(w.y));
     CHECK(confirmed <= x && x <= confirmed + unknown);
     avout_ref_close(w.x);
     avout_ref_close(w.y);

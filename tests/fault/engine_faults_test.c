@@ -91,9 +91,9 @@ static void judge(trial *t, bool begun)
     CHECK_OK(avout_ref_open(&t->x, t->witness, "/dir/x"));
     CHECK_OK(avout_ref_open(&t->y, t->witness, "/y"));
     CHECK_OK(avout_ref_open(&t->count, t->witness, "/count"));
-    int64_t moved = engine_strict_int(t->y);
-    CHECK_INT(SUM, engine_strict_int(t->x) + moved);
-    CHECK_INT(moved, engine_strict_int(t->count));
+    int64_t moved = suite_ref_strict_int(t->y);
+    CHECK_INT(SUM, suite_ref_strict_int(t->x) + moved);
+    CHECK_INT(moved, suite_ref_strict_int(t->count));
     if (moved < t->confirmed || moved > t->confirmed + t->unknown)
         test_failed(__FILE__, __LINE__, "%d confirmed, %d unknown, done: %d", t->confirmed,
                     t->unknown, (int)moved);

@@ -53,7 +53,7 @@ static int64_t seen_by(avout_client *client, const char *name)
 {
     avout_ref *ref;
     CHECK_OK(avout_ref_open(&ref, client, name));
-    int64_t number = engine_strict_int(ref);
+    int64_t number = suite_ref_strict_int(ref);
     avout_ref_close(ref);
     return number;
 }

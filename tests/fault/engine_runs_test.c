@@ -438,7 +438,7 @@ TEST(a_commute_of_what_is_being_fetched_does_not_run_the_body_again)
     TEST_AWAIT(w.ends);
     CHECK_OK(w.answer);
     CHECK_INT(1, w.calls);
-    CHECK_INT(2, engine_strict_int(w.x));
+    CHECK_INT(2, suite_ref_strict_int(w.x));
     avout_ref_close(x);
     avout_close(other);
     world_close(&w);

@@ -158,7 +158,7 @@ TEST(turns_that_are_refused)
         }
     }
     avout__mem_faults_clear(w.store);
-    CHECK_INT(ROUNDS, engine_strict_int(w.x));
+    CHECK_INT(ROUNDS, suite_ref_strict_int(w.x));
     avout_ref_close(far.x);
     suite_close(other);
     world_close(&w);

@@ -88,16 +88,6 @@ static inline void engine_every_fault(bool (*live_with)(avout__mem_fault fault, 
     CHECK(lives > 300);
 }
 
-static inline int64_t engine_strict_int(avout_ref *ref)
-{
-    avout_value value;
-    int64_t number;
-    CHECK_OK(avout_ref_deref_strict(&value, ref, 20000));
-    CHECK_OK(avout_value_to_int(&number, value));
-    avout_release(value);
-    return number;
-}
-
 /* One operation behind the engine's back. */
 static inline avout_status engine_raw(avout_store *store, avout_op op)
 {

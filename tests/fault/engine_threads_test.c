@@ -144,7 +144,7 @@ TEST(a_closed_ref_leaves_no_watch_in_the_store)
     TEST_AWAIT(armed(&w) == 5);
     avout_ref_close(ref);
     /* The creation's transaction has it until it is freed. */
-    TEST_AWAIT(!add_to(&w, w.x) && engine_strict_int(w.y) == 0 && armed(&w) == 4);
+    TEST_AWAIT(!add_to(&w, w.x) && suite_ref_strict_int(w.y) == 0 && armed(&w) == 4);
     world_close(&w);
 }
 
@@ -332,7 +332,7 @@ TEST(a_job_fetches_what_it_reads)
     for (int i = 0; live(&w) == 4; i++) {
         CHECK(i < 1000);
         CHECK_OK(avout_dosync(other, plus_one, x, NULL));
-        CHECK_INT(0, engine_strict_int(w.y)); /* what was asked before is answered */
+        CHECK_INT(0, suite_ref_strict_int(w.y)); /* what was asked before is answered */
     }
     job mine = {.w = &w};
     int64_t begin_ns = avout__now_ns();

@@ -166,7 +166,7 @@ TEST(the_same_with_another_batch_behind_it)
     TEST_AWAIT(suite_ref_int(s.refs[1]) == 11);
     CHECK(!see_and_release(&s, 1, 11));
     end(&second);
-    CHECK_INT(-12, engine_strict_int(s.refs[0]));
+    CHECK_INT(-12, suite_ref_strict_int(s.refs[0]));
     scene_close(&s);
 }
 
@@ -204,8 +204,8 @@ TEST(a_batch_found_committed_with_others_standing_on_it)
     CHECK(see_and_release(&s, 1, 11));
     end(&first);
     end(&second);
-    CHECK_INT(-12, engine_strict_int(s.refs[0]));
-    CHECK_INT(1, engine_strict_int(s.refs[2]));
+    CHECK_INT(-12, suite_ref_strict_int(s.refs[0]));
+    CHECK_INT(1, suite_ref_strict_int(s.refs[2]));
     scene_close(&s);
 }
 
@@ -224,7 +224,7 @@ TEST(a_batch_without_effect_whose_ground_has_moved)
     CHECK_OK(avout__mem_reconnect(s.store));
     CHECK(see_and_release(&s, 2, 10));
     end(&ours);
-    CHECK_INT(-11, engine_strict_int(s.refs[0]));
+    CHECK_INT(-11, suite_ref_strict_int(s.refs[0]));
     scene_close(&s);
 }
 

@@ -159,7 +159,7 @@ TEST(opening_beyond_the_room_caches_nothing)
     CHECK_OK(avout__mem_suspend(p.store));
     CHECK_OK(put(p.near, p.y, 1)); /* the limit is known now */
     CHECK_INT(0, suite_ref_int(p.x));
-    CHECK_INT(1, engine_strict_int(p.y)); /* nothing is on its way any more */
+    CHECK_INT(1, suite_ref_strict_int(p.y)); /* nothing is on its way any more */
     avout__mem_counters_of(p.store, &before);
     CHECK_OK(avout_ref_open(&late, p.near, "/late"));
     avout__mem_counters_of(p.store, &after);
@@ -326,6 +326,6 @@ TEST(old_reads_are_refused_where_that_was_asked_for)
     CHECK_STATUS(AVOUT_ETIMEOUT, set(p.near, p.x, avout_int(9), NULL, AVOUT_NONE, 30));
     CHECK_OK(avout__mem_reconnect(p.store));
     TEST_AWAIT(!avout_ref_deref(values, p.x) && avout_value_equal(values[0], avout_int(5)));
-    CHECK_INT(5, engine_strict_int(p.far_x));
+    CHECK_INT(5, suite_ref_strict_int(p.far_x));
     pair_close(&p);
 }

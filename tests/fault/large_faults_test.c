@@ -100,7 +100,7 @@ static int64_t judge(avout_store *store)
     pair p = {0};
     size_t orphans;
     CHECK(try_open(&p));
-    int64_t number = engine_strict_int(p.number);
+    int64_t number = suite_ref_strict_int(p.number);
     avout_value text;
     CHECK_OK(avout_ref_deref_strict(&text, p.text, 20000));
     CHECK_INT(SIZE + number, (int64_t)length_of(text)); /* I2 */

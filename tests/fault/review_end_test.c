@@ -142,7 +142,7 @@ TEST(a_fence_that_cannot_be_written_is_tried_again)
                                                .status = AVOUT_ENOSPACE});
     CHECK_OK(avout_swap(atom, suite_plus, &suite_one, NULL, NULL, NULL));
     CHECK_INT(0, avout__mem_faults_left(store));
-    CHECK_INT(1, review_strict_int(made));
+    CHECK_INT(1, suite_atom_strict_int(made));
     avout_atom_close(atom);
     avout_atom_close(made);
     suite_close(client);

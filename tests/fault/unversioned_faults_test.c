@@ -24,26 +24,16 @@ static avout_client *try_connect(void)
     return client;
 }
 
-static int64_t strict_int(avout_atom *atom)
-{
-    avout_value value;
-    int64_t number;
-    CHECK_OK(avout_atom_deref_strict(&value, atom, 20000));
-    CHECK_OK(avout_value_to_int(&number, value));
-    avout_release(value);
-    return number;
-}
-
 /* As a stranger sees it. */
 static int64_t judge(void)
 {
     avout_client *client = suite_connect();
     avout_atom *atom;
     CHECK_OK(try_open(&atom, client));
-    int64_t number = strict_int(atom);
+    int64_t number = suite_atom_strict_int(atom);
     /* And it goes on. */
     CHECK_OK(avout_swap(atom, suite_plus, &suite_one, NULL, NULL, NULL));
-    CHECK_INT(number + 1, strict_int(atom));
+    CHECK_INT(number + 1, suite_atom_strict_int(atom));
     avout_atom_close(atom);
     avout_close(client);
     return number;
@@ -216,7 +206,7 @@ TEST(a_value_that_came_after_a_dirty_mark_is_not_shown_before_it)
         "shelf",
         (shelf_fault){.call = SHELF_SET, .status = AVOUT_UNKNOWN, .after = true, .lasting = true});
     CHECK_STATUS(AVOUT_UNKNOWN, avout_swap(atom, suite_plus, &suite_one, NULL, NULL, &soon));
-    CHECK_INT(1, strict_int(seen)); /* read through */
+    CHECK_INT(1, suite_atom_strict_int(seen)); /* read through */
     shelf_mend("shelf");
     avout__mem_hold(store, AVOUT__MEM_REPLIES);
     CHECK_OK(avout_swap(atom, suite_plus, &suite_one, NULL, NULL, NULL));
@@ -227,7 +217,7 @@ TEST(a_value_that_came_after_a_dirty_mark_is_not_shown_before_it)
     CHECK(!atomic_load(&returned));
     avout__mem_release(store);
     pthread_join(thread, NULL);
-    CHECK_INT(2, strict_int(seen));
+    CHECK_INT(2, suite_atom_strict_int(seen));
     avout_atom_close(atom);
     avout_atom_close(seen);
     avout_close(other);

@@ -65,12 +65,7 @@ static avout_client *open_one(avout_atom **atom)
 
 static void close_one(avout_client *client, avout_atom *atom, int64_t expected)
 {
-    avout_value value;
-    int64_t number;
-    CHECK_OK(avout_atom_deref_strict(&value, atom, 20000));
-    CHECK_OK(avout_value_to_int(&number, value));
-    CHECK_INT(expected, number);
-    avout_release(value);
+    CHECK_INT(expected, suite_atom_strict_int(atom));
     avout_atom_close(atom);
     suite_close(client);
     suite_check_memory();

@@ -64,16 +64,6 @@ static inline bool review_connected(avout_client *client)
     return connected;
 }
 
-static inline int64_t review_strict_int(avout_atom *atom)
-{
-    avout_value value;
-    int64_t number;
-    CHECK_OK(avout_atom_deref_strict(&value, atom, 20000));
-    CHECK_OK(avout_value_to_int(&number, value));
-    avout_release(value);
-    return number;
-}
-
 /* A swap by one on a thread of its own. */
 typedef struct review_swap {
     avout_atom *atom;

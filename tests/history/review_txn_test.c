@@ -51,7 +51,7 @@ static avout_status read_both_with_a_change_between(avout_txn *txn, void *payloa
     CHECK_INT(1, d->seen_x);
     CHECK_INT(0, d->seen_z);
     CHECK_OK(avout_swap(d->far_z, suite_plus, &suite_one, NULL, NULL, NULL));
-    CHECK_INT(0, review_strict_int(d->far_x)); /* z was first, for all to see */
+    CHECK_INT(0, suite_atom_strict_int(d->far_x)); /* z was first, for all to see */
     avout__mem_release(review_store(0));
     CHECK_OK(review_swap_end(&d->swap));
     return AVOUT_OK;
@@ -138,8 +138,8 @@ TEST(a_refusal_and_a_caller_who_gave_up_lose_no_other_change)
     CHECK_OK(review_swap_end(&last));
     pthread_join(refused.thread, NULL);
     CHECK_OK(refused.status);
-    CHECK_INT(4, review_strict_int(y)); /* not the one of which nobody knew */
-    CHECK_INT(2, review_strict_int(d.far_x));
+    CHECK_INT(4, suite_atom_strict_int(y)); /* not the one of which nobody knew */
+    CHECK_INT(2, suite_atom_strict_int(d.far_x));
     avout_ref_close(refused.y);
     avout_atom_close(y);
     duo_close(&d);
@@ -295,7 +295,7 @@ TEST_WITHIN(conflicts_end_at_the_deadline, 20)
     CHECK_OK(avout_atom_open(&b.atom, client, "/x"));
     avout_call_options soon = {.timeout_ms = 100};
     CHECK_STATUS(AVOUT_ETIMEOUT, avout_dosync(client, commute_while_changed, &b, &soon));
-    CHECK_INT(b.runs, review_strict_int(b.atom));
+    CHECK_INT(b.runs, suite_atom_strict_int(b.atom));
     b.runs = 0;
     CHECK_STATUS(AVOUT_ETIMEOUT, avout_dosync(client, alter_slowly_while_changed, &b, &soon));
     CHECK(b.runs <= 3);
@@ -352,7 +352,7 @@ TEST(a_validator_judges_nothing_unconfirmed)
     avout__mem_release(store);
     CHECK_OK(review_swap_end(&on_its_way));
     CHECK_OK(review_swap_end(&d.swap));
-    CHECK_INT(2, review_strict_int(d.far_x));
+    CHECK_INT(2, suite_atom_strict_int(d.far_x));
     avout_ref_close(local);
     duo_close(&d);
 }

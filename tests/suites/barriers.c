@@ -139,12 +139,11 @@ TEST(bad_arguments)
     avout_barrier_report *report;
     CHECK_STATUS(AVOUT_EINVAL, avout_barrier_create(&barrier, client, NULL, 1));
     CHECK_STATUS(AVOUT_EINVAL, avout_barrier_open(&barrier, client, NULL));
-    static const char *bad[] = {"", "/", "a", "/a/", "//a", "/a/../b", "/a\n", "/\xff"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        CHECK_STATUS(AVOUT_ENAME, avout_barrier_create(&barrier, client, bad[i], 1));
-        CHECK_STATUS(AVOUT_ENAME, avout_barrier_open(&barrier, client, bad[i]));
-        CHECK_STATUS(AVOUT_ENAME, avout_barrier_inspect(&report, client, bad[i]));
-        CHECK_STATUS(AVOUT_ENAME, avout_barrier_remove(client, bad[i]));
+    for (size_t i = 0; i < SUITE_NO_NAMES; i++) {
+        CHECK_STATUS(AVOUT_ENAME, avout_barrier_create(&barrier, client, suite_no_names[i], 1));
+        CHECK_STATUS(AVOUT_ENAME, avout_barrier_open(&barrier, client, suite_no_names[i]));
+        CHECK_STATUS(AVOUT_ENAME, avout_barrier_inspect(&report, client, suite_no_names[i]));
+        CHECK_STATUS(AVOUT_ENAME, avout_barrier_remove(client, suite_no_names[i]));
     }
     CHECK_STATUS(AVOUT_ERANGE, avout_barrier_create(&barrier, client, NAME, 0));
     CHECK_STATUS(AVOUT_ELIMIT, avout_barrier_create(&barrier, client, NAME, UINT32_MAX));

@@ -121,11 +121,10 @@ TEST(bad_arguments)
     CHECK_STATUS(AVOUT_EINVAL, avout_latch_create(&latch, client, NULL, 1));
     CHECK_STATUS(AVOUT_EINVAL, avout_latch_open(&latch, client, NULL));
     CHECK_STATUS(AVOUT_EINVAL, avout_latch_remove(client, NULL));
-    static const char *bad[] = {"", "/", "a", "/a/", "//a", "/a/../b", "/a\n", "/\xff"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        CHECK_STATUS(AVOUT_ENAME, avout_latch_create(&latch, client, bad[i], 1));
-        CHECK_STATUS(AVOUT_ENAME, avout_latch_open(&latch, client, bad[i]));
-        CHECK_STATUS(AVOUT_ENAME, avout_latch_remove(client, bad[i]));
+    for (size_t i = 0; i < SUITE_NO_NAMES; i++) {
+        CHECK_STATUS(AVOUT_ENAME, avout_latch_create(&latch, client, suite_no_names[i], 1));
+        CHECK_STATUS(AVOUT_ENAME, avout_latch_open(&latch, client, suite_no_names[i]));
+        CHECK_STATUS(AVOUT_ENAME, avout_latch_remove(client, suite_no_names[i]));
     }
     CHECK_STATUS(AVOUT_ERANGE, avout_latch_create(&latch, client, "/a", UINT32_MAX));
     latch = make(client, "/a/b:/%", INT32_MAX);

@@ -18,16 +18,6 @@ static avout_atom *open_atom(avout_client *client, const char *name, int64_t ini
     return atom;
 }
 
-static int64_t strict_int(avout_atom *atom)
-{
-    avout_value value;
-    int64_t number;
-    CHECK_OK(avout_atom_deref_strict(&value, atom, 0));
-    CHECK_OK(avout_value_to_int(&number, value));
-    avout_release(value);
-    return number;
-}
-
 static avout_status plus_one(avout_atom *atom)
 {
     return avout_swap(atom, suite_plus, &suite_one, NULL, NULL, NULL);
@@ -80,7 +70,7 @@ TEST(it_is_changed_as_any_atom)
     CHECK_STATUS(AVOUT_EVALIDATOR, plus_one(atom));
     CHECK_OK(avout_reset(atom, avout_int(10), NULL));
     CHECK_INT(10, suite_atom_int(atom));
-    CHECK_INT(10, strict_int(atom));
+    CHECK_INT(10, suite_atom_strict_int(atom));
     CHECK(shelf_is("shelf", "10"));
     avout_atom_close(atom);
     finish(client);
@@ -98,7 +88,7 @@ TEST(reads_are_reads_of_memory)
     }
     CHECK_INT(asked, shelf_called("shelf", SHELF_GET));
     CHECK_OK(plus_one(atom));
-    CHECK_INT(6, strict_int(seen));
+    CHECK_INT(6, suite_atom_strict_int(seen));
     avout_atom_close(atom);
     avout_atom_close(seen);
     avout_close(other);
@@ -147,7 +137,8 @@ TEST_WITHIN(many_threads_of_two_clients_lose_nothing, 60)
     for (int i = 0; i < CLIENTS * THREADS; i++) pthread_join(threads[i], NULL);
     atomic_store(&done, true);
     for (int i = 0; i < CLIENTS; i++) pthread_join(lookers[i], NULL);
-    for (int i = 0; i < CLIENTS; i++) CHECK_INT(CLIENTS * THREADS * TIMES, strict_int(atoms[i]));
+    for (int i = 0; i < CLIENTS; i++)
+        CHECK_INT(CLIENTS * THREADS * TIMES, suite_atom_strict_int(atoms[i]));
     /* H4: what waited was written together. */
     CHECK(shelf_called("shelf", SHELF_SET) < CLIENTS * THREADS * TIMES * 3 / 4);
     for (int i = 0; i < CLIENTS; i++) avout_atom_close(atoms[i]);
@@ -216,7 +207,7 @@ TEST(what_the_container_has_is_taken_over_once)
     CHECK_INT(42, suite_atom_int(atom));
     CHECK_OK(open_with(&created, &seen, other, "/a", 7));
     CHECK(!created);
-    CHECK_INT(42, strict_int(seen));
+    CHECK_INT(42, suite_atom_strict_int(seen));
     CHECK_OK(avout_atom_destroy(atom));
     CHECK(shelf_is("shelf", NULL));
     CHECK_STATUS(AVOUT_ENOTFOUND, avout_atom_deref_strict(&value, seen, 0));
@@ -227,8 +218,8 @@ TEST(what_the_container_has_is_taken_over_once)
     shelf_put("shelf", "1000");
     CHECK_OK(open_with(&created, &seen, other, "/a", 7));
     CHECK(created);
-    CHECK_INT(7, strict_int(seen));
-    CHECK_INT(7, strict_int(atom));
+    CHECK_INT(7, suite_atom_strict_int(seen));
+    CHECK_INT(7, suite_atom_strict_int(atom));
     avout_atom_close(atom);
     avout_atom_close(seen);
     avout_close(other);
@@ -259,7 +250,7 @@ TEST(it_is_opened_in_one_way_only)
     CHECK_STATUS(AVOUT_EDATA,
                  avout_unversioned_atom(&again, client, "/plain", container, avout_int(1), NULL));
     CHECK_CONTAINS("a value in the store itself", avout_error_detail());
-    CHECK_INT(1, strict_int(atom));
+    CHECK_INT(1, suite_atom_strict_int(atom));
     CHECK_STATUS(AVOUT_ENOTSUP, avout_swap_async(atom, suite_plus, &suite_one, NULL, NULL, NULL));
     avout_atom_close(atom);
     avout_close(other);
@@ -298,9 +289,9 @@ TEST(what_the_container_refuses_has_not_happened)
         CHECK_STATUS(said[i][1], plus_one(atom));
         CHECK_CONTAINS("/a: container shelf at shelf: writing: the shelf is broken",
                        avout_error_detail());
-        CHECK_INT(1 + i, strict_int(atom));
+        CHECK_INT(1 + i, suite_atom_strict_int(atom));
         CHECK_OK(plus_one(atom));
-        CHECK_INT(2 + i, strict_int(atom));
+        CHECK_INT(2 + i, suite_atom_strict_int(atom));
     }
     avout_atom_close(atom);
     finish(client);
@@ -315,7 +306,7 @@ TEST(what_may_have_happened_is_written_again)
                     (shelf_fault){.call = SHELF_SET, .status = AVOUT_UNKNOWN, .after = after});
         CHECK_OK(plus_one(atom));
     }
-    CHECK_INT(3, strict_int(atom));
+    CHECK_INT(3, suite_atom_strict_int(atom));
     avout_call_options soon = {.timeout_ms = 200};
     shelf_break(
         "shelf",

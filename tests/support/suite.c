@@ -63,6 +63,9 @@ void suite_settle(avout_client *client)
         CHECK_OK(avout__store_call(NULL, &client->stm->door, &sync, avout__deadline_in_ms(20000)));
 }
 
+const char *const suite_no_names[SUITE_NO_NAMES] = {"",    "/",       "a",    "/a/",
+                                                    "//a", "/a/../b", "/a\n", "/\xff"};
+
 int64_t suite_one = 1, suite_minus_one = -1;
 
 avout_status suite_plus(avout_value *value, void *payload)
@@ -89,6 +92,20 @@ int64_t suite_ref_int(avout_ref *ref)
 {
     avout_value value;
     CHECK_OK(avout_ref_deref(&value, ref));
+    return to_int(value);
+}
+
+int64_t suite_atom_strict_int(avout_atom *atom)
+{
+    avout_value value;
+    CHECK_OK(avout_atom_deref_strict(&value, atom, 20000));
+    return to_int(value);
+}
+
+int64_t suite_ref_strict_int(avout_ref *ref)
+{
+    avout_value value;
+    CHECK_OK(avout_ref_deref_strict(&value, ref, 20000));
     return to_int(value);
 }
 

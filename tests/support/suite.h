@@ -25,12 +25,19 @@ void suite_check_memory(void);
 void suite_settle(avout_client *client);
 enum { SUITE_SETTLE_REQUESTS = 3 }; /* which take so many requests */
 
+/* What is no name of anything. */
+enum { SUITE_NO_NAMES = 8 };
+extern const char *const suite_no_names[SUITE_NO_NAMES];
+
 /* A change function: adds *(int64_t *)payload to an integer. */
 avout_status suite_plus(avout_value *value, void *payload);
 extern int64_t suite_one, suite_minus_one;
 
 int64_t suite_atom_int(avout_atom *atom);
 int64_t suite_ref_int(avout_ref *ref);
+/* As the store has them now. */
+int64_t suite_atom_strict_int(avout_atom *atom);
+int64_t suite_ref_strict_int(avout_ref *ref);
 /* Read inside a body. */
 avout_status suite_txn_int(int64_t *number, avout_txn *txn, avout_ref *ref);
 
