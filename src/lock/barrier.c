@@ -50,9 +50,11 @@ typedef struct party {
     avout__barrier_state seen; /* of the node */
     uint64_t before;           /* the generation when it was last known to be undecided */
     uint64_t number;
-    bool came;                    /* its entry may have been made, */
-    bool present;                 /* was, and has not been given up */
-    bool withdrawn;               /* it may have been taken back, as the barrier was broken */
+    bool came;      /* its entry may have been made, */
+    bool present;   /* was, and has not been given up */
+    bool withdrawn; /* it may have been taken back, as the barrier was broken */
+    bool breaking;  /* or with the breaking of it, at that version of the node */
+    int64_t breaking_at;
     int64_t sequence;             /* of its entry; -1: not known */
     char name[AVOUT__CLAIM_NAME]; /* "": not known */
     avout__litter *litter;
@@ -331,8 +333,9 @@ static avout_status outcome(party *p, avout_pass *pass)
     avout_request get = {.kind = AVOUT_REQUEST_GET, .path = path};
     entry_path(path, p);
     avout_status status = avout__watcher_call(&p->watcher, &reply, &get);
-    if (status == AVOUT_ENOTFOUND) /* or removed by a stranger */
-        status = p->withdrawn && !is_lost(p) ? broken(p) : lost(p);
+    bool mine =
+        (p->withdrawn || p->breaking) && !is_lost(p); /* what was released is not taken back */
+    if (status == AVOUT_ENOTFOUND) status = mine ? broken(p) : lost(p); /* or by a stranger */
     else if (!status && !avout__pass_parse(pass, &reply.is)) status = broken(p);
     avout__reply_release(&reply);
     return status;
@@ -342,7 +345,9 @@ static avout_status outcome(party *p, avout_pass *pass)
  * done, or gone anyway. AVOUT_RETRY: look again. */
 static avout_status break_it(party *p)
 {
-    if (!p->present && (p->seen.broken || p->withdrawn)) return AVOUT_OK;
+    bool done =
+        p->breaking && p->seen.version != p->breaking_at; /* or refused, as others were first */
+    if (!p->present && (p->seen.broken || p->withdrawn || done)) return AVOUT_OK;
     char text[AVOUT__BARRIER_TEXT], path[ENTRY_PATH];
     avout__barrier_state next = p->seen;
     next.broken = true;
@@ -362,8 +367,12 @@ static avout_status break_it(party *p)
     avout_status status = avout__watcher_multi(&p->watcher, ops, p->present ? 2 : 1, &failed);
     bool no_entry = status == AVOUT_ENOTFOUND && failed == 1;
     if (!status || no_entry) p->present = false;
-    if (no_entry) return p->seen.broken || p->withdrawn ? AVOUT_OK : AVOUT_RETRY;
+    if (no_entry) return p->seen.broken || p->withdrawn || done ? AVOUT_OK : AVOUT_RETRY;
     if (!status) return AVOUT_OK;
+    if (status == AVOUT_ECONNECTION || status == AVOUT_ESESSION) {
+        p->breaking = !p->withdrawn;
+        p->breaking_at = p->seen.version;
+    }
     if (status == AVOUT_ENOTFOUND) return avout__barrier_removed(p->barrier->is.name);
     if (status == AVOUT_EVERSION || avout__watcher_again(&p->watcher, &status)) return AVOUT_RETRY;
     return status;

@@ -261,6 +261,38 @@ TEST(who_leaves_without_a_session_breaks_it)
     suite_check_memory();
 }
 
+/* It has left, and not heard of it; meanwhile the others have begun anew and met without it. */
+TEST(who_has_left_unheard_is_not_told_of_the_others)
+{
+    avout_client *client = suite_connect(), *other = suite_connect();
+    avout_barrier *mine = make(client, 2), *theirs = make(other, 2);
+    avout_store *store = engine_store(0);
+    leaver l;
+    party p;
+    start_leaver(&l, mine);
+    ENGINE_AWAIT(counters(0).armed == 1 && waiting(other) == 1);
+    avout__mem_reconnect_after(store, AVOUT_FOREVER);
+    engine_fault(store,
+                 (avout__mem_fault){.kind = AVOUT__MEM_LOSE_AFTER, .multis = true, .path = NODE});
+    avout_cancel_set(l.cancel);
+    ENGINE_AWAIT(!children(engine_store(1)));
+    CHECK_STATUS(AVOUT_EBROKEN, avout_barrier_await(NULL, theirs, &patient));
+    CHECK_OK(avout_barrier_reset(theirs));
+    start(&p, theirs, NULL);
+    CHECK_OK(avout_barrier_await(NULL, theirs, &patient));
+    CHECK_INT(AVOUT_OK, finish(&p));
+    CHECK_OK(avout__mem_reconnect(store));
+    CHECK_INT(AVOUT_ECANCELLED, finish_leaver(&l));
+    start(&p, mine, NULL); /* it is whole */
+    CHECK_OK(avout_barrier_await(NULL, theirs, &patient));
+    CHECK_INT(AVOUT_OK, finish(&p));
+    avout_barrier_close(mine);
+    avout_barrier_close(theirs);
+    suite_close(client);
+    suite_close(other);
+    suite_check_memory();
+}
+
 /* ---- the end of the numbers ------------------------------------------------------------------------- */
 
 TEST(numbers_begin_anew_before_they_are_used_up)
