@@ -348,7 +348,7 @@ TEST(nothing_stands_visibly_on_what_came_into_doubt_while_it_ran)
     pthread_join(setting, NULL);
     pthread_join(copying, NULL);
     pthread_join(looking, NULL);
-    CHECK_INT(0, engine_strict_int(d.s.refs[2]));
+    CHECK_INT(0, suite_ref_strict_int(d.s.refs[2]));
     avout_ref_close(d.w);
     avout_ref_close(d.far_w);
     scene_close(&d.s);
