@@ -12,6 +12,7 @@
 #define AVOUT_CODEC_H
 
 #include "atom.h"
+#include "distributed.h"
 #include "edn.h"
 #include "ref.h"
 
@@ -38,6 +39,10 @@ AVOUT_API const avout_codec *avout_codec_json(void);
 /* The bytes of byte strings (avout_bytes), nothing else. */
 AVOUT_API const avout_codec *avout_codec_bytes(void);
 
+/* The one of these three with that name: "edn", "json", "bytes"; NULL: there is none. For programs that are told it at
+ * run time. */
+AVOUT_API const avout_codec *avout_codec_named(const char *name);
+
 /* As avout_ref_open and avout_ref_create, with a codec; its struct is copied, its name and payload must stay
  * until the client is closed. AVOUT_EINVAL (the codec), AVOUT_ESTATE (the client has the name open in
  * another way). */
@@ -51,6 +56,19 @@ AVOUT_API avout_status avout_atom_open_coded(avout_atom **atom, avout_client *cl
 AVOUT_API avout_status avout_atom_create_coded(avout_atom **atom, avout_client *client,
                                                const char *name, const avout_codec *codec,
                                                avout_value initial, bool *created);
+
+/* ---- containers with a codec, by the names of their kinds ---------------------------------------- */
+
+/* As avout_container_open, with a codec, which the container copies (its name and payload must stay as long as
+ * the container): calls avout_KIND_container_coded(container, place, codec). NULL and avout_codec_edn() are what
+ * avout_container_open does. AVOUT_ENOTSUP also: containers of that kind take none (mongo, postgres). */
+AVOUT_API avout_status avout_container_open_coded(avout_versioned_container **container,
+                                                  const char *kind, const char *place,
+                                                  const avout_codec *codec);
+/* The same for a container of one value, to be handed to avout_unversioned_atom (distributed.h): calls
+ * avout_KIND_value_container(container, place, codec); NULL: EDN. AVOUT_ENOTSUP also: there are none of that kind. */
+AVOUT_API avout_status avout_container_open_value(avout_container **container, const char *kind,
+                                                  const char *place, const avout_codec *codec);
 
 AVOUT_END
 

@@ -56,6 +56,9 @@ AVOUT_API avout_status avout_distributed_atom(avout_atom **atom, avout_client *c
 AVOUT_API avout_status avout_container_open(avout_versioned_container **container, const char *kind,
                                             const char *place);
 
+/* Loads what avout_container_open needs for that kind, or finds it loaded. AVOUT_EINVAL, AVOUT_ENOTSUP, as above. */
+AVOUT_API avout_status avout_container_load(const char *kind);
+
 /* Looks for versions that nothing leads to (their writers died) in the container of the atom or ref of
  * that name, or among the pieces of large values of one in the store itself, and with `remove` deletes
  * them; *orphans (may be NULL) is how many there were. One with its values in a container has to be open

@@ -1,97 +1,13 @@
-/* Opening atoms and refs under the names the original gives them; where their values are. */
+/* Opening atoms and refs under the names the original gives them. */
 #include "lang/state.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "avout/distributed.h"
+#include "avout/codec.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/banned.h"
-
-/* ---- places -------------------------------------------------------------------------------------------------- */
-
-void avout__lang_container_destroy(lang_container *container)
-{
-    avout__free(container->kind);
-    avout__free(container->place);
-}
-
-static avout_value new_container(lang_run *run, const char *kind, const char *place)
-{
-    lang_container *container = avout__calloc(1, sizeof *container);
-    if (!container) return avout__lang_failed(run, AVOUT_ENOMEM);
-    container->object.kind = LANG_CONTAINER;
-    container->kind = avout__strdup(kind);
-    container->place = avout__strdup(place);
-    avout_value box = avout__lang_made(run, avout__lang_box(container));
-    if (!box.bits) return AVOUT_NONE;
-    return lang_done(run, container->kind && container->place ? AVOUT_OK : AVOUT_ENOMEM, box);
-}
-
-/* (container "file" "/srv/plans") */
-CORE(container)
-{
-    const char *kind, *place;
-    size_t length;
-    if (!avout__lang_text_of(run, "container", &kind, &length, args[0]) ||
-        !avout__lang_text_of(run, "container", &place, &length, args[1]))
-        return AVOUT_NONE;
-    return new_container(run, kind, place);
-}
-
-#define CONTAINER(function, kind)                                                                  \
-    CORE(function)                                                                                 \
-    {                                                                                              \
-        const char *place;                                                                         \
-        size_t length;                                                                             \
-        if (!avout__lang_text_of(run, kind "-container", &place, &length, args[0]))                \
-            return AVOUT_NONE;                                                                     \
-        return new_container(run, kind, place);                                                    \
-    }
-
-CONTAINER(file_container, "file")
-CONTAINER(mongo_container, "mongo")
-CONTAINER(postgres_container, "postgres")
-CONTAINER(redis_container, "redis")
-CONTAINER(http_container, "http")
-
-static bool is_keyword(avout_value value, const char *name)
-{
-    const char *text;
-    return avout_value_type(value) == AVOUT_TYPE_KEYWORD &&
-           !avout_value_to_text(&text, NULL, value) && !strcmp(text, name);
-}
-
-/* (make-connection "db" :host "127.0.0.1" :port 27017), as congomongo has it; or a whole mongodb:// */
-CORE(make_connection)
-{
-    const char *database, *host = "127.0.0.1";
-    size_t length;
-    int64_t port = 27017;
-    char place[900];
-    if (!avout__lang_text_of(run, "make-connection", &database, &length, args[0]))
-        return AVOUT_NONE;
-    if (count == 1 && !strncmp(database, "mongodb", 7) && strstr(database, "://"))
-        return new_container(run, "mongo", database);
-    for (size_t i = 1; i < count; i += 2) {
-        bool is_host = is_keyword(args[i], "host"), fine = i + 1 < count;
-        if (!fine || (!is_host && !is_keyword(args[i], "port")))
-            return avout__lang_wrong(run, "make-connection",
-                                     ":host with a name or :port with a number", args[i]);
-        if (is_host)
-            fine = avout__lang_text_of(run, "make-connection", &host, &length, args[i + 1]);
-        else fine = avout__lang_integer(run, "make-connection", &port, args[i + 1]);
-        if (!fine) return AVOUT_NONE;
-    }
-    if (!*database || strpbrk(database, "/?@ ") || !*host || strpbrk(host, "/?@ ") || port < 1 ||
-        port > 65535 || strlen(database) + strlen(host) > 400)
-        return avout__lang_fail(run, AVOUT_EINVAL,
-                                "make-connection: expected the names of a database and a host, and "
-                                "a port from 1 to 65535");
-    snprintf(place, sizeof place, "mongodb://%s:%lld/%s", host, (long long)port, database);
-    return new_container(run, "mongo", place);
-}
 
 /* ---- opening ------------------------------------------------------------------------------------------------- */
 
@@ -102,6 +18,8 @@ typedef struct opening {
     bool resets;                     /* to the initial value, if there is one already */
     bool makes;                      /* with nil, where there is no initial value */
     const lang_container *container; /* NULL: in the store */
+    const avout_codec *codec;        /* in the store; NULL: none is given */
+    const char *codec_belongs;       /* where none can be given: why; NULL: it can */
     avout_client *client;
     const char *name;
     avout_value initial; /* AVOUT_NONE: it must be there */
@@ -125,8 +43,6 @@ static avout_status open_ref(lang_cell *cell, const opening *o)
     return avout_ref_create(&cell->ref, o->client, o->name, initial, NULL);
 }
 
-/* ---- opening in containers ----------------------------------------------------------------------------------- */
-
 typedef struct setting {
     avout_ref *ref;
     avout_value value;
@@ -139,6 +55,32 @@ static avout_status set_ref(avout_txn *txn, void *payload)
     return avout_ref_set(txn, s->ref, avout_share(s->value));
 }
 
+/* To the initial value what was there already. */
+static avout_status reset_cell(lang_cell *cell, const opening *o)
+{
+    if (o->atom) return avout_reset(cell->atom, avout_share(o->initial), NULL);
+    setting s = {cell->ref, o->initial};
+    return avout_dosync(o->client, set_ref, &s, NULL);
+}
+
+/* ---- opening with a codec ------------------------------------------------------------------------------------ */
+
+static avout_status open_coded(lang_cell *cell, const opening *o)
+{
+    if (!o->initial.bits)
+        return o->atom ? avout_atom_open_coded(&cell->atom, o->client, o->name, o->codec)
+                       : avout_ref_open_coded(&cell->ref, o->client, o->name, o->codec);
+    bool created;
+    avout_value initial = avout_share(o->initial);
+    avout_status status =
+        o->atom
+            ? avout_atom_create_coded(&cell->atom, o->client, o->name, o->codec, initial, &created)
+            : avout_ref_create_coded(&cell->ref, o->client, o->name, o->codec, initial, &created);
+    return status || created || !o->resets ? status : reset_cell(cell, o);
+}
+
+/* ---- opening in containers ----------------------------------------------------------------------------------- */
+
 static avout_status is_there(const opening *o)
 {
     avout_name_stat stat;
@@ -148,24 +90,46 @@ static avout_status is_there(const opening *o)
     return avout_fail(status, "%s: does not exist; give an initial value to make it", o->name);
 }
 
-static avout_status open_contained(lang_cell *cell, const opening *o)
+static avout_status open_versions(lang_cell *cell, const opening *o, avout_value initial,
+                                  bool *created)
 {
     avout_versioned_container *container;
-    avout_status status = o->initial.bits || o->makes ? AVOUT_OK : is_there(o);
+    const lang_container *in = o->container;
+    avout_status status = avout_container_open_coded(&container, in->kind, in->place, in->codec);
+    if (status) {
+        avout_release(initial);
+        return status;
+    }
+    if (o->atom)
+        return avout_distributed_atom(&cell->atom, o->client, o->name, container, initial, created);
+    return avout_distributed_ref(&cell->ref, o->client, o->name, container, initial, created);
+}
+
+static avout_status open_one(lang_cell *cell, const opening *o, avout_value initial, bool *created)
+{
+    avout_container *container;
+    const lang_container *in = o->container;
+    avout_status status = AVOUT_OK;
+    if (!o->atom)
+        status = avout_fail(AVOUT_EINVAL, "%s: a container of one value is for distributed-atom",
+                            o->function);
+    if (!status) status = avout_container_open_value(&container, in->kind, in->place, in->codec);
+    if (!status)
+        return avout_unversioned_atom(&cell->atom, o->client, o->name, container, initial, created);
+    avout_release(initial);
+    return status;
+}
+
+static avout_status open_contained(lang_cell *cell, const opening *o)
+{
     bool created;
-    if (!status) status = avout_container_open(&container, o->container->kind, o->container->place);
+    avout_status status = o->initial.bits || o->makes ? AVOUT_OK : is_there(o);
     if (status) return status;
     avout_value initial = o->initial.bits ? avout_share(o->initial) : avout_nil();
-    if (o->atom)
-        status =
-            avout_distributed_atom(&cell->atom, o->client, o->name, container, initial, &created);
-    else
-        status =
-            avout_distributed_ref(&cell->ref, o->client, o->name, container, initial, &created);
+    status = o->container->one ? open_one(cell, o, initial, &created)
+                               : open_versions(cell, o, initial, &created);
     if (status || created || !o->resets || !o->initial.bits) return status;
-    if (o->atom) return avout_reset(cell->atom, avout_share(o->initial), NULL);
-    setting s = {cell->ref, o->initial};
-    return avout_dosync(o->client, set_ref, &s, NULL);
+    return reset_cell(cell, o);
 }
 
 /* ---- the handle ---------------------------------------------------------------------------------------------- */
@@ -194,6 +158,7 @@ static avout_value open_cell(lang_run *run, const opening *o, avout_value client
     avout_value box = avout__lang_made(run, avout__lang_box(cell));
     if (!box.bits) return AVOUT_NONE;
     avout_status status = o->container ? open_contained(cell, o)
+                          : o->codec   ? open_coded(cell, o)
                           : o->atom    ? open_atom(cell, o)
                                        : open_ref(cell, o);
     box = lang_done(run, status, box);
@@ -202,22 +167,35 @@ static avout_value open_cell(lang_run *run, const opening *o, avout_value client
     return box;
 }
 
-/* args[at...]: an initial value, then :validator f; each may be missing. */
+/* One of the pairs behind a value. */
+static bool read_option(lang_run *run, opening *o, avout_value key, avout_value value)
+{
+    if (avout__lang_is_keyword(key, "validator") && !o->validator.bits) {
+        o->validator = value;
+        return true;
+    }
+    if (!avout__lang_is_keyword(key, "codec") || o->codec)
+        return avout__lang_fail(run, AVOUT_EINVAL,
+                                "%s: expected a name, perhaps a value, perhaps :validator f%s",
+                                o->function, o->codec_belongs ? "" : " and :codec c")
+            .bits;
+    if (o->codec_belongs)
+        return avout__lang_fail(run, AVOUT_EINVAL, "%s: no :codec here: %s", o->function,
+                                o->codec_belongs)
+            .bits;
+    return (o->codec = avout__lang_codec(run, o->function, value)) != NULL;
+}
+
+/* args[at...]: an initial value, then :validator f and :codec c; each may be missing. */
 static bool read_options(lang_run *run, opening *o, size_t at, size_t count, avout_value *args)
 {
-    bool pair = at + 2 == count && is_keyword(args[at], "validator");
-    if (at < count && !pair) {
+    if ((count - at) % 2) {
         /* A local one never leaves the language. */
         if (!o->local && !avout__lang_realize(run, &args[at], true)) return false;
         o->initial = args[at++];
     }
-    if (at == count) return true;
-    if (at + 2 != count || !is_keyword(args[at], "validator"))
-        return avout__lang_fail(run, AVOUT_EINVAL,
-                                "%s: expected a name, perhaps a value, perhaps :validator f",
-                                o->function)
-            .bits;
-    o->validator = args[at + 1];
+    for (; at < count; at += 2)
+        if (!read_option(run, o, args[at], args[at + 1])) return false;
     return true;
 }
 
@@ -273,6 +251,8 @@ CORE(ref_by_name)
     return open_by_name(run, &(opening){.function = "ref", .atom = false}, count, args);
 }
 
+#define CODEC_OF_CONTAINER "the container has one, as in (file-container \"/dir\" :codec :json)"
+
 /* (distributed-ref client name container initial? :validator f) */
 static avout_value open_distributed(lang_run *run, opening *o, size_t count, avout_value *args)
 {
@@ -289,13 +269,16 @@ static avout_value open_distributed(lang_run *run, opening *o, size_t count, avo
 
 CORE(distributed_atom)
 {
-    opening o = {.function = "distributed-atom", .atom = true, .makes = true};
+    opening o = {.function = "distributed-atom",
+                 .atom = true,
+                 .makes = true,
+                 .codec_belongs = CODEC_OF_CONTAINER};
     return open_distributed(run, &o, count, args);
 }
 
 CORE(distributed_ref)
 {
-    opening o = {.function = "distributed-ref", .makes = true};
+    opening o = {.function = "distributed-ref", .makes = true, .codec_belongs = CODEC_OF_CONTAINER};
     return open_distributed(run, &o, count, args);
 }
 
@@ -304,12 +287,14 @@ static avout_value open_mongo(lang_run *run, opening *o, size_t count, avout_val
 {
     const char *url = getenv("AVOUT_MONGO_URL");
     o->client = avout__lang_client(run, o->function, args[0]);
+    o->codec_belongs = "MongoDB keeps values in its own types";
     if (!o->client) return AVOUT_NONE;
     const lang_container *given = avout__lang_object_of(args[1], LANG_CONTAINER);
     avout_value standard = AVOUT_NONE;
     if (!given)
-        standard =
-            new_container(run, "mongo", url && *url ? url : "mongodb://127.0.0.1:27017/avout");
+        standard = avout__lang_new_container(run, "mongo",
+                                             url && *url ? url : "mongodb://127.0.0.1:27017/avout",
+                                             avout_codec_edn(), false);
     o->container = given ? given : avout__lang_object_of(standard, LANG_CONTAINER);
     if (!o->container) return AVOUT_NONE;
     avout_value box = open_rest(run, o, args[0], given ? 2 : 1, count, args);
@@ -331,48 +316,39 @@ CORE(mongo_ref)
 /* (local-ref client name? initial :validator f): the name is only the reader's. */
 CORE(local_ref)
 {
-    opening o = {.function = "local-ref", .local = true};
+    opening o = {
+        .function = "local-ref", .local = true, .codec_belongs = "its value stays in this process"};
     o.client = avout__lang_client(run, "local-ref", args[0]);
     if (!o.client) return AVOUT_NONE;
     bool named = count > 2 && avout_value_type(args[1]) == AVOUT_TYPE_STRING &&
-                 !is_keyword(args[2], "validator");
+                 !avout__lang_is_keyword(args[2], "validator");
     if (!read_options(run, &o, named ? 2 : 1, count, args)) return AVOUT_NONE;
     if (!o.initial.bits) return avout__lang_fail(run, AVOUT_EINVAL, "local-ref: expected a value");
     return open_cell(run, &o, args[0]);
 }
 
 const lang_core avout__lang_openings[] = {
-    {"zk-atom", "client name value? :validator f",
-     "the atom of that name, set to the value; without one it must exist", 2, 5, zk_atom, NULL},
-    {"zk-ref", "client name value? :validator f",
-     "the ref of that name, set to the value; without one it must exist", 2, 5, zk_ref, NULL},
+    {"zk-atom", "client name value? :validator f :codec c",
+     "the atom of that name, set to the value; without one it must exist", 2, 7, zk_atom, NULL},
+    {"zk-ref", "client name value? :validator f :codec c",
+     "the ref of that name, set to the value; without one it must exist", 2, 7, zk_ref, NULL},
     {"mongo-atom", "client connection? name value? :validator f",
-     "zk-atom, with its values in MongoDB: at the connection, or that of AVOUT_MONGO_URL", 2, 6,
+     "zk-atom, with its values in MongoDB: at the connection, or that of AVOUT_MONGO_URL", 2, 8,
      mongo_atom, NULL},
     {"mongo-ref", "client connection? name value? :validator f",
-     "zk-ref, with its values in MongoDB: at the connection, or that of AVOUT_MONGO_URL", 2, 6,
+     "zk-ref, with its values in MongoDB: at the connection, or that of AVOUT_MONGO_URL", 2, 8,
      mongo_ref, NULL},
     {"distributed-atom", "client name container value? :validator f",
-     "the atom of that name with its values in the container; made with the value, or nil", 3, 6,
+     "the atom of that name with its values in the container; made with the value, or nil", 3, 8,
      distributed_atom, NULL},
     {"distributed-ref", "client name container value? :validator f",
-     "the ref of that name with its values in the container; made with the value, or nil", 3, 6,
+     "the ref of that name with its values in the container; made with the value, or nil", 3, 8,
      distributed_ref, NULL},
     {"local-ref", "client name? value :validator f",
-     "a ref whose value stays in this process, for the same transactions", 2, 5, local_ref, NULL},
-    {"atom", "client? name value? :validator f",
-     "the atom of that name; made with the value if it does not exist", 1, 5, atom_by_name, NULL},
-    {"ref", "client? name value? :validator f",
-     "the ref of that name; made with the value if it does not exist", 1, 5, ref_by_name, NULL},
-    {"container", "kind place",
-     "where values are kept: the library libavout-KIND, and what it takes", 2, 2, container, NULL},
-    {"file-container", "directory", "values in files", 1, 1, file_container, NULL},
-    {"mongo-container", "url", "values in MongoDB", 1, 1, mongo_container, NULL},
-    {"postgres-container", "url", "values in PostgreSQL", 1, 1, postgres_container, NULL},
-    {"redis-container", "url", "values in Redis", 1, 1, redis_container, NULL},
-    {"http-container", "url", "values in a REST service", 1, 1, http_container, NULL},
-    {"make-connection", "database :host host :port port",
-     "values in that database of MongoDB; on this machine's usual port where that is left out", 1,
-     5, make_connection, NULL},
+     "a ref whose value stays in this process, for the same transactions", 2, 7, local_ref, NULL},
+    {"atom", "client? name value? :validator f :codec c",
+     "the atom of that name; made with the value if it does not exist", 1, 7, atom_by_name, NULL},
+    {"ref", "client? name value? :validator f :codec c",
+     "the ref of that name; made with the value if it does not exist", 1, 7, ref_by_name, NULL},
     LANG_END,
 };

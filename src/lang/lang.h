@@ -401,10 +401,10 @@ avout_value avout__lang_core_call(lang_run *run, const char *name, size_t count,
 extern const lang_core avout__lang_numbers[], avout__lang_predicates[], avout__lang_collections[],
     avout__lang_sequences[], avout__lang_texts[], avout__lang_output[], avout__lang_errors[],
     avout__lang_state[], avout__lang_changes[], avout__lang_watches[], avout__lang_regexes[],
-    avout__lang_locks[], avout__lang_openings[], avout__lang_transducers[], avout__lang_spaces[],
-    avout__lang_futures[], avout__lang_formats[], avout__lang_prelude[], avout__lang_bits[],
-    avout__lang_math[], avout__lang_conversions[], avout__lang_chances[], avout__lang_makers[],
-    avout__lang_sets[];
+    avout__lang_locks[], avout__lang_openings[], avout__lang_containers[],
+    avout__lang_transducers[], avout__lang_spaces[], avout__lang_futures[], avout__lang_formats[],
+    avout__lang_prelude[], avout__lang_bits[], avout__lang_math[], avout__lang_conversions[],
+    avout__lang_chances[], avout__lang_makers[], avout__lang_sets[];
 
 /* ---- the environment (environment.c) ------------------------------------------------------------ */
 

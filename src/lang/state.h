@@ -10,6 +10,7 @@
 #define AVOUT_LANG_STATE_H
 
 #include "avout/atom.h"
+#include "avout/codec.h"
 #include "avout/ref.h"
 #include "lang/core.h"
 
@@ -27,11 +28,19 @@ typedef struct lang_cell {
     avout_value validator; /* under the environment's lock; the function, or AVOUT_NONE */
 } lang_cell;
 
-/* Where values are to be kept: what avout_container_open takes. */
+/* Where values are to be kept: what avout_container_open_coded takes, and avout_container_open_value. */
 typedef struct lang_container {
     lang_object object;
-    char *kind, *place; /* the place may have a password in it: never shown */
+    char *kind, *place;       /* the place may have a password in it: never shown */
+    const avout_codec *codec; /* one of the library's: static */
+    bool one;                 /* value, which is overwritten */
 } lang_container;
+
+avout_value avout__lang_new_container(lang_run *run, const char *kind, const char *place,
+                                      const avout_codec *codec, bool one);
+/* :edn, :json, :bytes; NULL: the error is set. */
+const avout_codec *avout__lang_codec(lang_run *run, const char *function, avout_value value);
+bool avout__lang_is_keyword(avout_value value, const char *name);
 
 /* NULL: the error is set. */
 avout_client *avout__lang_client(lang_run *run, const char *name, avout_value value);

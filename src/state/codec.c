@@ -91,6 +91,14 @@ const avout_codec *avout_codec_bytes(void)
     return &bytes_codec;
 }
 
+const avout_codec *avout_codec_named(const char *name)
+{
+    static const avout_codec *const all[] = {&edn_codec, &json_codec, &bytes_codec};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!strcmp(all[i]->name, name)) return all[i];
+    return NULL;
+}
+
 /* ---- as containers --------------------------------------------------------------------------------- */
 
 static const avout__coded *coded_of(const avout__container *self)

@@ -33,6 +33,39 @@ says connections 0 '[#container[mongo] #container[mongo]]' eval '
   [(make-connection "statedb" :host "127.0.0.1" :port 27017) (mongo-container "mongodb://u:p@h/d")]'
 fails a_connection_to_nowhere 2 'a port from 1' eval '(make-connection "d" :port 0)'
 
+# ---- codecs ---------------------------------------------------------------------------------------
+
+json=$scratch/json
+says a_ref_in_json_files 0 '{"n" 2}' eval "
+  (let [c (connect) r (distributed-ref c \"/json\" (file-container \"$json\" :codec :json) {\"n\" 1})]
+    (dosync!! c (alter!! r update \"n\" inc)) @r)"
+check it_is_json sh -c "[ \"\$(cat '$json'/* | jq -c .)\" = '{\"n\":2}' ] || [ -n \"\$(cat '$json'/* | grep -F '{\"n\":2}')\" ]"
+says the_kind_by_its_name 0 '{"n" 2}' eval "@(distributed-ref (connect) \"/json\" (container \"file\" \"$json\" :codec \"json\"))"
+fails another_codec 4 "container file at $json: reading: codec edn: decoding: " eval "
+  @(distributed-ref (connect) \"/brace\" (file-container \"$json\" :codec :json) {\"a\" {}})
+  (def c (connect (str \"lmdb:\" \"$scratch/store\")))
+  @(distributed-ref c \"/brace\" (file-container \"$json\"))"
+fails what_json_does_not_keep 4 'codec json: encoding: a keyword' eval "
+  (distributed-ref (connect) \"/kw\" (file-container \"$json\" :codec :json) :kw)"
+says one_value_in_a_file 0 '[1 2 3]' eval "
+  (let [a (distributed-atom (connect) \"/one\" (file-value-container \"$json/one.json\" :codec :json) [1 2])]
+    (swap!! a conj 3))"
+check the_file_is_json sh -c "[ \"\$(cat '$json/one.json')\" = '[1,2,3]' ]"
+says one_value_by_its_kind 0 '[1 2 3]' eval "
+  @(distributed-atom (connect) \"/one\" (value-container \"file\" \"$json/one.json\" :codec :json))"
+fails one_value_is_no_refs 2 'is for distributed-atom' eval "
+  (distributed-ref (connect) \"/one\" (file-value-container \"$json/one.json\"))"
+fails no_codec_for_mongo 5 'container "mongo": it takes no codec' eval '
+  (distributed-ref (connect) "/x" (container "mongo" "mongodb://h/d" :codec :json) 1)'
+fails no_codec_for_postgres 5 'container "postgres": it takes no codec' eval '
+  (distributed-ref (connect) "/x" (container "postgres" "postgres://h" :codec :bytes) 1)'
+fails no_one_value_in_mongo 5 'none for one value' eval '
+  (distributed-atom (connect) "/x" (value-container "mongo" "mongodb://h/d") 1)'
+fails a_codec_without_a_name 2 'file-container: expected a place, perhaps :codec c' eval '(file-container "/x" :json 1)'
+fails an_unknown_codec 4 'file-container: expected a codec (:edn, :json or :bytes), got :xml' eval '(file-container "/x" :codec :xml)'
+fails the_codec_is_the_containers 2 'distributed-ref: no :codec here: the container has one' eval "
+  (distributed-ref (connect) \"/json\" (file-container \"$json\") 1 :codec :json)"
+
 # What is not there, or cannot be loaded, or is no container, or would be linked with another copy.
 mkdir "$scratch/lib"
 cp -P "$built"/lib/libavout.so* "$scratch/lib"

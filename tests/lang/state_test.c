@@ -69,6 +69,40 @@ TEST(the_tutorial)
     CHECK_INT(1, opened);
 }
 
+TEST(codecs)
+{
+    open_all();
+    answers("{\"a\" 1}", "@(atom \"/j\" {\"a\" 1} :codec :json)");
+    answers("{\"a\" {}}", "(reset!! (atom \"/j\" :codec :json) {\"a\" {}})");
+    answers("{\"a\" {}}", "@(atom \"/j\" 5 :codec \"json\")"); /* it is there */
+    fails(AVOUT_EDATA, "not EDN", "@(atom \"/j\")");
+    /* While it is open in a client, in one way only. */
+    answers("{\"a\" {}}", "(def j (atom \"/j\" :codec :json)) @(atom \"/j\")");
+    fails(AVOUT_ESTATE, "/j", "(atom \"/j\" :codec :bytes)");
+    fails(AVOUT_ENOPRINT, "codec json: encoding: a keyword", "(reset!! (atom \"/j\") :k)");
+    answers("[1 2]", "(def c (connect \"mem:lang-state\")) @(zk-ref c \"/r\" [1 2] :codec :json)");
+    fails(AVOUT_EDATA, "not EDN", "@(atom c \"/j\")");
+    answers("[3]", "@(zk-ref c \"/r\" [3] :validator vector? :codec :json)"); /* set to it */
+    answers("[3]", "@(zk-ref c \"/r\" :codec :json)");
+    answers("[4]", "@(zk-atom c \"/z\" [4] :codec :json)");
+    answers("[5]", "@(zk-atom c \"/z\" [5] :codec :json)");
+    answers("[3 6]", "(dosync!! c (alter!! (ref c \"/r\" :codec :json) conj 6))");
+    fails(AVOUT_EVALIDATOR, "refuses", "(zk-ref c \"/r\" 7 :codec :json :validator vector?)");
+    fails(AVOUT_ENOTFOUND, "/none", "(ref \"/none\" :codec :json)");
+    fails(AVOUT_ETYPE, "atom: expected a codec (:edn, :json or :bytes), got :xml",
+          "(atom \"/x\" :codec :xml)");
+    fails(AVOUT_EINVAL, "atom: expected a name, perhaps a value, perhaps :validator f and :codec c",
+          "(atom \"/x\" 1 :codek :json)");
+    fails(AVOUT_EINVAL, "perhaps :validator f and :codec c",
+          "(atom \"/x\" 1 :codec :json :codec :json)");
+    fails(AVOUT_EINVAL, "local-ref: no :codec here: its value stays",
+          "(local-ref c 1 :codec :json)");
+    fails(AVOUT_EINVAL, "mongo-ref: no :codec here: MongoDB",
+          "(mongo-ref c \"/m\" 1 :codec :json)");
+    answers(":codec", "@(atom \"/k\" :codec)"); /* a value */
+    close_all();
+}
+
 TEST(names_on_the_default_store)
 {
     open_all();
