@@ -7,6 +7,7 @@
  *   report.c    errors on stderr and exit statuses; the connection
  *   values.c    EDN arguments in, values out
  *   listing.c   the names in a directory
+ *   cell.c      opening atoms as the settings say; kinds of containers
  *   child.c     a command that runs under our eyes
  *   top_*.c     the parts of cmd_top.c (top.h)
  *   program.c   what eval, dosync and repl share
@@ -107,6 +108,8 @@ typedef struct cli_settings {
 
     const char *exec;
 
+    const avout_codec *codec; /* NULL: EDN */
+
     cli_texts containers;
     bool remove;
     int64_t older_ms; /* 0: the library's default */
@@ -140,6 +143,7 @@ typedef enum cli_option_bits {
     CLI_EXEC = 1 << 25,
     CLI_KILL_AFTER = 1 << 26,
     CLI_GC = 1 << 27, /* all that only `gc` has */
+    CLI_CODEC = 1 << 28,
 } cli_option_bits;
 
 /* What is left of the command line: the arguments that are no options, in their order. */
@@ -247,17 +251,20 @@ cli_exit cli_open(cli_session *session);
 
 /* ---- values.c -------------------------------------------------------------------------------- */
 
-/* The value an argument stands for: EDN text, or "-" for EDN on standard input (once). */
+/* The value an argument stands for: EDN text, or "-" for EDN on standard input (once); with the codec of bytes for
+ * the bytes there. */
 cli_exit cli_read_value(avout_value *value, cli_session *session, const char *argument);
 
 /* As the settings say (EDN, JSON, pretty, raw), into a new text released with avout_edn_free, without
  * a newline at its end. */
 avout_status cli_text_of(char **text, size_t *length, const cli_settings *settings,
                          avout_value value);
-/* The same as it is shown: --raw has strings without quotes. *shown is the value's or *text, which is to
+/* The same as it is shown: --raw has strings without quotes, and bytes as they are. *shown is the value's or *text, which is to
  * be released with avout_edn_free and may be NULL. */
 avout_status cli_shown_text(const char **shown, char **text, size_t *length,
                             const cli_settings *settings, avout_value value);
+/* Whether it is shown as bytes that are no text, and get no newline behind them. */
+bool cli_is_binary(const cli_settings *settings, avout_value value);
 /* The same onto stdout, with a newline (--raw: a string without quotes); reports. */
 cli_exit cli_print_value(cli_session *session, const char *name, avout_value value);
 /* "text", as JSON has it, onto stdout; reports. */
@@ -298,6 +305,18 @@ cli_exit cli_program_failed(const cli_program *program, avout_status status,
                             const avout_lang_error *error);
 /* As pr-str has it onto stdout, with a newline; reports. */
 cli_exit cli_program_print(const cli_program *program, avout_value value);
+
+/* ---- cell.c ---------------------------------------------------------------------------------- */
+
+/* The codec of --codec. */
+const avout_codec *cli_codec(const cli_session *session);
+/* The atom of that name, which must exist, with that codec. */
+avout_status cli_atom_open(avout_atom **atom, cli_session *session, const char *name);
+/* The same; made with the value, which is consumed, if it does not exist. */
+avout_status cli_atom_create(avout_atom **atom, cli_session *session, const char *name,
+                             avout_value initial, bool *created);
+/* The kinds of containers that this package has; NULL past the last. */
+const char *cli_kind_at(size_t index);
 
 /* ---- child.c --------------------------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@ static cli_exit compare_and_set(cli_session *session, avout_value expected, avou
     avout_atom *atom = NULL;
     cli_exit status = cli_open(session);
     if (status) return status;
-    avout_status st = avout_atom_open(&atom, session->client, name);
+    avout_status st = cli_atom_open(&atom, session, name);
     if (!st) {
         st = avout_compare_and_set(atom, expected, *value, NULL);
         *value = AVOUT_NONE;

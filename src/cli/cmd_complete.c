@@ -134,21 +134,32 @@ static void offer_functions(const completing *c)
         offer(c, function->name, function->summary);
 }
 
+static void offer_kinds(const completing *c)
+{
+    const char *kind;
+    char text[AVOUT_KIND_SIZE + 1];
+    for (size_t i = 0; (kind = cli_kind_at(i)); i++) {
+        snprintf(text, sizeof text, "%s:", kind);
+        offer(c, text, NULL);
+    }
+}
+
 static void offer_argument(const completing *c)
 {
     static const struct {
         const char *option, *choice;
-    } choices[] = {{"acl", "open"},        {"acl", "owner"},        {"acl", "owner-writes"},
-                   {"sort", "name"},       {"sort", "changes"},     {"sort", "time"},
-                   {"sort", "watchers"},   {"sort", "queue"},       {"sort", "lock"},
-                   {"container", "file:"}, {"container", "mongo:"}, {"container", "http:"},
-                   {"exec", NULL},         {"store", "lmdb:"},      {"store", "zk://"}};
+    } choices[] = {{"acl", "open"},      {"acl", "owner"},    {"acl", "owner-writes"},
+                   {"sort", "name"},     {"sort", "changes"}, {"sort", "time"},
+                   {"sort", "watchers"}, {"sort", "queue"},   {"sort", "lock"},
+                   {"codec", "edn"},     {"codec", "json"},   {"codec", "bytes"},
+                   {"exec", NULL},       {"store", "lmdb:"},  {"store", "zk://"}};
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
         if (strcmp(choices[i].option, c->option.name) != 0) continue;
         if (choices[i].choice) offer(c, choices[i].choice, NULL);
         else ask_shell(":commands");
     }
     if (!strcmp(c->option.name, "store")) ask_shell(":files");
+    if (!strcmp(c->option.name, "container")) offer_kinds(c);
 }
 
 /* ---- names --------------------------------------------------------------------------------------------- */

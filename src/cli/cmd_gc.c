@@ -240,18 +240,50 @@ static void look_at(collecting *c, const char *argument)
 
 /* ---- the command ----------------------------------------------------------------------------------- */
 
+/* The kinds there are, for messages. */
+static void list_kinds(char text[200])
+{
+    const char *kind;
+    *text = '\0';
+    for (size_t i = 0; (kind = cli_kind_at(i)); i++) {
+        if (i) strcat(text, ", ");
+        strcat(text, kind);
+    }
+}
+
+static bool is_known(const char *kind)
+{
+    const char *known;
+    for (size_t i = 0; (known = cli_kind_at(i)); i++)
+        if (!strcmp(known, kind)) return true;
+    return false;
+}
+
+/* What stands behind the colon may be secret. */
+static cli_exit check_container(const char *given)
+{
+    const char *colon = strchr(given, ':');
+    size_t length = colon ? (size_t)(colon - given) : 0;
+    if (!length || length >= AVOUT_KIND_SIZE)
+        return cli_error(CLI_USAGE, "gc",
+                         "--container: a kind and a place are needed, as in file:/srv/plans");
+    char kind[AVOUT_KIND_SIZE], kinds[200];
+    snprintf(kind, sizeof kind, "%.*s", (int)length, given);
+    if (!avout_container_load(kind)) return CLI_DONE;
+    if (is_known(kind)) return cli_error(CLI_USAGE, "gc", "--container: %s", avout_error_detail());
+    list_kinds(kinds);
+    return cli_error(CLI_USAGE, "gc",
+                     "--container: there are no containers of kind \"%s\": %s, or others whose "
+                     "library libavout-KIND.so.0 is installed",
+                     kind, kinds);
+}
+
 static cli_exit check_containers(const cli_session *session)
 {
     const cli_texts *given = &session->settings.containers;
-    for (size_t i = 0; i < given->count; i++) {
-        const char *colon = strchr(given->at[i], ':');
-        size_t length = colon ? (size_t)(colon - given->at[i]) : 0;
-        /* What stands behind it may be secret. */
-        if (!length || length >= AVOUT_KIND_SIZE)
-            return cli_error(CLI_USAGE, "gc",
-                             "--container: a kind and a place are needed, as in file:/srv/plans");
-    }
-    return CLI_DONE;
+    cli_exit status = CLI_DONE;
+    for (size_t i = 0; !status && i < given->count; i++) status = check_container(given->at[i]);
+    return status;
 }
 
 static void tell_end(const collecting *c, bool everything)

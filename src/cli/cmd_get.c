@@ -24,7 +24,8 @@ static avout_status read_in_transaction(avout_txn *txn, void *payload)
 static cli_exit open_all(reading *r, cli_session *session)
 {
     for (int i = 0; i < r->count; i++) {
-        avout_status st = avout_ref_open(&r->refs[i], session->client, session->words.at[i]);
+        avout_status st = avout_ref_open_coded(&r->refs[i], session->client, session->words.at[i],
+                                               cli_codec(session));
         if (st) return cli_failed(session, session->words.at[i], st);
     }
     return CLI_DONE;

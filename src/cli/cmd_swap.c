@@ -61,10 +61,10 @@ static cli_exit read_function(application *a, const char *text)
 static avout_status open_atom(avout_atom **atom, cli_session *session, avout_value *initial)
 {
     const char *name = session->words.at[0];
-    if (avout_is_none(*initial)) return avout_atom_open(atom, session->client, name);
+    if (avout_is_none(*initial)) return cli_atom_open(atom, session, name);
     avout_value value = *initial;
     *initial = AVOUT_NONE;
-    return avout_atom_create(atom, session->client, name, value, NULL);
+    return cli_atom_create(atom, session, name, value, NULL);
 }
 
 static cli_exit swap(cli_session *session, application *a, avout_value *initial)

@@ -58,6 +58,12 @@ static void put_cut(const drawing *d, const char *text, size_t room)
     put(d->cut);
 }
 
+/* Who asks for names only does not care. */
+static bool is_unreadable(const drawing *d, const cli_entry *entry)
+{
+    return entry->why && !d->session->settings.no_values;
+}
+
 static void complain(drawing *d, const cli_entry *entry)
 {
     d->unreadable = CLI_REFUSED;
@@ -85,11 +91,11 @@ static cli_exit draw_entry(drawing *d, const cli_entry *entry, const char *prefi
     put(prefix);
     put(last ? d->last_branch : d->branch);
     put(entry->name);
-    if (entry->why) put("  ?");
+    if (is_unreadable(d, entry)) put("  ?");
     else if (!entry->directory && !d->session->settings.no_values)
         status = draw_value(d, entry, columns(prefix) + 4 + columns(entry->name));
     put("\n");
-    if (entry->why) complain(d, entry);
+    if (is_unreadable(d, entry)) complain(d, entry);
     if (!entry->directory || status) return status;
     const char *more = last ? d->blank : d->trunk;
     size_t size = strlen(prefix) + strlen(more) + 1;
@@ -116,7 +122,7 @@ static cli_exit write_json(drawing *d, const char *directory);
 static cli_exit write_json_entry(drawing *d, const cli_entry *entry)
 {
     if (entry->directory) return write_json(d, entry->path);
-    if (entry->why) return complain(d, entry), CLI_DONE;
+    if (is_unreadable(d, entry)) return complain(d, entry), CLI_DONE;
     put(d->first ? "" : ",");
     d->first = false;
     cli_exit status = cli_print_json_string(d->session, entry->path);

@@ -135,7 +135,7 @@ static cli_exit print(watching *w, avout_value value)
     if (w->text) {
         memcpy(w->text, shown, length);
         w->text[length] = '\n';
-        w->length = length + 1;
+        w->length = length + !cli_is_binary(&w->session->settings, value);
         w->written = 0;
     }
     avout_edn_free(text);
@@ -255,7 +255,7 @@ static cli_exit watch(watching *w)
     avout_value initial = AVOUT_NONE;
     cli_exit status = cli_open(w->session);
     if (status) return status;
-    avout_status st = avout_atom_open(&w->atom, w->session->client, w->name);
+    avout_status st = cli_atom_open(&w->atom, w->session, w->name);
     if (!st) st = start(w, &initial);
     if (st) status = cli_failed(w->session, w->name, st);
     else if (w->session->settings.initial) status = show(w, &(change){AVOUT_NONE, initial});

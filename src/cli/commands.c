@@ -10,15 +10,23 @@ static const cli_command commands[] = {
      "\n"
      "  avout get /app/config\n"
      "  avout get --json /app/config | jq .port\n"
-     "  avout get --strict /bank/ann /bank/bob\n",
-     CLI_OUTPUT | CLI_STRICT, 1, -1, cli_get, 0},
+     "  avout get --strict /bank/ann /bank/bob\n"
+     "  avout get --codec json /app/public\n"
+     "  avout get --codec bytes --raw /app/logo > logo.png\n",
+     CLI_OUTPUT | CLI_STRICT | CLI_CODEC, 1, -1, cli_get, 0},
     {"reset", "NAME EDN", "set a value, creating the name if it is absent",
-     "EDN is the new value; - reads it from standard input. Prints nothing.\n"
+     "EDN is the new value; - reads it from standard input. Prints nothing. With --codec it lies "
+     "in\n"
+     "the store as JSON, or as the bytes of #avout/bytes \"BASE64\", for programs without this "
+     "library;\n"
+     "everybody who uses the name then gives the same.\n"
      "\n"
      "  avout reset /app/config '{:port 8080, :hosts [\"a\" \"b\"]}'\n"
      "  avout reset --new /app/counter 0 || echo 'was there already'\n"
-     "  avout reset --existing /app/config - < config.edn\n",
-     CLI_EXISTING | CLI_NEW, 2, 2, cli_reset, 0},
+     "  avout reset --existing /app/config - < config.edn\n"
+     "  avout reset --codec json /app/public '{\"port\" 8080}'\n"
+     "  avout reset --codec bytes /app/logo - < logo.png\n",
+     CLI_EXISTING | CLI_NEW | CLI_CODEC, 2, 2, cli_reset, 0},
     {"swap", "NAME FUNCTION [EDN...]", "change a value by a function of it, exactly once",
      "The value becomes (FUNCTION value EDN...), as Clojure's swap! does it, whoever else changes "
      "it\n"
@@ -30,7 +38,7 @@ static const cli_command commands[] = {
      "  avout swap /app/config assoc-in '[:limits :cpu]' 4\n"
      "  avout swap /app/counter + -5 --old\n"
      "  avout swap /app/config '(fn [m k] (update-in m [k :n] (fnil inc 0)))' :cpu\n",
-     CLI_OUTPUT | CLI_OLD | CLI_INIT, 2, -1, cli_swap, 0},
+     CLI_OUTPUT | CLI_OLD | CLI_INIT | CLI_CODEC, 2, -1, cli_swap, 0},
     {"cas", "NAME EXPECTED NEW", "set a value if it is the expected one",
      "Compares with Clojure's = and sets in one step. Prints nothing; the exit status is 0 when "
      "the\n"
@@ -40,7 +48,7 @@ static const cli_command commands[] = {
      "\n"
      "  avout cas /app/leader nil '\"host-7\"'\n"
      "  avout cas -q /app/state :idle :running && run-the-job\n",
-     CLI_QUIET, 3, 3, cli_cas, 0},
+     CLI_QUIET | CLI_CODEC, 3, 3, cli_cas, 0},
     {"watch", "NAME [--exec COMMAND]", "print a value whenever it changes",
      "Prints the new value after every change, a line each, at once. Changes that follow each "
      "other\n"
@@ -62,7 +70,8 @@ static const cli_command commands[] = {
      "  avout watch /app/config --exec 'cat > app.edn && systemctl reload app'\n"
      "  avout watch --raw /app/state --exec 'mail -s \"$AVOUT_NAME: $AVOUT_OLD, now $AVOUT_VALUE\" "
      "ann'\n",
-     CLI_OUTPUT | CLI_COUNT | CLI_INITIAL | CLI_EXEC | CLI_KILL_AFTER, 1, -1, cli_watch, 0},
+     CLI_OUTPUT | CLI_CODEC | CLI_COUNT | CLI_INITIAL | CLI_EXEC | CLI_KILL_AFTER, 1, -1, cli_watch,
+     0},
     {"ls", "[DIR]", "list names",
      "Prints the names directly below DIR (/ when it is left out), sorted, a line each; a name "
      "that\n"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum option_kind { FLAG, TEXT, TEXTS, NUMBER, STATUS, DURATION } option_kind;
+typedef enum option_kind { FLAG, TEXT, TEXTS, NUMBER, STATUS, DURATION, CODEC } option_kind;
 
 typedef struct option {
     unsigned bit;
@@ -24,11 +24,13 @@ typedef struct option {
 
 static const option options[] = {
     {CLI_JSON, 'j', "json", NULL, "print JSON", FLAG, IN(json)},
-    {CLI_RAW, 0, "raw", NULL, "print strings as they are, without quotes", FLAG, IN(raw)},
+    {CLI_RAW, 0, "raw", NULL, "print strings without quotes, bytes as they are", FLAG, IN(raw)},
     {CLI_PRETTY, 0, "pretty", NULL, "print EDN indented for people", FLAG, IN(pretty)},
     {CLI_OLD, 0, "old", NULL, "print the value that was replaced, not the new one", FLAG, IN(old)},
     {CLI_INIT, 0, "init", "EDN", "start from this value if the name does not exist", TEXT,
      IN(init)},
+    {CLI_CODEC, 0, "codec", "CODEC",
+     "how the value lies in the store: edn (the default), json or bytes", CODEC, IN(codec)},
     {CLI_EXISTING, 0, "existing", NULL, "fail with status 3 if the name does not exist", FLAG,
      IN(existing)},
     {CLI_NEW, 0, "new", NULL, "fail with status 1 if the name exists", FLAG, IN(fresh)},
@@ -188,8 +190,15 @@ static bool option_set(cli_settings *settings, const option *o, const char *argu
         memcpy(field, &ms, sizeof ms);
         break;
     }
+    case CODEC: {
+        const avout_codec *codec = avout_codec_named(argument);
+        fine = codec != NULL;
+        memcpy(field, &codec, sizeof codec);
+        break;
     }
-    static const char *const wanted[] = {[NUMBER] = "a whole number from 1 on",
+    }
+    static const char *const wanted[] = {[CODEC] = "a codec: edn, json or bytes",
+                                         [NUMBER] = "a whole number from 1 on",
                                          [STATUS] = "a number from 0 to 255",
                                          [DURATION] =
                                              "a time: seconds, or with a unit of ms, s, m, h"};

@@ -44,6 +44,12 @@ cli_exit cli_read_value(avout_value *value, cli_session *session, const char *ar
         cli_exit done = read_stdin(&text, &length, session);
         if (done) return done;
     }
+    if (from_stdin && cli_codec(session) == avout_codec_bytes()) {
+        *value = avout_bytes(text, length);
+        free(text);
+        if (!avout_is_none(*value)) return CLI_DONE;
+        return cli_error(CLI_SYSTEM, session->command->name, "out of memory");
+    }
     avout_edn_error error = {0};
     avout_status st = avout_edn_read(value, text ? text : argument, length, NULL, &error);
     free(text);
@@ -86,11 +92,17 @@ avout_status cli_shown_text(const char **shown, char **text, size_t *length,
                             const cli_settings *settings, avout_value value)
 {
     *text = NULL;
-    if (settings->raw && avout_value_type(value) == AVOUT_TYPE_STRING)
+    if (settings->raw &&
+        (avout_value_type(value) == AVOUT_TYPE_STRING || cli_is_binary(settings, value)))
         return avout_value_to_text(shown, length, value);
     avout_status st = cli_text_of(text, length, settings, value);
     *shown = *text;
     return st;
+}
+
+bool cli_is_binary(const cli_settings *settings, avout_value value)
+{
+    return settings->raw && avout_value_type(value) == AVOUT_TYPE_BYTES;
 }
 
 bool cli_unread(void)
@@ -106,7 +118,7 @@ cli_exit cli_print_value(cli_session *session, const char *name, avout_value val
     avout_status st = cli_shown_text(&shown, &text, &length, &session->settings, value);
     if (st) return cli_failed(session, name, st);
     cli_put(shown, length);
-    cli_put("\n", 1);
+    if (!cli_is_binary(&session->settings, value)) cli_put("\n", 1);
     avout_edn_free(text);
     return CLI_DONE;
 }

@@ -44,10 +44,11 @@ static cli_exit value_variable(char **out, cli_run *run, const char *name, avout
     avout_status st = cli_shown_text(&shown, &text, &length, &run->session->settings, value);
     if (st) return cli_failed(run->session, run->name, st);
     cli_exit status = make_variable(out, name, shown, length);
+    ssize_t ends = !cli_is_binary(&run->session->settings, value);
     /* A file in memory takes all of it at once. */
     if (!status && input &&
-        (write(run->input, shown, length) != (ssize_t)length || write(run->input, "\n", 1) != 1 ||
-         lseek(run->input, 0, SEEK_SET)))
+        (write(run->input, shown, length) != (ssize_t)length ||
+         write(run->input, "\n", (size_t)ends) != ends || lseek(run->input, 0, SEEK_SET)))
         status = cli_error(CLI_SYSTEM, "watch", "the command's input: %s", strerror(errno));
     avout_edn_free(text);
     return status;

@@ -48,6 +48,54 @@ values()
  2 }' failed 2 'standard input: line 2, column 4' reset /t/in -
 }
 
+# How values lie in the store is chosen by who uses the name.
+codecs()
+{
+    says json_creates 0 '' reset --codec json /t/json '{"port" 8080}'
+    says json_get 0 '{"port" 8080}' get --codec json /t/json
+    says json_swap 0 '{"port" 8081}' swap --codec json /t/json update-in '["port"]' inc
+    says json_cas 0 '' cas --codec json /t/json '{"port" 8081}' '[1 {"a" {}}]'
+    says json_swap_init 0 '[1]' swap --codec json /t/json2 conj 1 --init '[]'
+    says json_reset 0 '' reset --codec json /t/json '["a" {}]'
+    says json_existing 0 '' reset --codec json --existing /t/json '{"a" {}}'
+    fails json_new 1 '/t/json' reset --codec json --new /t/json 1
+    fails json_refuses 4 'codec json: encoding: a keyword' reset --codec json /t/json :k
+    says json_is_what_it_was 0 '{"a" {}}' get --codec json --strict /t/json
+    fails json_is_no_edn 4 'not EDN' get /t/json
+    says bytes 0 '' reset --codec bytes /t/bytes '#avout/bytes "AAH/"'
+    says bytes_get 0 '#avout/bytes "AAH/"' get --codec bytes /t/bytes
+    fails bytes_refuse 4 'codec bytes: encoding: ' reset --codec bytes /t/bytes '"text"'
+    fails bytes_are_no_json 4 'codec json: decoding: ' get --codec json /t/bytes
+    says bytes_elsewhere 0 '' reset --codec bytes /c/bytes '#avout/bytes "/w=="'
+    says edn_is_the_default 0 '' reset --codec edn /t/edn :k
+    says edn_get 0 ':k' get /t/edn
+    says names_only_of_any_codec 0 '/c
+└── bytes' tree --no-values /c
+    check "${where}bytes_as_they_are" bytes_as_they_are
+    check "${where}watch_with_a_codec" watch_with_a_codec
+}
+bytes_as_they_are()
+{
+    printf '\0\377 \n\n' >"$scratch/bytes"
+    "$avout" reset --codec bytes /t/raw-bytes - <"$scratch/bytes" &&
+        "$avout" get --codec bytes --raw /t/raw-bytes | cmp - "$scratch/bytes" &&
+        : >"$scratch/bytes" && "$avout" reset --codec bytes /t/raw-bytes - <"$scratch/bytes" &&
+        "$avout" get --codec bytes --raw /t/raw-bytes | cmp - "$scratch/bytes"
+}
+watch_with_a_codec()
+{
+    printf '\0\377\n' >"$scratch/first" && printf 'next' >"$scratch/second" &&
+        "$avout" reset --codec bytes /t/watched - <"$scratch/first" || return 1
+    "$avout" watch --codec bytes --raw --initial --count 1 /t/watched >"$scratch/watched" 2>&1 &
+    watcher=$!
+    eventually cmp "$scratch/first" "$scratch/watched" &&
+        "$avout" reset --codec bytes /t/watched - <"$scratch/second" && wait $watcher &&
+        cat "$scratch/first" "$scratch/second" | cmp - "$scratch/watched" &&
+        { "$avout" watch --codec bytes --raw --initial --count 1 /t/watched --exec "cat >'$scratch/run'" & watcher=$!; } &&
+        eventually cmp "$scratch/second" "$scratch/run" &&
+        "$avout" reset --codec bytes /t/watched - <"$scratch/first" && wait $watcher && cmp "$scratch/first" "$scratch/run"
+}
+
 swaps()
 {
     says swap_init 0 1 swap /t/n inc --init 0
@@ -166,7 +214,7 @@ z' ls /l
     check "${where}tree_in_ascii" ascii
 }
 
-for part in values swaps compares removes lists; do
+for part in values swaps codecs compares removes lists; do
     on_each_store "$part" "${AVOUT_TEST_ZOOKEEPER:-}"
 done
 

@@ -48,6 +48,9 @@ offers options_before_the_command '--verbose --version' --ver
 offers letters_take_arguments '/c/config' -s "lmdb:$scratch/lmdb" get -q /c/conf
 offers orders 'watchers' top --sort w
 offers containers 'file:' gc --container f
+offers all_containers 'file: http: mongo: postgres: redis:' gc --container ''
+offers codecs 'edn json bytes' get --codec ''
+offers the_option_of_codecs '--codec' swap /c/config --cod
 offers acls 'owner owner-writes' --acl ow
 offers topics 'swap' help sw
 offers another_command ':commands' lock /k/one --

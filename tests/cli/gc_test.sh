@@ -118,11 +118,23 @@ fails a_container_without_a_place 2 'file:/srv/plans' gc --container file
 not_told() { ! "$avout" gc --container :mongodb://ann:secret@h 2>&1 | grep secret; }
 check its_place_is_not_repeated not_told
 fails no_number 2 'a time' gc --older soon
+# Also where no name needs it, and before anything else.
+fails an_unknown_kind 2 'kind "foo": file, http, mongo, postgres, redis' gc --container file:"$scratch/x" --container foo:bar
+fails no_kind 2 'kind "../x": file' gc --container ../x:y
 not_installed()
 {
-    gc --container none:x --container file:"$scratch/other" /gone
-    [ $? = 5 ] && grep -qF libavout-none.so "$scratch/err" && grep -qx -e '-  none  /gone' "$scratch/out"
+    mkdir -p "$scratch/bin" "$scratch/lib" && cp "$avout" "$scratch/bin" && cp -P "$built"/lib/libavout.so* "$scratch/lib" &&
+        (avout=$scratch/bin/avout && failed 2 'libavout-redis.so.0' gc --container redis:redis://h)
 }
-"$avout" reset /gone 1 && "$avout" rm /gone
 check a_container_that_is_not_installed not_installed
+# What another codec has written is found and deleted all the same.
+coded()
+{
+    files=$scratch/coded
+    "$avout" eval "(distributed-ref (connect) \"/coded\" (file-container \"$files\" :codec :json) {\"a\" 1})" || return 1
+    version=$(basename "$files"/*)
+    cp "$files/$version" "$files/${version%-*}-feed1" && gc --container "file:$files" --delete /coded &&
+        told '1  file  /coded' '1 in all, deleted' && [ "$(ls "$files")" = "$version" ]
+}
+check values_of_any_codec coded
 finish

@@ -88,6 +88,8 @@ fails bad_timeout 2 'soon' get --timeout soon /t/a
 fails timeout_zero 2 '"0"' get --timeout 0 /t/a
 fails timeout_negative 2 '"-1"' get -t -1 /t/a
 fails bad_count 2 '"-1"' watch --count=-1 /t/a
+fails no_codec 2 '"xml" is not a codec: edn, json or bytes' get --codec xml /t/a
+fails codec_of_another_command 2 '--codec' ls --codec json /t
 fails two_outputs 2 'exclude' get --json --raw /t/a
 fails new_and_existing 2 'exclude' reset --new --existing /t/a 1
 fails missing_argument 2 'usage: avout reset' reset /t/a
