@@ -345,8 +345,8 @@ static avout_status outcome(party *p, avout_pass *pass)
  * done, or gone anyway. AVOUT_RETRY: look again. */
 static avout_status break_it(party *p)
 {
-    bool done =
-        p->breaking && p->seen.version != p->breaking_at; /* or refused, as others were first */
+    /* An earlier attempt has got there, or never will. */
+    bool done = p->breaking && p->seen.version != p->breaking_at;
     if (!p->present && (p->seen.broken || p->withdrawn || done)) return AVOUT_OK;
     char text[AVOUT__BARRIER_TEXT], path[ENTRY_PATH];
     avout__barrier_state next = p->seen;
@@ -369,8 +369,9 @@ static avout_status break_it(party *p)
     if (!status || no_entry) p->present = false;
     if (no_entry) return p->seen.broken || p->withdrawn || done ? AVOUT_OK : AVOUT_RETRY;
     if (!status) return AVOUT_OK;
-    if (status == AVOUT_ECONNECTION || status == AVOUT_ESESSION) {
-        p->breaking = !p->withdrawn;
+    bool unclear = status == AVOUT_ECONNECTION || status == AVOUT_ESESSION;
+    if (unclear && !p->withdrawn && !p->breaking) {
+        p->breaking = true;
         p->breaking_at = p->seen.version;
     }
     if (status == AVOUT_ENOTFOUND) return avout__barrier_removed(p->barrier->is.name);
