@@ -21,8 +21,11 @@ static avout_value made_error(lang_run *run, const char *class_name, avout_value
         avout_release(cause);
         return AVOUT_NONE;
     }
-    avout_value error = avout__lang_error_new(class_name, text, length, data, cause);
-    return error.bits ? error : avout__lang_failed(run, AVOUT_ENOMEM);
+    avout_value made = avout__lang_error_new(class_name, text, length, data, cause);
+    lang_error *error = avout__lang_object_of(made, LANG_ERROR);
+    if (!error) return avout__lang_failed(run, AVOUT_ENOMEM);
+    error->mute = avout_value_type(message) == AVOUT_TYPE_NIL;
+    return made;
 }
 
 /* (ex-info message map cause?) */
@@ -86,7 +89,8 @@ static const lang_error *error_of(avout_value value)
 CORE(ex_message)
 {
     const lang_error *error = error_of(args[0]);
-    return error ? avout__lang_made(run, avout_string(error->message)) : avout_nil();
+    if (!error || error->mute) return avout_nil();
+    return avout__lang_made(run, avout_string(error->message));
 }
 
 CORE(get_message)

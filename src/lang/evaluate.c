@@ -212,6 +212,21 @@ avout_value avout__lang_load(lang_run *run, const char *text, size_t length)
     return value;
 }
 
+avout_value avout__lang_read_value(lang_run *run, const char *text, size_t length)
+{
+    lang_reader reader = {
+        .text = text, .length = length, .line = 1, .column = 1, .stack_limit = run->stack_limit};
+    lang_unit *unit;
+    const lang_form *form;
+    avout_value value = AVOUT_NONE;
+    avout_status status = next_form(&unit, &form, &reader, NULL);
+    if (status) unread(run, status, &reader);
+    else if (form) value = avout__lang_made(run, avout__lang_form_value(form));
+    else avout__lang_fail(run, AVOUT_ESYNTAX, "read-string: there is no form");
+    avout__lang_unit_release(unit);
+    return value;
+}
+
 /* ---- functions -------------------------------------------------------------------------------------------------- */
 
 /* Consumes nothing; the result has no lazy sequence in it. */

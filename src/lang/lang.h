@@ -169,6 +169,7 @@ typedef struct lang_error {
     avout_status status;
     const char *class_name; /* static */
     char *message;
+    bool mute;         /* it was given no message */
     avout_value data;  /* of ex-info, else AVOUT_NONE */
     avout_value cause; /* an error or nil */
     lang_place place;  /* line 0: none */
@@ -404,7 +405,7 @@ extern const lang_core avout__lang_numbers[], avout__lang_predicates[], avout__l
     avout__lang_locks[], avout__lang_openings[], avout__lang_containers[],
     avout__lang_transducers[], avout__lang_spaces[], avout__lang_futures[], avout__lang_formats[],
     avout__lang_prelude[], avout__lang_bits[], avout__lang_math[], avout__lang_conversions[],
-    avout__lang_chances[], avout__lang_makers[], avout__lang_sets[];
+    avout__lang_chances[], avout__lang_makers[], avout__lang_sets[], avout__lang_strings[];
 
 /* ---- the environment (environment.c) ------------------------------------------------------------ */
 
@@ -466,6 +467,8 @@ avout_value avout__lang_execute(lang_run *run, lang_unit *unit, const lang_node 
                                 uint32_t slots);
 /* All forms of a text, one after the other; the value of the last one. */
 avout_value avout__lang_load(lang_run *run, const char *text, size_t length);
+/* The first form of a text as a value. */
+avout_value avout__lang_read_value(lang_run *run, const char *text, size_t length);
 /* The function that the text of an entry of the table stands for. */
 avout_value avout__lang_evaluate_core(lang_run *run, const lang_core *core);
 

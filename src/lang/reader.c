@@ -369,6 +369,67 @@ static avout_status read_tagged(const lang_form **form, lang_reader *r)
     return AVOUT_OK;
 }
 
+/* The key of a map in a namespace: :a is :space/a, :_/a is :a, others are themselves. */
+static avout_status spaced_key(const lang_form **key, lang_reader *r, const char *space,
+                               size_t length)
+{
+    const lang_form *before = *key;
+    const char *own = NULL, *name;
+    size_t own_length = 0, name_length;
+    avout_type type = before->kind == FORM_VALUE ? avout_value_type(before->value) : AVOUT_TYPE_NIL;
+    if ((type != AVOUT_TYPE_KEYWORD && type != AVOUT_TYPE_SYMBOL) ||
+        avout_value_to_name(&own, &own_length, &name, &name_length, before->value))
+        return AVOUT_OK;
+    bool none = own && own_length == 1 && *own == '_';
+    if (own && !none) return AVOUT_OK;
+    char *full = none ? avout__format("%.*s", (int)name_length, name)
+                      : avout__format("%.*s/%.*s", (int)length, space, (int)name_length, name);
+    if (!full) return no_memory(r);
+    lang_form *made;
+    avout_value value = type == AVOUT_TYPE_KEYWORD ? avout_keyword(full) : avout_symbol(full);
+    avout__free(full);
+    if (!value.bits)
+        return fail(r, AVOUT_ENAME, before->place, "invalid namespace of a map: %.*s",
+                    (int)(length > 60 ? 60 : length), space);
+    avout_status status = new_form(&made, r, FORM_VALUE, before->place);
+    if (status) {
+        avout_release(value);
+        return status;
+    }
+    *key = made;
+    return keep(&made->value, r, value);
+}
+
+/* #:space{:a 1} is {:space/a 1}, #::{:a 1} is {:user/a 1}. */
+static avout_status read_spaced_map(const lang_form **form, lang_reader *r)
+{
+    lang_place place = here(r);
+    advance(r);
+    skip_token(r);
+    const char *space = r->text + place.begin + 2;
+    size_t length = r->at - place.begin - 2;
+    if (length == 1 && *space == ':') space = "user", length = 4;
+    while (is_space(peek(r, 0))) advance(r);
+    if (peek(r, 0) == STOP) return fail(r, UNFINISHED, place, "a map is missing behind #:");
+    if (!length || *space == ':' || memchr(space, '/', length) || peek(r, 0) != '{')
+        return fail(r, AVOUT_ESYNTAX, place, "expected #:namespace{:key value}");
+    const lang_form *map;
+    lang_form *made;
+    avout_status status = read_collection(&map, r, FORM_MAP, '}', place);
+    if (!status) status = new_form(&made, r, FORM_MAP, place);
+    if (status) return status;
+    const lang_form **parts = avout__lang_arena_take(r->arena, (map->count + 1) * sizeof *parts);
+    if (!parts) return no_memory(r);
+    for (size_t i = 0; i < map->count && !status; i++) {
+        parts[i] = map->items[i];
+        if (!(i % 2)) status = spaced_key(&parts[i], r, space, length);
+    }
+    made->count = map->count;
+    made->items = parts;
+    *form = made;
+    return status;
+}
+
 static avout_status read_hash(const lang_form **form, lang_reader *r)
 {
     lang_place place = here(r);
@@ -386,7 +447,7 @@ static avout_status read_hash(const lang_form **form, lang_reader *r)
     case '?': return fail(r, AVOUT_ENOTSUP, place, "#? (reader conditionals) is not supported");
     case '=':
         return fail(r, AVOUT_ENOTSUP, place, "#= (evaluation by the reader) is not supported");
-    case ':': return fail(r, AVOUT_ENOTSUP, place, "#: (maps with a namespace) is not supported");
+    case ':': return read_spaced_map(form, r);
     case '<': return fail(r, AVOUT_ESYNTAX, place, "#< is something printed that cannot be read");
     case STOP: return fail(r, UNFINISHED, place, "a form is missing behind #");
     default: return read_tagged(form, r);

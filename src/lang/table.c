@@ -17,7 +17,7 @@ static const lang_core *const lists[] = {
     avout__lang_openings, avout__lang_containers,  avout__lang_transducers, avout__lang_spaces,
     avout__lang_locks,    avout__lang_futures,     avout__lang_prelude,     avout__lang_bits,
     avout__lang_math,     avout__lang_conversions, avout__lang_chances,     avout__lang_makers,
-    avout__lang_sets,
+    avout__lang_sets,     avout__lang_strings,
 };
 
 /* Filled once, then only read. */
