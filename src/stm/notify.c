@@ -100,7 +100,7 @@ static avout__watch *behind(avout__cell *cell)
 /* This thread does not wait for containers: values that are in one are read by the sweeper first. */
 static bool value_is_here(const avout__record *record)
 {
-    return !record->elsewhere || record->dirty ||
+    return !record->elsewhere || record->dirty || atomic_load(&record->no_value) ||
            atomic_load_explicit(&record->value, memory_order_acquire);
 }
 

@@ -51,6 +51,7 @@ struct avout__record {
     /* A value that is somewhere else: the bytes are a pointer, and stay. */
     bool elsewhere;
     bool dirty;                /* held: the mark is; there is no value that could be kept */
+    _Atomic bool no_value;     /* elsewhere: what is there is no value, as watches have been told */
     _Atomic uintptr_t value;   /* bits of an avout_value; 0: not decoded yet */
     avout__blob *_Atomic blob; /* what to decode, or to send; NULL: dropped */
     avout__record *under;      /* pending: what it replaced as head; counted */

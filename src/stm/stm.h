@@ -73,6 +73,7 @@ typedef struct avout__cell_extra {
     avout__link history; /* of avout__past, oldest first: heads that an active snapshot may need */
     avout__link watches; /* of avout__watch */
     avout__link notify;  /* in stm->notify while a change is to be told */
+    bool loading; /* the sweeper has a job for the cell's value, and tells the watches afterwards */
     struct avout__validator *validator; /* counted; NULL: none */
     avout__queue *queue;                /* contention.c */
 } avout__cell_extra;
@@ -576,7 +577,8 @@ void avout__sweep_version(avout__stm *stm, avout__foreign *foreign, const char *
 /* A collection; with `destroyed` the place goes as well, else it comes again. */
 void avout__sweep_orphans(avout__stm *stm, avout__foreign *foreign, bool destroyed,
                           avout__delay delay);
-/* Reads the live value and tells the cell's watches again. False: no memory. Lock held. */
+/* Reads the live value and tells the cell's watches again: one that has watches. There is one such job of a
+ * cell at a time. False: no memory. Lock held. */
 bool avout__sweep_load(avout__cell *cell, avout__delay delay);
 
 /* ---- aging.c --------------------------------------------------------------------------------------- */

@@ -140,26 +140,37 @@ void avout__sweep_orphans(avout__stm *stm, avout__foreign *foreign, bool destroy
 
 bool avout__sweep_load(avout__cell *cell, avout__delay delay)
 {
-    return submit(cell->stm, LOAD, NULL, cell, "", false, delay);
+    if (cell->extra->loading) return true;
+    cell->extra->loading = submit(cell->stm, LOAD, NULL, cell, "", false, delay);
+    return cell->extra->loading;
 }
 
 /* ---- working ------------------------------------------------------------------------------------------ */
 
-/* Reads the live value, then tells the watches, which have been waiting for it. AVOUT_RETRY: there is
- * another one by now, of which they are told in its turn. */
+/* Whether to read it once more may bring it. AVOUT_RETRY: there is another one by now. */
+static bool may_come(avout_status status)
+{
+    return status && status != AVOUT_RETRY && status != AVOUT_ECLOSED && status != AVOUT_EDATA &&
+           status != AVOUT_ENOTFOUND;
+}
+
+/* Reads the live value, then tells the watches, which have been waiting for it or for the one that has come
+ * since. */
 static avout_status load(avout__cell *cell)
 {
     avout__stm *stm = cell->stm;
+    avout_status status = AVOUT_OK;
+    avout_value value;
     avout__stm_lock(stm);
     avout__record *live = atomic_load_explicit(&cell->live, memory_order_relaxed);
     if (live) avout__record_ref(live);
     avout__stm_unlock(stm);
-    if (!live) return AVOUT_OK;
-    avout_value value;
-    avout_status status = avout__cell_value(&value, cell, live, avout__deadline_in_ms(CALL_MS));
+    if (live) status = avout__cell_value(&value, cell, live, avout__deadline_in_ms(CALL_MS));
+    if (live && status == AVOUT_EDATA) atomic_store(&live->no_value, true);
     avout__record_unref(live);
-    if (status && status != AVOUT_EDATA && status != AVOUT_ENOTFOUND) return status;
+    if (may_come(status)) return status;
     avout__stm_lock(stm);
+    cell->extra->loading = false;
     avout__notify_cell(cell);
     avout__stm_unlock(stm);
     return AVOUT_OK;
@@ -181,7 +192,7 @@ static bool again(avout__delay *delay, sweep_job *job, avout_status status)
     *delay = AVOUT__AFTER_A_SECOND;
     switch (job->kind) {
     case DELETE: return status && ++job->tries < TRIES;
-    case LOAD: return status && status != AVOUT_RETRY && status != AVOUT_ECLOSED;
+    case LOAD: return status;
     case COLLECT:
         *delay = AVOUT__MUCH_LATER;
         if (job->destroyed || status == AVOUT_ENOTSUP) return false;

@@ -233,6 +233,69 @@ TEST(a_container_that_hangs_keeps_no_news_of_others_back)
     finish();
 }
 
+/* A container that is down is asked for the newest value, not for each that there was meanwhile. */
+TEST(a_container_that_is_down_is_asked_once_for_all_news)
+{
+    enum { NEWS = 20 };
+    bank b;
+    bank_open(&b);
+    avout_client *client = suite_connect();
+    avout_ref *news = open_ref(client, "/dir/left", "left", 0);
+    _Atomic int told = 0;
+    CHECK_OK(avout_ref_add_watch(news, "key", count_told, &told, NULL));
+    vault_break("left",
+                (vault_fault){.call = VAULT_GET, .lasting = true, .status = AVOUT_ECONNECTION});
+    int asked = vault_called("left", VAULT_GET);
+    for (int i = 0; i < NEWS; i++) {
+        CHECK_OK(avout_dosync(b.client, plus_one, b.left, NULL));
+        ENGINE_AWAIT(avout_is_none(avout_ref_peek(news)));
+    }
+    ENGINE_AWAIT(vault_called("left", VAULT_GET) >= asked + 3);
+    nanosleep(&(struct timespec){0, 300000000}, NULL); /* the others would be due with it */
+    CHECK(vault_called("left", VAULT_GET) <= asked + 5);
+    CHECK_INT(0, atomic_load(&told));
+    vault_mend("left");
+    ENGINE_AWAIT(atomic_load(&told) == 1);
+    CHECK_INT(NEWS, suite_ref_int(news));
+    avout_ref_close(news);
+    avout_close(client);
+    bank_close(&b);
+    finish();
+}
+
+static void note_value(const char *key, avout_value old_value, avout_value new_value, void *payload)
+{
+    (void)key, (void)old_value;
+    atomic_store((_Atomic bool *)payload, avout_is_none(new_value));
+    atomic_fetch_add(&ended, 1);
+}
+
+/* It is told as no value, once, and not asked for again and again. */
+TEST(news_that_are_no_value_are_told_as_none)
+{
+    bank b;
+    bank_open(&b);
+    avout_client *client = suite_connect();
+    avout_ref *news = open_ref(client, "/dir/left", "left", 0);
+    _Atomic bool none = false;
+    atomic_store(&ended, 0);
+    CHECK_OK(avout_ref_add_watch(news, "key", note_value, &none, NULL));
+    vault_break("left", (vault_fault){.call = VAULT_GET, .lasting = true, .status = AVOUT_EDATA});
+    int asked = vault_called("left", VAULT_GET);
+    CHECK_OK(avout_dosync(b.client, plus_one, b.left, NULL));
+    ENGINE_AWAIT(atomic_load(&ended) == 1);
+    CHECK(atomic_load(&none));
+    CHECK(vault_called("left", VAULT_GET) <= asked + 2);
+    vault_mend("left");
+    CHECK_OK(avout_dosync(b.client, plus_one, b.left, NULL));
+    ENGINE_AWAIT(atomic_load(&ended) == 2);
+    CHECK(!atomic_load(&none));
+    avout_ref_close(news);
+    avout_close(client);
+    bank_close(&b);
+    finish();
+}
+
 /* ---- versions that are not there ------------------------------------------------------------------------ */
 
 TEST(a_version_that_is_lost_is_reported_and_can_be_replaced)
