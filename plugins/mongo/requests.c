@@ -237,17 +237,19 @@ avout_status avout__mongo_delete(const avout__mongo_server *server, const char *
 }
 
 /* Whether the document is there because of this call, which could not see the answer. */
-static bool is_ours(const avout__mongo_server *server, const bson_t *document, int64_t deadline_ms)
+static avout_status is_ours(bool *ours, const avout__mongo_server *server, const bson_t *document,
+                            int64_t deadline_ms)
 {
-    bson_iter_t id, ours, theirs;
+    bson_iter_t id, put, found_put;
     bson_t *found = NULL;
-    bool same = bson_iter_init_find(&id, document, "_id") &&
-                !avout__mongo_find(&found, server, bson_iter_utf8(&id, NULL), deadline_ms) &&
-                bson_iter_init_find(&ours, document, "put") &&
-                bson_iter_init_find(&theirs, found, "put") && BSON_ITER_HOLDS_OID(&theirs) &&
-                bson_oid_equal(bson_iter_oid(&ours), bson_iter_oid(&theirs));
+    *ours = false;
+    if (!bson_iter_init_find(&id, document, "_id")) return AVOUT_OK;
+    avout_status status = avout__mongo_find(&found, server, bson_iter_utf8(&id, NULL), deadline_ms);
+    *ours = !status && bson_iter_init_find(&put, document, "put") &&
+            bson_iter_init_find(&found_put, found, "put") && BSON_ITER_HOLDS_OID(&found_put) &&
+            bson_oid_equal(bson_iter_oid(&put), bson_iter_oid(&found_put));
     bson_destroy(found);
-    return same;
+    return status == AVOUT_ENOTFOUND ? AVOUT_OK : status;
 }
 
 /* A write without effect is answered when all before it is on a majority's disks: so what another attempt
@@ -264,7 +266,10 @@ avout_status avout__mongo_insert(bool *refused, const avout__mongo_server *serve
     avout_status status = avout__mongo_call(&step.is);
     *refused = step.refused;
     if (status != AVOUT_EEXISTS) return status;
-    if (is_ours(server, document, deadline_ms)) return confirm(server, deadline_ms);
+    bool ours;
+    status = is_ours(&ours, server, document, deadline_ms);
+    if (status) return status;
+    if (ours) return confirm(server, deadline_ms);
     return avout_fail(AVOUT_EEXISTS, "there is a version of that name");
 }
 

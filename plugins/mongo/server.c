@@ -50,6 +50,13 @@ static bool split(parts *at, const char *place)
     return at->hosts < at->authority_end;
 }
 
+/* A password with one of these ends there, and what follows would be shown. */
+static bool splits_password(const char *place, const parts *at)
+{
+    const char *found = strchr(place + at->path, '@');
+    return found && (found < place + at->path_end || at->hosts == at->authority);
+}
+
 static bool is_database(const char *name)
 {
     return *name && strlen(name) < 64 && !strpbrk(name, "/\\. \"$*<>:|?");
@@ -186,6 +193,9 @@ avout_status avout__mongo_open(avout__mongo_server *server, const char *place)
     bson_error_t error = {0};
     *server = (avout__mongo_server){0};
     if (!split(&at, place)) return refuse(place, "mongodb://[USER:PASSWORD@]HOST... is expected");
+    if (splits_password(place, &at))
+        return refuse(place,
+                      "/ and ? in a password, and @ behind it, are written %2F, %3F and %40");
     if (!read_names(server, &stem, place + at.path, at.path_end - at.path))
         return refuse(place, "/DATABASE.COLLECTION: these names cannot be");
     pthread_once(&once, start_libmongoc);
@@ -264,6 +274,7 @@ static avout_status status_of_server(uint32_t code)
     case 91:    /* ShutdownInProgress */
     case 112:   /* WriteConflict */
     case 133:   /* FailedToSatisfyReadPreference */
+    case 134:   /* ReadConcernMajorityNotAvailableYet */
     case 189:   /* PrimarySteppedDown */
     case 9001:  /* SocketException */
     case 10058: /* LegacyNotPrimary */

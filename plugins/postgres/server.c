@@ -300,7 +300,7 @@ static avout_status connect_to(PGconn **pg, const server *s, int host, int64_t d
     return status;
 }
 
-/* One host after the other, each with its share of the time, until one takes writes. */
+/* One host after the other, each with its share of the time, until one takes writes, or refuses us. */
 static avout_status connect_any(void **made, void *to, int64_t deadline_ms)
 {
     const server *s = to;
@@ -317,6 +317,7 @@ static avout_status connect_any(void **made, void *to, int64_t deadline_ms)
             *made = c;
             return AVOUT_OK;
         }
+        if (status != AVOUT_ECONNECTION && status != AVOUT_ETIMEOUT) break;
     }
     free(c);
     return status;

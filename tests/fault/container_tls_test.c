@@ -196,6 +196,19 @@ TEST(postgres_with_tls_and_a_password)
     PQfinish(pg);
 }
 
+/* As with libpq: others are for a server that is away, not for one that says no. */
+TEST(postgres_tries_no_other_host_where_one_refuses)
+{
+    test_server *server = test_postgres_start_tls();
+    PGconn *pg = sql_open(server);
+    sql_run(pg, "CREATE ROLE ann LOGIN PASSWORD 'open%sesame'");
+    refuse_postgres(test_server_text("host=127.0.0.1,127.0.0.1 port=%d,%d user=ann "
+                                     "password=close%%sesame",
+                                     test_server_port(server), test_silent_port(false)),
+                    "password");
+    PQfinish(pg);
+}
+
 /* ---- HTTP --------------------------------------------------------------------------------------------------- */
 
 static const char *http_place(const test_server *server, const char *user, const char *host)

@@ -322,6 +322,27 @@ static avout_status never(const char *version, void *payload)
 }
 
 /* Nothing is taken for done or for absent that was not said to be. */
+static bool knows_only_that_it_is_there(bson_t *reply, const char *name, int number,
+                                        const bson_t *command)
+{
+    (void)number, (void)command;
+    if (!strcmp(name, "find")) return false; /* hangs up */
+    extend(reply, "{\"n\": 0, \"writeErrors\": [{\"index\": 0, \"code\": 11000, \"errmsg\": "
+                  "\"duplicate\"}]}");
+    return true;
+}
+
+/* Whether another attempt of the same call has put it there could not be found out. */
+TEST(what_is_there_of_nobody_knows_whom_is_no_other_version)
+{
+    mongo_script *script = mongo_script_start(knows_only_that_it_is_there, false);
+    avout_versioned_container *c = open_at(script, "serverSelectionTimeoutMS=300");
+    avout_status status = set_int(c, "v-1", 5);
+    CHECK(status == AVOUT_ECONNECTION || status == AVOUT_ETIMEOUT);
+    c->ops->close(c);
+    mongo_script_end(script);
+}
+
 TEST(answers_that_are_none_are_failures)
 {
     int64_t number;

@@ -252,6 +252,9 @@ TEST(what_is_no_address_is_refused)
     check_refused("mongodb://user:sesame@/db");
     check_refused("mongodb://user:ses@me:sesame@host/db");
     check_refused("mongodb://user:sesame%zz@host/db");
+    check_refused("mongodb://user:12/sesame@host");
+    check_refused("mongodb://user:12/sesame@host.example.net");
+    check_refused("mongodb://user:12?sesame@host/db");
     check_refused("mongodb://user:sesame@host:port/db");
     check_refused("mongodb://user:sesame@host/a b.c");
     check_refused("mongodb://user:sesame@host/db.system.users");
