@@ -310,14 +310,22 @@ static bool is_refused_by_tls(const char *message)
     return strchr(message, '[') != NULL;
 }
 
+static avout_status broken(const avout__mongo_step *step)
+{
+    return avout__plugin_passed(step->deadline_ms) ? AVOUT_ETIMEOUT : AVOUT_ECONNECTION;
+}
+
 static avout_status status_of(const avout__mongo_step *step, const bson_error_t *error)
 {
     switch (error->domain) {
     case MONGOC_ERROR_SERVER_SELECTION:
         return is_refused_by_tls(error->message) ? AVOUT_EAUTH : AVOUT_ECONNECTION;
-    case MONGOC_ERROR_STREAM:
-        return avout__plugin_passed(step->deadline_ms) ? AVOUT_ETIMEOUT : AVOUT_ECONNECTION;
+    case MONGOC_ERROR_STREAM: return broken(step);
     case MONGOC_ERROR_CLIENT:
+        /* So it calls a connection that broke while it introduced itself, too. */
+        if (error->code == MONGOC_ERROR_CLIENT_AUTHENTICATE &&
+            !strncmp(error->message, "Failed to send \"", 16))
+            return broken(step);
         return error->code == MONGOC_ERROR_CLIENT_AUTHENTICATE ? AVOUT_EAUTH
                : error->code == MONGOC_ERROR_CLIENT_TOO_BIG    ? AVOUT_ELIMIT
                                                                : AVOUT_EIO;

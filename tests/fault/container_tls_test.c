@@ -2,6 +2,7 @@
  * another authority, another host name or another password a ref is refused with a status and a message
  * that names the container, and has nothing secret in it.
  * Test-tags: single */
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "avout/http.h"
@@ -11,12 +12,13 @@
 #include "avout/sys/container.h"
 #include "support/mongodb.h"
 #include "support/postgres.h"
+#include "support/proxy.h"
 #include "support/redis.h"
 #include "support/sql.h"
 #include "support/suite.h"
 #include "support/webdav.h"
 
-enum { TIMEOUT_MS = 5000 };
+enum { TIMEOUT_MS = 5000, BROKEN_MS = 1000, BREAKS = 30 };
 
 __attribute__((constructor)) static void use(void)
 {
@@ -71,6 +73,7 @@ static void check_refused(open_fn *open, const char *kind, const char *place, co
 /* As on every machine whose administrator has added an authority. */
 static void trust(const test_server *server)
 {
+    unsetenv("CURL_CA_BUNDLE");
     setenv("SSL_CERT_FILE", test_server_text("%s/ca", test_server_directory(server)), 1);
 }
 
@@ -178,12 +181,20 @@ static void refuse_postgres(const char *place, const char *why)
     check_refused(avout_postgres_container, "postgres", place, why);
 }
 
-TEST(postgres_with_tls_and_a_password)
+static test_server *start_postgres(void)
 {
     test_server *server = test_postgres_start_tls();
     PGconn *pg = sql_open(server);
     sql_run(pg, "CREATE ROLE ann LOGIN PASSWORD 'open%sesame'");
     sql_run(pg, "GRANT CREATE ON SCHEMA public TO ann");
+    PQfinish(pg);
+    return server;
+}
+
+TEST(postgres_with_tls_and_a_password)
+{
+    test_server *server = start_postgres();
+    PGconn *pg = sql_open(server);
     check_works(avout_postgres_container,
                 postgres_place(server, "open%25sesame", "127.0.0.1", "ca"));
     CHECK_TEXT("1", sql_ask(pg, "SELECT count(*) FROM pg_authid WHERE rolname = 'ann' AND "
@@ -199,14 +210,11 @@ TEST(postgres_with_tls_and_a_password)
 /* As with libpq: others are for a server that is away, not for one that says no. */
 TEST(postgres_tries_no_other_host_where_one_refuses)
 {
-    test_server *server = test_postgres_start_tls();
-    PGconn *pg = sql_open(server);
-    sql_run(pg, "CREATE ROLE ann LOGIN PASSWORD 'open%sesame'");
+    test_server *server = start_postgres();
     refuse_postgres(test_server_text("host=127.0.0.1,127.0.0.1 port=%d,%d user=ann "
                                      "password=close%%sesame",
                                      test_server_port(server), test_silent_port(false)),
                     "password");
-    PQfinish(pg);
 }
 
 /* ---- HTTP --------------------------------------------------------------------------------------------------- */
@@ -263,4 +271,74 @@ TEST(mongo_with_tls_and_a_password)
     refuse_mongo(mongo_place(server, "open%20sesame", "127.0.0.1", "stranger"), "ertificate");
     refuse_mongo(mongo_place(server, "open%20sesame", "localhost", "ca"), "ertificate");
     refuse_mongo(mongo_place(server, "open%20sesame", "127.0.0.1", "none"), "TLS");
+}
+
+/* ---- a network that breaks ------------------------------------------------------------------------------------ */
+
+typedef struct broken {
+    open_fn *open;
+    const char *place;
+    test_proxy *proxy;
+    pthread_t thread;
+} broken;
+
+/* Wherever a handshake or an answer breaks off: that is no refusal. */
+static void *use_broken(void *payload)
+{
+    broken *b = payload;
+    avout_versioned_container *c;
+    avout_value value = avout_int(5);
+    double start = test_seconds();
+    CHECK_OK(b->open(&c, b->place));
+    for (int i = 0; proxy_broken(b->proxy) < BREAKS && test_seconds() - start < 6; i++) {
+        char version[32];
+        snprintf(version, sizeof version, "v-%d", i);
+        avout_status status = c->ops->set_state_at(c, version, value, BROKEN_MS);
+        if (status && status != AVOUT_ECONNECTION && status != AVOUT_ETIMEOUT)
+            test_failed(__FILE__, __LINE__, "%s: %s: %s", c->ops->kind, avout_status_name(status),
+                        avout_error_detail());
+    }
+    fprintf(stderr, "# %s: %d connections broke\n", c->ops->kind, (int)proxy_broken(b->proxy));
+    CHECK(proxy_broken(b->proxy) > 5);
+    avout_release(value);
+    c->ops->close(c);
+    return NULL;
+}
+
+static broken break_network(const test_server *server, open_fn *open)
+{
+    broken b = {.open = open, .proxy = proxy_start(test_server_port(server))};
+    proxy_set(b.proxy, PROXY_CHAOS);
+    return b;
+}
+
+TEST_WITHIN(networks_that_break_refuse_nobody, 60)
+{
+    test_server *redis = test_redis_start_tls("IP:127.0.0.1", false), *postgres = start_postgres(),
+                *webdav = test_webdav_start_tls(), *mongo = test_mongo_start_guarded();
+    const char *ca = test_server_text("%s/ca", test_server_directory(postgres));
+    avout_versioned_container *c;
+    CHECK_OK(
+        avout_postgres_container(&c, postgres_place(postgres, "open%25sesame", "127.0.0.1", "ca")));
+    CHECK_OK(c->ops->init(c, TIMEOUT_MS)); /* the table, in peace */
+    c->ops->close(c);
+    broken all[] = {break_network(redis, avout_redis_container),
+                    break_network(postgres, avout_postgres_container),
+                    break_network(webdav, avout_http_container),
+                    break_network(mongo, avout_mongo_container)};
+    trust(webdav);
+    all[0].place = test_server_text("rediss://ann:open%%25sesame@127.0.0.1:%d?cacert=%s/ca",
+                                    proxy_port(all[0].proxy), test_server_directory(redis));
+    all[1].place = test_server_text(
+        "host=127.0.0.1 port=%d user=ann dbname=postgres sslmode=verify-full password=open%%sesame "
+        "sslrootcert=%s",
+        proxy_port(all[1].proxy), ca);
+    all[2].place = test_server_text("https://ann:open%%20sesame@127.0.0.1:%d/secret/",
+                                    proxy_port(all[2].proxy));
+    all[3].place =
+        test_server_text("mongodb://ann:open%%20sesame@127.0.0.1:%d/test?authSource=admin&"
+                         "tls=true&tlsCAFile=%s/ca&directConnection=true",
+                         proxy_port(all[3].proxy), test_server_directory(mongo));
+    for (int i = 0; i < 4; i++) CHECK(!pthread_create(&all[i].thread, NULL, use_broken, &all[i]));
+    for (int i = 0; i < 4; i++) pthread_join(all[i].thread, NULL);
 }
