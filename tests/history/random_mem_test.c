@@ -32,6 +32,7 @@ typedef struct record {
     int seen[REFS]; /* writer of the version read (or replaced) */
     int64_t begin_ns, end_ns;
     int64_t next[REFS]; /* checking: writer of the version after this one's; 0: none */
+    int place[REFS];    /* checking: how many versions are before this one's */
     bool committed;
 } record;
 
@@ -57,9 +58,10 @@ __attribute__((constructor)) static void use(void)
 /* Then every other version does not fit into its node. */
 static bool large;
 
+static char padding[SIZE];
+
 static avout_value version(int writer, int replaced)
 {
-    static const char padding[SIZE];
     size_t size = large && writer % 2 ? SIZE : 0;
     return avout_vector(
         3, (avout_value[]){avout_int(writer), avout_int(replaced), avout_string_n(padding, size)});
@@ -168,17 +170,19 @@ static uint64_t seed;
 static void follow_chain(int ref, int last)
 {
     int64_t after = 0;
-    for (int at = last, length = 0;; length++) {
+    int length = 0;
+    for (int at = last;; length++) {
         record *r = &records[at];
         if (r->number != at) WRONG("ref %d: has a version of %d, which had no effect", ref, at);
         if (at && !r->wrote[ref]) WRONG("ref %d: has a version of %d, which wrote none", ref, at);
         if (length > MOST) WRONG("ref %d: the versions go round in a circle", ref);
         r->next[ref] = after;
         r->committed = true;
-        if (!at) return;
+        if (!at) break;
         after = at;
         at = r->seen[ref];
     }
+    for (int at = last; at; at = records[at].seen[ref]) records[at].place[ref] = length--;
 }
 
 static void check_effects(member *some)
@@ -249,14 +253,6 @@ static void check_order(void)
         if (records[n].committed && !mark[n]) visit(n);
 }
 
-/* Position of a version in its ref's chain. */
-static int position(int ref, int writer)
-{
-    int count = 0;
-    for (int at = writer; at; at = records[at].seen[ref]) count++;
-    return count;
-}
-
 static void check_client(int client)
 {
     for (int n = 1; n < MOST; n++)
@@ -267,7 +263,7 @@ static void check_client(int client)
             if (!first->known) continue;
             for (int i = 0; i < REFS; i++)
                 if (first->read[i] && then->read[i] &&
-                    position(i, then->seen[i]) < position(i, first->seen[i]))
+                    records[then->seen[i]].place[i] < records[first->seen[i]].place[i])
                     WRONG("client %d: ref %d went back between %d and %d", client, i, n, m);
         }
 }
@@ -362,6 +358,7 @@ static void one_history_of_large_values(bool troubled)
 {
     avout_client *witness = suite_connect();
     large = true;
+    memset(padding, 'x', sizeof padding);
     avout__mem_limits(avout__mem_handle("random", 0), LIMIT, 0);
     one_history(troubled);
     suite_close(witness);

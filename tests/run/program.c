@@ -285,8 +285,11 @@ static void keep(keeper *k, const program *what, outcome *result)
     judge(k, what->limit_seconds, result);
     result->seconds = seconds_now() - start;
     count_processor_time(result);
-    char text[256] = "";
-    if (result->note[0]) snprintf(text, sizeof text, "# %s\n", result->note);
+    char text[320];
+    snprintf(text, sizeof text, "# %.1f s: %.1f s of processor time and %.1f s of the system's\n",
+             result->seconds, result->user, result->system);
+    if (result->note[0])
+        snprintf(text + strlen(text), sizeof text - strlen(text), "# %s\n", result->note);
     if (k->left)
         snprintf(text + strlen(text), sizeof text - strlen(text),
                  "# %d processes it left behind were ended\n", k->left);
