@@ -94,6 +94,9 @@ static void launch(test_zk *zk, int number)
         test_command_add(&command, "%s", options[i]);
     test_command_add(&command, "%s", sync_to_disk(zk));
     test_command_add(&command, "%s", zk->options.java ? zk->options.java : "-Davout=test");
+    const char *archive = getenv("AVOUT_TEST_ZOOKEEPER_ARCHIVE");
+    if (archive && !access(archive, R_OK))
+        test_command_add(&command, "-XX:SharedArchiveFile=%s", archive);
     test_command_add(&command, "-cp");
     test_command_add(&command, "%s:%s", logger_jar, zookeeper_jar);
     test_command_add(&command, "org.apache.zookeeper.server.quorum.QuorumPeerMain");
@@ -276,6 +279,13 @@ const char *test_zk_shared_url(void)
 void test_zk_kill(test_zk *zk, int number)
 {
     end_server(&zk->servers[number]);
+}
+
+void test_zk_stop(test_zk *zk, int number)
+{
+    CHECK(zk->servers[number].pid && !kill(zk->servers[number].pid, SIGTERM));
+    CHECK(waitpid(zk->servers[number].pid, NULL, 0) == zk->servers[number].pid);
+    zk->servers[number].pid = 0;
 }
 
 void test_zk_pause(test_zk *zk, int number)

@@ -2,6 +2,9 @@
  * in the test's directory. They are in the test's process group and die with the thread that
  * started them (start them on the test's main thread), however it ends.
  *
+ * AVOUT_TEST_ZOOKEEPER_ARCHIVE in the environment names a file in which a Java machine has left the
+ * server's classes (see tests/run/zookeeper.c): with it a start takes half the time.
+ *
  * A single server does not sync to disk: killed it loses nothing, a machine that is would.
  *
  *     test_zk *zk = test_zk_start(1);
@@ -41,6 +44,7 @@ const char *test_zk_url(const test_zk *zk);
 const char *test_zk_shared_url(void);
 
 void test_zk_kill(test_zk *zk, int server);   /* SIGKILL, and waits for its end */
+void test_zk_stop(test_zk *zk, int server);   /* SIGTERM, and waits for its end */
 void test_zk_pause(test_zk *zk, int server);  /* SIGSTOP: accepts connections, answers nothing */
 void test_zk_resume(test_zk *zk, int server); /* SIGCONT */
 /* Starts a killed one again, on its port and with its data; does not wait until it serves. */
