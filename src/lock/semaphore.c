@@ -421,9 +421,15 @@ static avout_status change(avout_semaphore *semaphore, uint32_t there, uint32_t 
     }
     if (status) return status;
     status = rewrite(semaphore->pool, there, permits, lease, deadline_ns);
-    /* Confirmed, nothing that is still on its way can take effect: it deletes the bid, too. */
+    char detail[256];
+    snprintf(detail, sizeof detail, "%s", status ? avout_error_detail() : "");
+    /* Confirmed, nothing that is still on its way can take effect: it deletes the bid, too. And if the bid was
+     * still there it has not. */
     avout_status given_back = avout_lease_release(lease);
-    return given_back == AVOUT_UNKNOWN && status ? given_back : status;
+    if (!status) return AVOUT_OK;
+    if (given_back == AVOUT_UNKNOWN) return given_back;
+    bool known = status == AVOUT_UNKNOWN && !given_back;
+    return avout_fail(known ? AVOUT_ETIMEOUT : status, "%s", detail);
 }
 
 avout_status avout_semaphore_set_permits(avout_semaphore *semaphore, uint32_t permits,

@@ -82,6 +82,38 @@ TEST(a_lasting_refusal_is_its_own_delay)
     suite_check_memory();
 }
 
+/* ---- not answered in time ---------------------------------------------------------------------- */
+
+/* What the number of permits is becomes known with the giving back of what the change was made with. */
+static void change_without_answer(avout__mem_fault_kind kind, avout_status expected)
+{
+    side s = open_side(0, NULL);
+    avout_semaphore *semaphore;
+    uint32_t permits;
+    CHECK_OK(avout_semaphore_open(&semaphore, s.client, "/permits", 3));
+    avout__mem_reconnect_after(s.store, 500);
+    engine_fault(s.store, (avout__mem_fault){
+                              .kind = kind, .multis = true, .path = "/avout/semaphores/permits"});
+    avout_wait_options soon = {.timeout_ms = 300};
+    CHECK_STATUS(expected, avout_semaphore_set_permits(semaphore, 1, &soon));
+    CHECK(strstr(avout_error_detail(), "deadline"));
+    CHECK_OK(avout_semaphore_permits(&permits, semaphore));
+    CHECK_INT(expected == AVOUT_UNKNOWN ? 1 : 3, permits);
+    avout_semaphore_close(semaphore);
+    close_side(&s);
+    suite_check_memory();
+}
+
+TEST(permits_that_were_not_changed)
+{
+    change_without_answer(AVOUT__MEM_LOSE_BEFORE, AVOUT_ETIMEOUT);
+}
+
+TEST(permits_of_which_nobody_can_tell)
+{
+    change_without_answer(AVOUT__MEM_LOSE_AFTER, AVOUT_UNKNOWN);
+}
+
 /* ---- closing ----------------------------------------------------------------------------------- */
 
 typedef struct victim {

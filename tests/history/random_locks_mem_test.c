@@ -27,6 +27,8 @@ typedef struct place {
     pthread_mutex_t mutex;
     avout_token tokens[TOKENS]; /* of those who wrote */
     size_t token_count;
+    int items;         /* under the lock /q */
+    _Atomic int limit; /* of permits: more are not out */
     _Atomic int ended, readers, writers, permits, leaders, signals;
     _Atomic uint32_t counted;
     _Atomic uint64_t done, released[4096]; /* by generation */
@@ -34,6 +36,8 @@ typedef struct place {
     avout_rwlock *locks[CLIENTS];
     avout_lock *exclusive[CLIENTS];
     avout_condition *conditions[CLIENTS];
+    avout_lock *queues[CLIENTS];
+    avout_condition *filled[CLIENTS];
     avout_semaphore *semaphores[CLIENTS];
     avout_latch *latches[CLIENTS];
     avout_barrier *barriers[CLIENTS];
@@ -42,7 +46,7 @@ typedef struct place {
 
 typedef struct actor {
     place *p;
-    int client;
+    int number, client;
     uint64_t random;
     avout_election *election;
     pthread_t thread;
@@ -149,10 +153,41 @@ static void take_permits(actor *a)
     if (!had(often(a, 4) ? avout_semaphore_try(&lease, semaphore, permits)
                          : avout_semaphore_acquire(&lease, semaphore, permits, &options)))
         return;
-    enter(a, &p->permits, (int)permits, PERMITS);
+    enter(a, &p->permits, (int)permits, p->limit);
     linger(a);
     atomic_fetch_sub(&p->permits, (int)permits);
     kept(a, avout_lease_release(lease));
+}
+
+/* Only one does. */
+static void resize(actor *a)
+{
+    place *p = a->p;
+    avout_wait_options options = patience(a);
+    bool more = p->limit == PERMITS;
+    if (more) p->limit = PERMITS + 1;
+    avout_status status = avout_semaphore_set_permits(
+        p->semaphores[a->client], (uint32_t)p->limit - !more, more ? &patient : &options);
+    if (more) kept(a, status);
+    else if (status != AVOUT_UNKNOWN && had(status)) p->limit = PERMITS;
+}
+
+/* A consumer whose waking is lost waits until its deadline. */
+static void produce(place *p, int client)
+{
+    CHECK_OK(avout_lock_acquire(NULL, p->queues[client], &patient));
+    p->items++;
+    CHECK_OK(avout_condition_signal(p->filled[client]));
+    CHECK_OK(avout_lock_release(p->queues[client]));
+}
+
+static void consume(actor *a)
+{
+    place *p = a->p;
+    CHECK_OK(avout_lock_acquire(NULL, p->queues[a->client], &patient));
+    while (!p->items) CHECK_OK(avout_condition_wait(p->filled[a->client], &patient));
+    p->items--;
+    CHECK_OK(avout_lock_release(p->queues[a->client]));
 }
 
 static void lead(actor *a)
@@ -198,7 +233,7 @@ static void *act(void *payload)
 {
     actor *a = payload;
     while (avout__now_ns() < a->p->until_ns) {
-        switch (trouble_draw(&a->random, 8)) {
+        switch (trouble_draw(&a->random, 10)) {
         case 0:
         case 1: write_alone(a); break;
         case 2: read_together(a); break;
@@ -206,6 +241,14 @@ static void *act(void *payload)
         case 4: take_permits(a); break;
         case 5: lead(a); break;
         case 6: count_down(a); break;
+        case 7:
+            if (!a->number) resize(a);
+            break;
+        case 8:
+            if (a->p->may_lose) break; /* what the lock guards is not the store's */
+            if (a->number % 2) consume(a);
+            else produce(a->p, a->client);
+            break;
         default: meet(a); break;
         }
         a->p->done++;
@@ -220,6 +263,8 @@ static void open_all(place *p, int i)
     CHECK_OK(avout_rwlock_open(&p->locks[i], p->clients[i], "/l"));
     CHECK_OK(avout_lock_open(&p->exclusive[i], p->clients[i], "/l"));
     CHECK_OK(avout_condition_open(&p->conditions[i], p->exclusive[i], "c"));
+    CHECK_OK(avout_lock_open(&p->queues[i], p->clients[i], "/q"));
+    CHECK_OK(avout_condition_open(&p->filled[i], p->queues[i], "filled"));
     CHECK_OK(avout_semaphore_open(&p->semaphores[i], p->clients[i], "/s", PERMITS));
     CHECK_OK(avout_latch_create(&p->latches[i], p->clients[i], "/d", COUNT));
     CHECK_OK(avout_barrier_create(&p->barriers[i], p->clients[i], "/b", PARTIES));
@@ -229,6 +274,8 @@ static void close_all(place *p, int i)
 {
     avout_rwlock_close(p->locks[i]);
     avout_condition_close(p->conditions[i]);
+    avout_condition_close(p->filled[i]);
+    avout_lock_close(p->queues[i]);
     avout_lock_close(p->exclusive[i]);
     avout_semaphore_close(p->semaphores[i]);
     avout_latch_close(p->latches[i]);
@@ -272,6 +319,7 @@ static void run(bool may_lose, const avout__mem_fault_kind *kinds, size_t kind_c
     static actor actors[THREADS];
     const char *ms = getenv("AVOUT_TEST_MS");
     p.may_lose = may_lose;
+    p.limit = PERMITS;
     for (int i = 0; i < CLIENTS; i++) open_all(&p, i);
     p.until_ns = avout__deadline_in_ms(ms ? atoi(ms) : 400);
     trouble t = {.store = WORLD,
@@ -280,15 +328,19 @@ static void run(bool may_lose, const avout__mem_fault_kind *kinds, size_t kind_c
                  .kind_count = kind_count,
                  .random = trouble_seed() + 1};
     for (int i = 0; i < THREADS; i++) {
-        actors[i] = (actor){.p = &p, .client = i % CLIENTS, .random = t.random * 31 + (uint64_t)i};
+        actors[i] = (actor){
+            .p = &p, .number = i, .client = i % CLIENTS, .random = t.random * 31 + (uint64_t)i};
         CHECK_OK(avout_election_open(&actors[i].election, p.clients[i % CLIENTS], "/e"));
         CHECK(!pthread_create(&actors[i].thread, NULL, act, &actors[i]));
     }
     trouble_start(&t);
     avout__sleep_until(p.until_ns);
     trouble_end(&t);
-    /* Some wait for parties that do not come any more. */
-    for (; p.ended < THREADS; sched_yield()) CHECK_OK(avout_barrier_reset(p.barriers[0]));
+    /* Some wait for parties and items that do not come any more. */
+    for (; p.ended < THREADS; sched_yield()) {
+        CHECK_OK(avout_barrier_reset(p.barriers[0]));
+        if (!may_lose) produce(&p, 0);
+    }
     for (int i = 0; i < THREADS; i++) {
         pthread_join(actors[i].thread, NULL);
         avout_election_close(actors[i].election);
