@@ -46,16 +46,6 @@ static size_t waiting(avout_client *client)
     return count;
 }
 
-static int32_t children(avout_store *store)
-{
-    avout_request request = {.kind = AVOUT_REQUEST_EXISTS, .path = NODE};
-    avout__reply reply = AVOUT__REPLY_INIT;
-    CHECK_OK(avout__store_call(&reply, store, &request, avout__deadline_in_ms(20000)));
-    int32_t count = reply.is.stat.children;
-    avout__reply_release(&reply);
-    return count;
-}
-
 static avout__mem_counters counters(size_t index)
 {
     avout__mem_counters c;
@@ -146,7 +136,7 @@ TEST(who_loses_its_session_arrives_again)
         CHECK_INT(AVOUT_OK, finish(&p[i]));
         CHECK_INT(1, p[i].pass.generation);
     }
-    TEST_AWAIT(!children(engine_store(0)));
+    TEST_AWAIT(!raw_children(engine_store(0), NODE));
     avout_barrier_close(mine);
     avout_barrier_close(theirs);
     suite_close(client);
@@ -173,7 +163,7 @@ TEST(whose_place_was_taken_meanwhile_is_told_so)
     /* As many arrivals later as tell it that it was passed over: it may go on. */
     CHECK_OK(avout__mem_reconnect(store));
     CHECK_INT(AVOUT_ELOST, finish(&p[0]));
-    TEST_AWAIT(!children(store));
+    TEST_AWAIT(!raw_children(store, NODE));
     avout_barrier_close(mine);
     avout_barrier_close(theirs);
     suite_close(client);
@@ -225,7 +215,7 @@ TEST(who_was_counted_is_not_told_that_it_left)
     avout__mem_reconnect_after(store, AVOUT_FOREVER);
     CHECK_OK(avout__mem_expire(store));
     avout__mem_release(store);
-    TEST_AWAIT(!children(engine_store(1)));
+    TEST_AWAIT(!raw_children(engine_store(1), NODE));
     avout_cancel_set(l.cancel);
     CHECK_OK(avout__mem_reconnect(store));
     CHECK_INT(AVOUT_ELOST, finish_leaver(&l));
@@ -275,7 +265,7 @@ TEST(who_has_left_unheard_is_not_told_of_the_others)
     engine_fault(store,
                  (avout__mem_fault){.kind = AVOUT__MEM_LOSE_AFTER, .multis = true, .path = NODE});
     avout_cancel_set(l.cancel);
-    ENGINE_AWAIT(!children(engine_store(1)));
+    ENGINE_AWAIT(!raw_children(engine_store(1), NODE));
     CHECK_STATUS(AVOUT_EBROKEN, avout_barrier_await(NULL, theirs, &patient));
     CHECK_OK(avout_barrier_reset(theirs));
     start(&p, theirs, NULL);
@@ -310,7 +300,7 @@ TEST(numbers_begin_anew_before_they_are_used_up)
         CHECK_INT(AVOUT_OK, finish(&p));
         CHECK_INT(round, pass.generation);
         CHECK_INT(round, p.pass.generation);
-        TEST_AWAIT(!children(store));
+        TEST_AWAIT(!raw_children(store, NODE));
         avout_request get = {.kind = AVOUT_REQUEST_GET, .path = NODE};
         avout__reply reply = AVOUT__REPLY_INIT;
         CHECK_OK(avout__store_call(&reply, store, &get, avout__deadline_in_ms(20000)));

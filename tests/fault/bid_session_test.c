@@ -327,17 +327,14 @@ TEST(numbers_begin_anew_long_before_they_end)
     CHECK_OK(avout_lease_release(lease));
     CHECK_OK(avout_semaphore_acquire(&lease, a.semaphore, 3, NULL));
     CHECK(avout_token_compare(token, avout_lease_token(lease)) < 0);
-    avout__reply names = AVOUT__REPLY_INIT;
-    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = NODE};
-    CHECK_OK(avout__store_call(&names, a.store, &list, avout__deadline_in_ms(20000)));
-    CHECK_INT(1, names.is.name_count);
-    CHECK_CONTAINS("-0000000000", names.is.names[0]);
-    avout__reply_release(&names);
+    char path[RAW_PATH];
+    raw_child(path, a.store, NODE, RAW_ONLY);
+    CHECK_CONTAINS("-0000000000", path);
     CHECK_OK(avout_semaphore_permits(&permits, a.semaphore));
     CHECK_INT(3, permits); /* what is kept in the node stays */
     CHECK_OK(avout_lease_release(lease));
     /* A stranger's node keeps it from being made anew: numbers repeat, and better nobody than too many. */
-    CHECK_OK(engine_raw(a.store, (avout_op){.kind = AVOUT_OP_CREATE, .path = NODE "/notes"}));
+    CHECK_OK(raw_do(a.store, (avout_op){.kind = AVOUT_OP_CREATE, .path = NODE "/notes"}));
     CHECK_OK(avout__mem_set_sequence(a.store, NODE, INT32_MAX));
     CHECK_OK(avout_semaphore_acquire(&lease, a.semaphore, 1, NULL));
     CHECK_STATUS(AVOUT_ELIMIT, avout_semaphore_try(&other, a.semaphore, 1));
@@ -424,17 +421,11 @@ TEST(more_permits_while_others_wait)
 /* Changed before: what tells of that tells of no more, until it is watched again. */
 static void remove_only_child(side *s, const char *node)
 {
-    char path[256];
-    avout__reply names = AVOUT__REPLY_INIT;
-    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = node};
-    CHECK_OK(avout__store_call(&names, s->store, &list, avout__deadline_in_ms(20000)));
-    CHECK_INT(1, names.is.name_count);
-    snprintf(path, sizeof path, "%s/%s", node, names.is.names[0]);
-    avout__reply_release(&names);
+    char path[RAW_PATH];
+    raw_child(path, s->store, node, RAW_ONLY);
     avout_op change = {.kind = AVOUT_OP_SET, .path = path, .version = -1, .bytes = "x"};
-    CHECK_OK(engine_raw(s->store, change));
-    CHECK_OK(
-        engine_raw(s->store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
+    CHECK_OK(raw_do(s->store, change));
+    CHECK_OK(raw_delete(s->store, path));
 }
 
 /* Who has permits, or leads, for more than a moment learns it. */

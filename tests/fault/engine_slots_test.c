@@ -8,33 +8,22 @@ static void *add_in_thread(void *payload)
     return (void *)(intptr_t)add_to(w, w->x);
 }
 
-/* Path of the client's first slot. */
-static void slot_path(char *path, size_t size, avout_store *store)
-{
-    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = "/avout/slots"};
-    avout__reply reply = AVOUT__REPLY_INIT;
-    CHECK_OK(avout__store_call(&reply, store, &list, avout__deadline_in_ms(20000)));
-    CHECK_INT(1, reply.is.name_count);
-    snprintf(path, size, "/avout/slots/%s", reply.is.names[0]);
-    avout__reply_release(&reply);
-}
-
 TEST(a_slot_removed_or_overwritten_by_a_stranger)
 {
     world w;
     world_open(&w);
     avout_client *other = suite_connect();
     avout_store *raw = engine_store(1);
-    char path[128];
+    char path[RAW_PATH];
     for (int i = 0; i < 6; i++) {
-        slot_path(path, sizeof path, raw);
+        raw_child(path, raw, "/avout/slots", RAW_ONLY);
         avout_op op = {i % 2 ? AVOUT_OP_DELETE : AVOUT_OP_SET, .path = path, .version = -1,
                        .bytes = i % 2 ? NULL : "garbage"};
-        CHECK_OK(engine_raw(raw, op));
+        CHECK_OK(raw_do(raw, op));
         CHECK_OK(add_to(&w, w.x));
         if (i % 2) continue;
         op.kind = AVOUT_OP_DELETE; /* the client has gone on to another */
-        CHECK_OK(engine_raw(raw, op));
+        CHECK_OK(raw_do(raw, op));
     }
     CHECK_INT(6, suite_ref_int(w.x));
     suite_close(other);
@@ -81,15 +70,15 @@ TEST(a_slot_overwritten_while_the_outcome_is_unclear)
         world_open(&w);
         avout_client *other = suite_connect();
         avout_store *raw = engine_store(1);
-        char path[128];
-        slot_path(path, sizeof path, raw);
+        char path[RAW_PATH];
+        raw_child(path, raw, "/avout/slots", RAW_ONLY);
         avout__mem_reconnect_after(w.store, AVOUT_FOREVER);
         engine_fault(w.store, (avout__mem_fault){.kind = AVOUT__MEM_LOSE_BEFORE, .multis = true});
         pthread_t thread;
         CHECK(!pthread_create(&thread, NULL, add_in_thread, &w));
         TEST_AWAIT(!avout__mem_faults_left(w.store));
-        CHECK_OK(engine_raw(raw, (avout_op){removed ? AVOUT_OP_DELETE : AVOUT_OP_SET, .path = path,
-                                            .version = -1, .bytes = removed ? NULL : "garbage"}));
+        CHECK_OK(raw_do(raw, (avout_op){removed ? AVOUT_OP_DELETE : AVOUT_OP_SET, .path = path,
+                                        .version = -1, .bytes = removed ? NULL : "garbage"}));
         avout__mem_reconnect_after(w.store, 0);
         CHECK_OK(avout__mem_reconnect(w.store));
         void *status;
@@ -217,10 +206,10 @@ TEST(a_batch_found_committed_too_late_takes_nothing_back)
     avout_store *raw = engine_store(1);
     avout_ref *theirs;
     story told = {0};
-    char path[128];
+    char path[RAW_PATH];
     pthread_t thread;
     void *status;
-    slot_path(path, sizeof path, raw);
+    raw_child(path, raw, "/avout/slots", RAW_ONLY);
     CHECK_OK(avout_ref_open(&theirs, other, "/x"));
     CHECK_OK(avout_ref_add_watch(w.x, "key", tell, &told, NULL));
     avout__mem_reconnect_after(w.store, AVOUT_FOREVER);

@@ -11,6 +11,7 @@
 #include "store/mem/mem.h"
 #include "store/store.h"
 #include "support/await.h"
+#include "support/raw.h"
 #include "support/suite.h"
 
 #define WORLD "engine"
@@ -88,27 +89,18 @@ static inline void engine_every_fault(bool (*live_with)(avout__mem_fault fault, 
     CHECK(lives > 300);
 }
 
-/* One operation behind the engine's back. */
-static inline avout_status engine_raw(avout_store *store, avout_op op)
-{
-    if (op.bytes && !op.length) op.length = strlen(op.bytes);
-    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
-    return avout__store_call(NULL, store, &request, avout__deadline_in_ms(20000));
-}
-
 /* All slots of all clients, and the node above them. */
 static inline void engine_remove_slots(avout_store *store)
 {
-    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = "/avout/slots"};
-    avout__reply reply = AVOUT__REPLY_INIT;
-    CHECK_OK(avout__store_call(&reply, store, &list, avout__deadline_in_ms(20000)));
-    for (size_t i = 0; i < reply.is.name_count; i++) {
+    avout__reply names;
+    size_t count = raw_list(&names, store, "/avout/slots");
+    for (size_t i = 0; i < count; i++) {
         char path[128];
-        snprintf(path, sizeof path, "/avout/slots/%s", reply.is.names[i]);
-        CHECK_OK(engine_raw(store, (avout_op){AVOUT_OP_DELETE, .path = path, .version = -1}));
+        snprintf(path, sizeof path, "/avout/slots/%s", names.is.names[i]);
+        CHECK_OK(raw_delete(store, path));
     }
-    avout__reply_release(&reply);
-    CHECK_OK(engine_raw(store, (avout_op){AVOUT_OP_DELETE, .path = "/avout/slots", .version = -1}));
+    avout__reply_release(&names);
+    CHECK_OK(raw_delete(store, "/avout/slots"));
 }
 
 /* ---- a client with three refs and an atom ----------------------------------------------------- */

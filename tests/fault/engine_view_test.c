@@ -225,13 +225,13 @@ TEST(removed_recreated_and_overwritten_by_a_stranger)
     avout_value value;
     for (int i = 0; i < 5; i++) {
         avout__mem_set_version(raw, X_PATH, 0);
-        CHECK_OK(engine_raw(raw, (avout_op){AVOUT_OP_DELETE, .path = X_PATH, .version = -1}));
+        CHECK_OK(raw_do(raw, (avout_op){AVOUT_OP_DELETE, .path = X_PATH, .version = -1}));
         TEST_AWAIT(avout_ref_deref(&value, p.x) == AVOUT_ENOTFOUND);
         CHECK_CONTAINS("/x", avout_error_detail());
         CHECK_STATUS(AVOUT_ENOTFOUND, put(p.near, p.x, 1));
-        CHECK_OK(engine_raw(raw, (avout_op){AVOUT_OP_CREATE, .path = X_PATH, .bytes = "41"}));
+        CHECK_OK(raw_do(raw, (avout_op){AVOUT_OP_CREATE, .path = X_PATH, .bytes = "41"}));
         TEST_AWAIT(!avout_ref_deref(&value, p.x) && avout_value_equal(value, avout_int(41)));
-        CHECK_OK(engine_raw(
+        CHECK_OK(raw_do(
             raw, (avout_op){AVOUT_OP_SET, .path = X_PATH, .version = 0, .bytes = "{:no value"}));
         avout_status status;
         TEST_AWAIT((status = avout_ref_deref(&value, p.x)) != AVOUT_OK);
@@ -280,8 +280,8 @@ TEST(versions_that_wrap)
             int64_t number = 100 * large + version;
             CHECK_OK(put(p.far, p.far_x, number));
             CHECK_OK(avout__mem_set_version(p.store, X_PATH, version));
-            CHECK_OK(engine_raw(p.store, (avout_op){AVOUT_OP_SET, .path = X_PATH,
-                                                    .version = AVOUT_VERSION_ANY, .bytes = "7"}));
+            CHECK_OK(raw_do(p.store, (avout_op){AVOUT_OP_SET, .path = X_PATH,
+                                                .version = AVOUT_VERSION_ANY, .bytes = "7"}));
             CHECK_OK(avout__mem_set_version(p.store, X_PATH, version));
             avout_ref *x;
             avout_client *fresh = suite_connect();

@@ -74,22 +74,14 @@ static void pair_close(pair *p)
 
 /* ---- what there is in the end --------------------------------------------------------------------------- */
 
-static size_t children(avout_store *store, const char *path, avout__reply *reply)
-{
-    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = path};
-    avout_status status = avout__store_call(reply, store, &list, avout__deadline_in_ms(20000));
-    if (status != AVOUT_ENOTFOUND) CHECK_OK(status);
-    return reply->is.name_count;
-}
-
 /* The nodes of one version and no more. */
 static void check_nodes(avout_store *store)
 {
     avout__reply places, nodes;
-    CHECK_INT(1, (int64_t)children(store, "/avout/chunks", &places));
+    CHECK_INT(1, (int64_t)raw_list(&places, store, "/avout/chunks"));
     char path[200];
     snprintf(path, sizeof path, "/avout/chunks/%s", places.is.names[0]);
-    size_t count = children(store, path, &nodes);
+    size_t count = raw_list(&nodes, store, path);
     CHECK(count >= 3);
     size_t heads = 0;
     for (size_t i = 0; i < count; i++) heads += !strchr(nodes.is.names[i], '.');
@@ -169,13 +161,9 @@ TEST_WITHIN(every_request_meets_every_fault, 120)
 
 static avout_status put(avout_store *store, const char *path, const char *bytes)
 {
-    avout_op op = {.kind = bytes ? AVOUT_OP_SET : AVOUT_OP_DELETE,
-                   .path = path,
-                   .version = AVOUT_VERSION_ANY,
-                   .bytes = bytes,
-                   .length = bytes ? strlen(bytes) : 0};
-    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
-    return avout__store_call(NULL, store, &request, avout__deadline_in_ms(20000));
+    if (!bytes) return raw_delete(store, path);
+    avout_op set = {AVOUT_OP_SET, .path = path, .version = AVOUT_VERSION_ANY, .bytes = bytes};
+    return raw_do(store, set);
 }
 
 /* What a stranger's hands have done to the head, or to a piece. */
@@ -188,9 +176,9 @@ static void damage(const char *bytes, bool head, avout_status expected, const ch
     CHECK(try_open(&p));
     avout__reply places, nodes;
     char path[300] = "/avout/chunks";
-    children(store, path, &places);
+    raw_list(&places, store, path);
     snprintf(path, sizeof path, "/avout/chunks/%s", places.is.names[0]);
-    size_t count = children(store, path, &nodes);
+    size_t count = raw_list(&nodes, store, path);
     for (size_t i = 0; i < count; i++) {
         if (head != !strchr(nodes.is.names[i], '.')) continue;
         snprintf(path, sizeof path, "/avout/chunks/%s/%s", places.is.names[0], nodes.is.names[i]);

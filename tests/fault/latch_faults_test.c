@@ -158,14 +158,9 @@ static void open_clients(trial *t)
     for (int i = 0; i < 2; i++) CHECK_OK(avout_connect(engine_url(), &options, &t->clients[i]));
 }
 
-static int32_t entries(avout_store *store)
+static bool no_entries(avout_store *store)
 {
-    avout_request request = {.kind = AVOUT_REQUEST_EXISTS, .path = "/avout/barriers/dir:/barrier"};
-    avout__reply reply = AVOUT__REPLY_INIT;
-    avout_status status = avout__store_call(&reply, store, &request, avout__deadline_in_ms(20000));
-    int32_t count = status == AVOUT_ENOTFOUND ? 0 : status ? -1 : reply.is.stat.children;
-    avout__reply_release(&reply);
-    return count;
+    return raw_children(store, "/avout/barriers/dir:/barrier") <= 0;
 }
 
 /* What is left, as the store has it by now: between what is known and what may be. */
@@ -182,7 +177,7 @@ static void check_counts(trial *t, avout_client *auditor)
 
 static void end_well(trial *t, avout_client *auditor, avout_store *store)
 {
-    TEST_AWAIT(!entries(store));
+    TEST_AWAIT(no_entries(store));
     CHECK(missing_places(t) <= t->doubtful);
     avout_barrier *last;
     CHECK_OK(avout_barrier_create(&last, auditor, BARRIER, PARTIES));

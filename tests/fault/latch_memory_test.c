@@ -57,17 +57,6 @@ static void *live(void *payload)
     return NULL;
 }
 
-static int32_t entries(void)
-{
-    avout_request request = {.kind = AVOUT_REQUEST_EXISTS, .path = "/avout/barriers/b"};
-    avout__reply reply = AVOUT__REPLY_INIT;
-    avout_status status =
-        avout__store_call(&reply, engine_store(0), &request, avout__deadline_in_ms(20000));
-    int32_t count = status ? -1 : reply.is.stat.children;
-    avout__reply_release(&reply);
-    return count;
-}
-
 /* Two clients and three threads, one of them this. */
 static void act(scene *s)
 {
@@ -103,7 +92,7 @@ static bool play(int64_t succeed, int64_t fail, void *payload)
     avout__mem_faults_clear(store);
     if (!happened) CHECK_INT(0, s->calls.refused);
     CHECK(s->loses || s->released == PARTIES);
-    TEST_AWAIT(!entries());
+    TEST_AWAIT(!raw_children(engine_store(0), "/avout/barriers/b"));
     for (int i = 0; i < SIDES; i++) {
         avout_latch_close(s->latches[i]);
         avout_barrier_close(s->barriers[i]);

@@ -49,7 +49,7 @@ static void *hold_and_release(void *payload)
 TEST(a_lasting_refusal_is_its_own_delay)
 {
     enum { REFUSALS = 40, ENOUGH = 5 };
-    char path[200];
+    char path[RAW_PATH];
     pthread_t thread;
     side s = open_side(0, NULL);
     releaser r = {.lock = s.lock};
@@ -59,7 +59,7 @@ TEST(a_lasting_refusal_is_its_own_delay)
     CHECK_OK(avout_lock_release(other));
     CHECK(!pthread_create(&thread, NULL, hold_and_release, &r));
     TEST_AWAIT(r.holds);
-    claim_path(path, sizeof path, &s, "w-");
+    claim_path(path, &s, "w-");
     for (int i = 0; i < REFUSALS; i++)
         engine_fault(s.store, (avout__mem_fault){.kind = AVOUT__MEM_FAIL,
                                                  .path = path,

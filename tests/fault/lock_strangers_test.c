@@ -15,7 +15,7 @@ TEST(numbers_begin_anew_long_before_they_end)
 {
     side a = open_side(0, NULL), b = open_side(1, NULL);
     avout_token tokens[3];
-    char path[256];
+    char path[RAW_PATH];
     locks_waiter w;
     CHECK_OK(avout_lock_acquire(&tokens[0], a.lock, NULL));
     CHECK_OK(avout_lock_release(a.lock));
@@ -29,7 +29,7 @@ TEST(numbers_begin_anew_long_before_they_end)
     settle(&b);
     CHECK_OK(avout_lock_acquire(&tokens[2], a.lock, NULL));
     CHECK(avout_token_compare(w.token, tokens[2]) < 0);
-    claim_path(path, sizeof path, &a, "-0000000000");
+    claim_path(path, &a, "-0000000000");
     CHECK_OK(avout_lock_release(a.lock));
     close_side(&a);
     close_side(&b);
@@ -46,7 +46,7 @@ TEST(a_number_given_twice_gives_the_lock_to_nobody)
     CHECK_OK(avout_rwlock_open(&other_reader, b.client, NAME));
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
     CHECK_OK(avout_lock_release(a.lock));
-    CHECK_OK(engine_raw(a.store, (avout_op){.kind = AVOUT_OP_CREATE, .path = NODE "/notes"}));
+    CHECK_OK(raw_do(a.store, (avout_op){.kind = AVOUT_OP_CREATE, .path = NODE "/notes"}));
     acquire_at(&a, INT32_MAX, NULL);
     CHECK_STATUS(AVOUT_ELIMIT, avout_lock_acquire(NULL, b.lock, NULL));
     CHECK_CONTAINS("used up", avout_error_detail());
@@ -62,14 +62,14 @@ TEST(a_number_given_twice_gives_the_lock_to_nobody)
     CHECK_OK(avout_rwlock_release_read(other_reader));
     settle(&a);
     settle(&b);
-    CHECK_OK(engine_raw(a.store,
-                        (avout_op){.kind = AVOUT_OP_DELETE, .path = NODE "/notes", .version = -1}));
+    CHECK_OK(
+        raw_do(a.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = NODE "/notes", .version = -1}));
     CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
     CHECK_OK(avout_lock_release(b.lock));
     settle(&b);
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
-    char path[256];
-    claim_path(path, sizeof path, &a, "-0000000000");
+    char path[RAW_PATH];
+    claim_path(path, &a, "-0000000000");
     CHECK_OK(avout_lock_release(a.lock));
     avout_rwlock_close(reader);
     avout_rwlock_close(other_reader);
@@ -97,14 +97,10 @@ static void *wait_once(void *payload)
 
 #define CONDITION NODE "%c-c"
 
-static size_t waiters(side *s)
+static int64_t waiters(side *s)
 {
-    avout_request look = {.kind = AVOUT_REQUEST_EXISTS, .path = CONDITION};
-    avout__reply reply = AVOUT__REPLY_INIT;
-    avout_status status = avout__store_call(&reply, s->store, &look, avout__deadline_in_ms(20000));
-    size_t count = status ? 0 : (size_t)reply.is.stat.children;
-    avout__reply_release(&reply);
-    return count;
+    int64_t count = raw_children(s->store, CONDITION);
+    return count < 0 ? 0 : count;
 }
 
 TEST(numbers_begin_anew_beside_conditions)
@@ -112,14 +108,14 @@ TEST(numbers_begin_anew_beside_conditions)
     side a = open_side(0, NULL), b = open_side(1, NULL);
     sleeper s = {.s = &b, .condition = locks_open_condition(b.lock, "c")};
     avout_condition *mine = locks_open_condition(a.lock, "c");
-    char path[256];
+    char path[RAW_PATH];
     CHECK(!pthread_create(&s.thread, NULL, wait_once, &s));
     TEST_AWAIT(waiters(&a) == 1 && !queue_length(&a));
     acquire_at(&a, 1 << 30, NULL);
     CHECK_OK(avout_lock_release(a.lock));
     settle(&a);
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
-    claim_path(path, sizeof path, &a, "-0000000000");
+    claim_path(path, &a, "-0000000000");
     /* The condition's own begin anew with the last that leaves. */
     CHECK_OK(avout__mem_set_sequence(a.store, CONDITION, 1 << 30));
     CHECK_STATUS(AVOUT_ETIMEOUT,
@@ -134,9 +130,7 @@ TEST(numbers_begin_anew_beside_conditions)
     CHECK_STATUS(AVOUT_ETIMEOUT,
                  avout_condition_wait(mine, &(avout_wait_options){.timeout_ms = 1}));
     settle(&a);
-    avout_request look = {.kind = AVOUT_REQUEST_EXISTS, .path = CONDITION};
-    TEST_AWAIT(avout__store_call(NULL, a.store, &look, avout__deadline_in_ms(20000)) ==
-               AVOUT_ENOTFOUND);
+    TEST_AWAIT(raw_children(a.store, CONDITION) < 0);
     /* Beyond them nobody could tell whose a signal is. */
     CHECK_STATUS(AVOUT_ETIMEOUT,
                  avout_condition_wait(mine, &(avout_wait_options){.timeout_ms = 1}));
@@ -170,12 +164,11 @@ TEST(foreign_nodes_are_reported_and_left_alone)
                                       NODE "/x-0123456789abcdef-1-0000000001"};
     enum { COUNT = sizeof strangers / sizeof *strangers };
     for (size_t i = 0; i < COUNT; i++)
-        CHECK_OK(engine_raw(a.store, (avout_op){.kind = AVOUT_OP_CREATE, .path = strangers[i]}));
+        CHECK_OK(raw_do(a.store, (avout_op){.kind = AVOUT_OP_CREATE, .path = strangers[i]}));
     /* A claim by its name, whatever it says. */
-    CHECK_OK(
-        engine_raw(a.store, (avout_op){.kind = AVOUT_OP_CREATE,
-                                       .path = NODE "/r-0123456789abcdef-7-0000009999",
-                                       .bytes = "{:host \"x\xff:pid 99999999999999999999999"}));
+    CHECK_OK(raw_do(a.store, (avout_op){.kind = AVOUT_OP_CREATE,
+                                        .path = NODE "/r-0123456789abcdef-7-0000009999",
+                                        .bytes = "{:host \"x\xff:pid 99999999999999999999999"}));
     avout_lock_report *report;
     CHECK_OK(avout_lock_inspect(&report, a.client, NAME));
     CHECK_INT(2, report->count);
@@ -197,10 +190,10 @@ TEST(foreign_nodes_are_reported_and_left_alone)
 TEST(claims_removed_by_a_stranger)
 {
     side a = open_side(0, NULL), b = open_side(1, NULL);
-    char path[256];
+    char path[RAW_PATH];
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
-    claim_path(path, sizeof path, &a, "/w-");
-    CHECK_OK(engine_raw(b.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
+    claim_path(path, &a, "/w-");
+    CHECK_OK(raw_delete(b.store, path));
     CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
     CHECK_STATUS(AVOUT_ENOTHELD, avout_lock_release(a.lock));
@@ -211,8 +204,8 @@ TEST(claims_removed_by_a_stranger)
     side c = open_side(2, NULL);
     locks_start(&v, c.lock, PATIENT);
     TEST_AWAIT(queue_length(&b) == 3);
-    claim_path(path, sizeof path, &a, "/w-");
-    CHECK_OK(engine_raw(b.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
+    claim_path(path, &a, "/w-");
+    CHECK_OK(raw_delete(b.store, path));
     CHECK_OK(avout_lock_release(b.lock));
     CHECK_OK(locks_finish(&w));
     CHECK_OK(locks_finish(&v));
@@ -244,13 +237,13 @@ TEST(a_claim_removed_together_with_the_one_before_it)
 {
     for (int one_multi = 0; one_multi < 2; one_multi++) {
         side a = open_side(0, NULL), b = open_side(1, NULL), c = open_side(2, NULL);
-        char holder[256], waiter[256];
+        char holder[RAW_PATH], waiter[RAW_PATH];
         locks_waiter w, v;
         CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
-        claim_path(holder, sizeof holder, &a, "/w-");
+        claim_path(holder, &a, "/w-");
         locks_start(&w, b.lock, PATIENT);
         TEST_AWAIT(queue_length(&a) == 2 && armed(&b) == 2);
-        claim_path(waiter, sizeof waiter, &a, "/w-");
+        claim_path(waiter, &a, "/w-");
         locks_start(&v, c.lock, PATIENT);
         TEST_AWAIT(queue_length(&a) == 3 && armed(&c) == 2);
         avout_op ops[2] = {{.kind = AVOUT_OP_DELETE, .path = waiter, .version = -1},
@@ -260,8 +253,8 @@ TEST(a_claim_removed_together_with_the_one_before_it)
             CHECK_OK(avout__store_call(NULL, a.store, &both, avout__deadline_in_ms(20000)));
         } else {
             avout__mem_hold(b.store, AVOUT__MEM_REPLIES); /* hears of both at once */
-            CHECK_OK(engine_raw(a.store, ops[0]));
-            CHECK_OK(engine_raw(a.store, ops[1]));
+            CHECK_OK(raw_do(a.store, ops[0]));
+            CHECK_OK(raw_do(a.store, ops[1]));
             avout__mem_release(b.store);
         }
         CHECK_OK(locks_finish(&v));
@@ -289,16 +282,15 @@ TEST(the_node_of_a_holder_is_removed)
 {
     for (int lost_before = 0; lost_before < 2; lost_before++) {
         side a = open_side(0, NULL), b = open_side(1, NULL);
-        char path[256];
+        char path[RAW_PATH];
         holding h = {.held = true};
         avout_token next;
         CHECK_OK(avout_lock_on_lost(a.lock, note_loss, &h));
         CHECK_OK(avout_lock_acquire(&h.token, a.lock, NULL));
         if (lost_before) CHECK_OK(avout__mem_suspend(a.store)); /* before it is watched */
-        claim_path(path, sizeof path, &b, "/w-");
+        claim_path(path, &b, "/w-");
         if (lost_before) TEST_AWAIT(armed(&a) == 1);
-        CHECK_OK(
-            engine_raw(b.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
+        CHECK_OK(raw_delete(b.store, path));
         TEST_AWAIT(!h.held);
         CHECK(!avout_lock_is_held(a.lock));
         CHECK_OK(avout_lock_acquire(&next, b.lock, NULL));
@@ -335,7 +327,7 @@ TEST(a_short_hold_is_not_watched)
 TEST(the_node_of_a_holder_that_waited_is_removed)
 {
     side a = open_side(0, NULL), b = open_side(1, NULL);
-    char path[256];
+    char path[RAW_PATH];
     avout_token first;
     CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
     pthread_t thread;
@@ -344,8 +336,8 @@ TEST(the_node_of_a_holder_that_waited_is_removed)
     TEST_AWAIT(queue_length(&b) == 2 && armed(&a) >= 2);
     CHECK_OK(avout_lock_release(b.lock));
     TEST_AWAIT(h.held);
-    claim_path(path, sizeof path, &b, "/w-");
-    CHECK_OK(engine_raw(b.store, (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = -1}));
+    claim_path(path, &b, "/w-");
+    CHECK_OK(raw_delete(b.store, path));
     pthread_join(thread, NULL);
     CHECK_OK(avout_lock_acquire(&first, a.lock, NULL));
     CHECK(avout_token_compare(h.token, first) < 0);

@@ -52,29 +52,16 @@ static inline uint64_t multis_of(side *s)
 }
 
 /* The last claim in the queue. */
-static inline void claim_path(char *path, size_t size, side *s, const char *kind)
+static inline void claim_path(char path[RAW_PATH], side *s, const char *kind)
 {
-    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = NODE};
-    avout__reply reply = AVOUT__REPLY_INIT;
-    CHECK_OK(avout__store_call(&reply, s->store, &list, avout__deadline_in_ms(20000)));
-    const char *last = "";
-    size_t best = 0;
-    for (size_t i = 0; i < reply.is.name_count; i++) {
-        const char *number = strrchr(reply.is.names[i], '-');
-        if (strcmp(number, last) <= 0) continue;
-        last = number;
-        best = i;
-    }
-    snprintf(path, size, NODE "/%s", reply.is.names[best]);
+    raw_child(path, s->store, NODE, RAW_LAST);
     CHECK(strstr(path, kind));
-    avout__reply_release(&reply);
 }
 
 /* What its client sent before has reached the store. */
 static inline void settle(side *s)
 {
-    CHECK_OK(
-        engine_raw(s->store, (avout_op){.kind = AVOUT_OP_CHECK, .path = "/avout", .version = -1}));
+    CHECK_OK(raw_do(s->store, (avout_op){.kind = AVOUT_OP_CHECK, .path = "/avout", .version = -1}));
 }
 
 #endif

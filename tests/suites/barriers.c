@@ -8,6 +8,7 @@
 #include "store/store.h"
 #include "support/await.h"
 #include "support/crowd.h"
+#include "support/raw.h"
 #include "support/suite.h"
 
 #define NAME "/job/round"
@@ -42,27 +43,10 @@ static void await_waiting(avout_client *client, size_t count)
     TEST_AWAIT(look(client).count == count);
 }
 
-static avout_status raw(avout_client *client, avout_op op)
+/* What parties leave is taken away in the background. */
+static void await_nodes(avout_client *client, int64_t count)
 {
-    if (op.bytes) op.length = strlen(op.bytes);
-    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
-    return avout__store_call(NULL, &client->stm->door, &request, avout__deadline_in_ms(20000));
-}
-
-/* Nodes below the barrier's: what parties leave is taken away in the background. */
-static int32_t nodes(avout_client *client)
-{
-    avout_request request = {.kind = AVOUT_REQUEST_EXISTS, .path = NODE};
-    avout__reply reply = AVOUT__REPLY_INIT;
-    CHECK_OK(avout__store_call(&reply, &client->stm->door, &request, avout__deadline_in_ms(20000)));
-    int32_t children = reply.is.stat.children;
-    avout__reply_release(&reply);
-    return children;
-}
-
-static void await_nodes(avout_client *client, int32_t count)
-{
-    TEST_AWAIT(nodes(client) == count);
+    TEST_AWAIT(raw_children(&client->stm->door, NODE) == count);
 }
 
 typedef struct party {
@@ -262,7 +246,8 @@ TEST(more_than_are_needed)
     CHECK_OK(avout_barrier_await(NULL, theirs, NULL));
     CHECK_INT(AVOUT_OK, finish(&p[MANY]));
     await_nodes(client, 0);
-    CHECK_OK(raw(client, (avout_op){.kind = AVOUT_OP_CREATE, .path = NODE "/stranger"}));
+    CHECK_OK(
+        raw_do(&client->stm->door, (avout_op){.kind = AVOUT_OP_CREATE, .path = NODE "/stranger"}));
     CHECK_STATUS(AVOUT_ENOTEMPTY, avout_barrier_remove(other, NAME));
     CHECK_CONTAINS("stranger", avout_error_detail());
     start(&p[0], mine, forever); /* it does no harm */
@@ -288,10 +273,10 @@ TEST(foreign_bytes)
                                 "{:parties 2, :generation 0, :through 99999999999}",
                                 "{:parties 2, :generation 0, :through -1} "};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        CHECK_OK(raw(client, (avout_op){.kind = AVOUT_OP_SET,
-                                        .path = NODE,
-                                        .version = AVOUT_VERSION_ANY,
-                                        .bytes = bad[i]}));
+        CHECK_OK(raw_do(&client->stm->door, (avout_op){.kind = AVOUT_OP_SET,
+                                                       .path = NODE,
+                                                       .version = AVOUT_VERSION_ANY,
+                                                       .bytes = bad[i]}));
         CHECK_STATUS(AVOUT_EDATA, avout_barrier_create(&none, client, NAME, 2));
         CHECK_STATUS(AVOUT_EDATA, avout_barrier_open(&none, client, NAME));
         CHECK_STATUS(AVOUT_EDATA, avout_barrier_await(NULL, barrier, NULL));

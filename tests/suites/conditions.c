@@ -5,6 +5,7 @@
 #include "store/store.h"
 #include "support/await.h"
 #include "support/locks.h"
+#include "support/raw.h"
 
 TEST(a_condition_alone)
 {
@@ -201,25 +202,14 @@ static avout_status add_name(const char *name, bool directory, void *payload)
 /* One that its waiter has left behind, as the store has it. */
 static void leave_signal(avout_client *client)
 {
-    avout_op op = {
-        .kind = AVOUT_OP_CREATE, .sequential = true, .path = "/avout/locks/q%c-ticket/s-"};
-    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
-    CHECK_OK(avout__store_call(NULL, &client->stm->door, &request, avout__deadline_in_ms(20000)));
+    CHECK_OK(raw_do(&client->stm->door, (avout_op){.kind = AVOUT_OP_CREATE,
+                                                   .sequential = true,
+                                                   .path = "/avout/locks/q%c-ticket/s-"}));
 }
 
-static size_t count_nodes(avout_client *client)
+static void await_nodes(avout_client *client, int64_t count)
 {
-    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = "/avout/locks/q%c-ticket"};
-    avout__reply reply = AVOUT__REPLY_INIT;
-    CHECK_OK(avout__store_call(&reply, &client->stm->door, &list, avout__deadline_in_ms(20000)));
-    size_t count = reply.is.name_count;
-    avout__reply_release(&reply);
-    return count;
-}
-
-static void await_nodes(avout_client *client, size_t count)
-{
-    TEST_AWAIT(count_nodes(client) == count);
+    TEST_AWAIT(raw_children(&client->stm->door, "/avout/locks/q%c-ticket") == count);
 }
 
 TEST(a_signal_left_over_is_for_nobody)

@@ -9,6 +9,7 @@
 #include "store/store.h"
 #include "support/await.h"
 #include "support/crowd.h"
+#include "support/raw.h"
 #include "support/suite.h"
 
 static const avout_wait_options patient = {.timeout_ms = 20000}, hasty = {.timeout_ms = 30};
@@ -410,24 +411,12 @@ TEST(one_leads_at_a_time)
 
 /* ---- strangers, transactions ------------------------------------------------------------------------------- */
 
-static avout_status raw(avout_client *client, avout_op op)
-{
-    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
-    return avout__store_call(NULL, &client->stm->door, &request, avout__deadline_in_ms(20000));
-}
-
 /* Of the only candidate, behind its back. */
 static void remove_candidate(avout_client *client)
 {
-    avout__reply names = AVOUT__REPLY_INIT;
-    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = "/avout/elections/e"};
-    CHECK_OK(avout__store_call(&names, &client->stm->door, &list, avout__deadline_in_ms(20000)));
-    CHECK_INT(1, names.is.name_count);
-    char path[256];
-    snprintf(path, sizeof path, "/avout/elections/e/%s", names.is.names[0]);
-    avout__reply_release(&names);
-    CHECK_OK(raw(client,
-                 (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY}));
+    char path[RAW_PATH];
+    raw_child(path, &client->stm->door, "/avout/elections/e", RAW_ONLY);
+    CHECK_OK(raw_delete(&client->stm->door, path));
 }
 
 typedef struct conditional {
@@ -490,7 +479,7 @@ TEST(what_strangers_leave)
         avout_election_report *report;
         char path[128];
         snprintf(path, sizeof path, "/avout/elections/e/%s", strange[i]);
-        CHECK_OK(raw(client, (avout_op){.kind = AVOUT_OP_CREATE, .path = path}));
+        CHECK_OK(raw_do(&client->stm->door, (avout_op){.kind = AVOUT_OP_CREATE, .path = path}));
         CHECK_OK(avout_election_resign(election));
         CHECK_STATUS(AVOUT_ENOTEMPTY, avout_election_remove(other, "/e"));
         CHECK_OK(avout_election_enrol(election, "x", 1));
@@ -501,9 +490,7 @@ TEST(what_strangers_leave)
         CHECK_INT(1, report->foreign_count);
         CHECK_TEXT(strange[i], report->foreign[0]);
         avout_election_report_free(report);
-        CHECK_OK(
-            raw(client,
-                (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY}));
+        CHECK_OK(raw_delete(&client->stm->door, path));
     }
     /* One that waits and is removed by a stranger is enrolled again. */
     CHECK_OK(avout_election_enrol(observer, "y", 1));

@@ -8,17 +8,15 @@
 
 #include "base/clock.h"
 #include "store/store.h"
+#include "support/raw.h"
 #include "support/suite.h"
 
 /* ---- the store itself -------------------------------------------------------------------------------- */
 
 static size_t names_below(avout_store *store, const char *path, bool deep)
 {
-    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = path};
     avout__reply reply;
-    avout_status status = avout__store_call(&reply, store, &list, avout__deadline_in_ms(10000));
-    if (status != AVOUT_ENOTFOUND) CHECK_OK(status);
-    size_t count = reply.is.name_count;
+    size_t count = raw_list(&reply, store, path);
     for (size_t i = 0; deep && i < reply.is.name_count; i++) {
         char child[4096];
         snprintf(child, sizeof child, "%s/%s", path, reply.is.names[i]);
@@ -162,9 +160,8 @@ TEST_WITHIN(values_that_fit_alone_but_not_together_change_together, 120)
 
 static void make_node(avout_store *store, const char *path, const char *bytes)
 {
-    avout_op op = {.kind = AVOUT_OP_CREATE, .path = path, .bytes = bytes, .length = strlen(bytes)};
-    avout_request multi = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
-    avout_status status = avout__store_call(NULL, store, &multi, avout__deadline_in_ms(10000));
+    avout_status status =
+        raw_do(store, (avout_op){.kind = AVOUT_OP_CREATE, .path = path, .bytes = bytes});
     if (status != AVOUT_EEXISTS) CHECK_OK(status);
 }
 

@@ -8,6 +8,7 @@
 #include "store/store.h"
 #include "support/await.h"
 #include "support/crowd.h"
+#include "support/raw.h"
 #include "support/suite.h"
 
 #define NAME "/job/ready"
@@ -25,13 +26,6 @@ static uint32_t left_of(avout_latch *latch)
     uint32_t left;
     CHECK_OK(avout_latch_count(&left, latch));
     return left;
-}
-
-static avout_status raw(avout_client *client, avout_op op)
-{
-    if (op.bytes) op.length = strlen(op.bytes);
-    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
-    return avout__store_call(NULL, &client->stm->door, &request, avout__deadline_in_ms(20000));
 }
 
 typedef struct waiter {
@@ -271,10 +265,10 @@ TEST(foreign_nodes)
                                 "{:count 2, :id \"0123456789abcdef\"} ",
                                 "{:count 99999999999, :id \"0123456789abcdef\"}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        CHECK_OK(raw(client, (avout_op){.kind = AVOUT_OP_SET,
-                                        .path = NODE,
-                                        .version = AVOUT_VERSION_ANY,
-                                        .bytes = bad[i]}));
+        CHECK_OK(raw_do(&client->stm->door, (avout_op){.kind = AVOUT_OP_SET,
+                                                       .path = NODE,
+                                                       .version = AVOUT_VERSION_ANY,
+                                                       .bytes = bad[i]}));
         CHECK_STATUS(AVOUT_EDATA, avout_latch_create(&none, client, NAME, 2));
         CHECK_STATUS(AVOUT_EDATA, avout_latch_open(&none, client, NAME));
         CHECK_STATUS(AVOUT_EDATA, avout_latch_await(latch, NULL));
@@ -282,7 +276,8 @@ TEST(foreign_nodes)
     }
     avout_latch_close(latch);
     latch = make(client, "/tidy", 2);
-    CHECK_OK(raw(client, (avout_op){.kind = AVOUT_OP_CREATE, .path = "/avout/latches/tidy/x"}));
+    CHECK_OK(raw_do(&client->stm->door,
+                    (avout_op){.kind = AVOUT_OP_CREATE, .path = "/avout/latches/tidy/x"}));
     CHECK_STATUS(AVOUT_ENOTEMPTY, avout_latch_remove(client, "/tidy"));
     CHECK_INT(2, left_of(latch));
     avout_latch_close(latch);

@@ -6,22 +6,15 @@
 #include "stm/handles.h"
 #include "store/store.h"
 #include "support/locks.h"
+#include "support/raw.h"
 
 /* Takes the claim out of the queue, as its session's end would, without the client's knowing. */
 static void remove_claim(avout_client *client, const char *name)
 {
-    char path[512];
-    snprintf(path, sizeof path, "/avout/locks%s", name);
-    avout_store *store = &client->stm->door;
-    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = path};
-    avout__reply reply = AVOUT__REPLY_INIT;
-    CHECK_OK(avout__store_call(&reply, store, &list, avout__deadline_in_ms(20000)));
-    CHECK_INT(1, reply.is.name_count);
-    snprintf(path, sizeof path, "/avout/locks%s/%s", name, reply.is.names[0]);
-    avout__reply_release(&reply);
-    avout_op op = {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
-    avout_request remove = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
-    CHECK_OK(avout__store_call(NULL, store, &remove, avout__deadline_in_ms(20000)));
+    char queue[256], path[RAW_PATH];
+    snprintf(queue, sizeof queue, "/avout/locks%s", name);
+    raw_child(path, &client->stm->door, queue, RAW_ONLY);
+    CHECK_OK(raw_delete(&client->stm->door, path));
 }
 
 typedef struct guarded_write {

@@ -9,6 +9,7 @@
 #include "store/store.h"
 #include "support/await.h"
 #include "support/crowd.h"
+#include "support/raw.h"
 #include "support/suite.h"
 
 static avout_semaphore *open_semaphore(avout_client *client, const char *name, uint32_t permits)
@@ -346,13 +347,6 @@ TEST(more_permits_and_fewer)
 
 /* ---- removal, strangers ------------------------------------------------------------------------- */
 
-static avout_status raw(avout_client *client, avout_op op)
-{
-    if (op.bytes && !op.length) op.length = strlen(op.bytes);
-    avout_request request = {.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1};
-    return avout__store_call(NULL, &client->stm->door, &request, avout__deadline_in_ms(20000));
-}
-
 static avout_status add_name(const char *name, bool directory, void *payload)
 {
     strcat(payload, name);
@@ -395,20 +389,9 @@ TEST(removal)
 /* The first one's, or the last one's, behind its back. */
 static void remove_request(avout_client *client, bool last)
 {
-    avout__reply names = AVOUT__REPLY_INIT;
-    avout_request list = {.kind = AVOUT_REQUEST_LIST, .path = "/avout/semaphores/s"};
-    CHECK_OK(avout__store_call(&names, &client->stm->door, &list, avout__deadline_in_ms(20000)));
-    CHECK(names.is.name_count);
-    const char *found = names.is.names[0];
-    for (size_t i = 1; i < names.is.name_count; i++) {
-        int order = strcmp(strrchr(names.is.names[i], '-'), strrchr(found, '-'));
-        if (last ? order > 0 : order < 0) found = names.is.names[i];
-    }
-    char path[256];
-    snprintf(path, sizeof path, "/avout/semaphores/s/%s", found);
-    avout__reply_release(&names);
-    CHECK_OK(raw(client,
-                 (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY}));
+    char path[RAW_PATH];
+    raw_child(path, &client->stm->door, "/avout/semaphores/s", last ? RAW_LAST : RAW_FIRST);
+    CHECK_OK(raw_delete(&client->stm->door, path));
 }
 
 TEST(what_strangers_leave)
@@ -429,7 +412,8 @@ TEST(what_strangers_leave)
     for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
         char path[256];
         snprintf(path, sizeof path, "/avout/semaphores/s/%s", strange[i]);
-        CHECK_OK(raw(client, (avout_op){.kind = AVOUT_OP_CREATE, .path = path, .bytes = "x"}));
+        CHECK_OK(raw_do(&client->stm->door,
+                        (avout_op){.kind = AVOUT_OP_CREATE, .path = path, .bytes = "x"}));
         CHECK_OK(avout_semaphore_acquire(&lease, semaphore, 1, NULL));
         CHECK_OK(avout_semaphore_inspect(&report, client, "/s"));
         CHECK_INT(1, report->count);
@@ -438,9 +422,7 @@ TEST(what_strangers_leave)
         avout_semaphore_report_free(report);
         CHECK_OK(avout_lease_release(lease));
         CHECK_STATUS(AVOUT_ENOTEMPTY, avout_semaphore_remove(client, "/s"));
-        CHECK_OK(
-            raw(client,
-                (avout_op){.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY}));
+        CHECK_OK(raw_delete(&client->stm->door, path));
     }
     /* A request that a stranger removes is made again, a lease is found lost. */
     waiter w;
@@ -466,19 +448,19 @@ TEST(what_strangers_leave)
                                 "{:permits 1} ",
                                 "{:permits 99999999999999999999}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        CHECK_OK(raw(client, (avout_op){.kind = AVOUT_OP_SET,
-                                        .path = "/avout/semaphores/s",
-                                        .version = AVOUT_VERSION_ANY,
-                                        .bytes = bad[i]}));
+        CHECK_OK(raw_do(&client->stm->door, (avout_op){.kind = AVOUT_OP_SET,
+                                                       .path = "/avout/semaphores/s",
+                                                       .version = AVOUT_VERSION_ANY,
+                                                       .bytes = bad[i]}));
         CHECK_STATUS(AVOUT_EDATA, avout_semaphore_open(&none, client, "/s", 1));
         CHECK_STATUS(AVOUT_EDATA, avout_semaphore_try(&lease, semaphore, 1));
         CHECK_STATUS(AVOUT_EDATA, avout_semaphore_set_permits(semaphore, 1, NULL));
         CHECK_STATUS(AVOUT_EDATA, avout_semaphore_inspect(&report, client, "/s"));
     }
-    CHECK_OK(raw(client, (avout_op){.kind = AVOUT_OP_SET,
-                                    .path = "/avout/semaphores/s",
-                                    .version = AVOUT_VERSION_ANY,
-                                    .bytes = "{:permits 1}"}));
+    CHECK_OK(raw_do(&client->stm->door, (avout_op){.kind = AVOUT_OP_SET,
+                                                   .path = "/avout/semaphores/s",
+                                                   .version = AVOUT_VERSION_ANY,
+                                                   .bytes = "{:permits 1}"}));
     CHECK_OK(avout_semaphore_try(&lease, semaphore, 1));
     CHECK_OK(avout_lease_release(lease));
     avout_semaphore_close(semaphore);
