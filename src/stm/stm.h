@@ -2,7 +2,8 @@
  *
  *   caller's thread                                   delivery thread (of the store)
  *   ---------------                                   ------------------------------
- *   txn.c     runs the body, reads and writes         view.c    events and fetched states
+ *   runs.c    runs the body until it is done          view.c    events and fetched states
+ *   txn.c     what a run reads and writes
  *   commit.c  commutes, validates, joins `pending`    outcome.c replies of multis: settle or refuse
  *   batch.c   sends what is ready                     slot.c    fences: settles unclear outcomes
  *   foreign.c stages and reads values elsewhere       sweep.c   (a thread) deletes old versions
@@ -449,7 +450,7 @@ avout__cell_extra *avout__cell_extra_get(avout__cell *cell);      /* lock held; 
 avout_status avout__cell_deref(avout_value *value, avout__cell *cell, int64_t deadline_ns);
 avout_status avout__cell_deref_within(avout_value *value, avout__cell *cell, int64_t timeout_ms);
 
-/* ---- txn.c, commit.c --------------------------------------------------------------------------- */
+/* ---- txn.c --------------------------------------------------------------------------- */
 
 avout_status avout__txn_new(avout_txn **txn, avout__stm *stm, const avout_call_options *options);
 void avout__txn_unref(avout_txn *txn);
@@ -484,6 +485,9 @@ avout_status avout__txn_hook(avout_txn *txn, void (*call)(void *payload), void *
  * transaction that only reads asks the store for it. */
 avout_status avout__txn_require(avout_txn *txn, avout__node_check *check);
 void avout__txn_drop_checks(avout_txn *txn, size_t keep); /* all but the first so many */
+void avout__txn_run_hooks(avout_txn *txn);
+
+/* ---- runs.c; commit and recommit are in commit.c -------------------------------------------------- */
 
 typedef enum avout__step {
     AVOUT__STEP_FINAL,     /* *status is the result */
@@ -509,7 +513,6 @@ avout_status avout__txn_again(avout_txn *txn);
 avout_txn *avout__txn_current(avout__stm *stm); /* the one whose body runs on this thread */
 avout_txn *avout__txn_enter(avout_txn *txn);    /* returns the one before, for leave */
 void avout__txn_leave(avout_txn *before);
-void avout__txn_run_hooks(avout_txn *txn);
 
 /* ---- foreign.c: values in containers; without the lock, but for what says so --------------------- */
 
