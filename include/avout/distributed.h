@@ -108,7 +108,7 @@ AVOUT_API avout_status avout_distributed_kind(char kind[AVOUT_KIND_SIZE], bool *
  * What it promises, and no more: no change is lost while nobody loses the lock in the middle of one (a
  * session that ends before its client knows). A container that refuses old fencing tokens closes that hole,
  * too. Reads are reads of memory while the mark is clean; while it is not, each asks the container, and may
- * show a change that is not confirmed yet. A change whose writing or marking is not answered until
+ * show a change that is not confirmed yet; one within a transaction sleeps until it is clean. A change whose writing or marking is not answered until
  * the deadline is AVOUT_UNKNOWN: it may have happened, and those who read see what the container has. Callers
  * whose changes are made together have each their own deadline and interruption.
  *

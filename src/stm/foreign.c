@@ -132,7 +132,10 @@ avout_status avout__txn_value(avout_value *value, avout_txn *txn, avout__cell *c
     avout_status status = AVOUT_OK;
     if (record->elsewhere) status = may_wait(txn);
     if (!status) status = avout__cell_value(value, cell, record, txn->deadline_ns);
-    if (status == AVOUT_RETRY) txn->doomed = true;
+    if (status == AVOUT_RETRY) {
+        txn->doomed = true;
+        txn->sleeps = record->dirty;
+    }
     return status;
 }
 

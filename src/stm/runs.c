@@ -92,6 +92,7 @@ avout__step avout__txn_attempt(avout_status *status, avout_txn *txn, avout_txn_f
     avout_txn *before = avout__txn_enter(txn);
     avout_status result = body(txn, payload);
     avout__txn_leave(before);
+    if (txn->sleeps) return AVOUT__STEP_BLOCKED;
     if (txn->doomed || result == AVOUT_RETRY) return AVOUT__STEP_AGAIN;
     if (result == AVOUT_BLOCK) return AVOUT__STEP_BLOCKED;
     return avout__txn_commit(status, txn, result);

@@ -181,6 +181,7 @@ struct avout_txn {
     bool updates;    /* an earlier run wrote: reads must be the newest */
     bool has_writes; /* this run */
     bool doomed;     /* this run saw a conflict */
+    bool sleeps;     /* doomed: it met a dirty mark, and runs again when that has moved */
     bool in_past;    /* this run reads at `snap` from histories: it may not write */
     bool keeps_past; /* has been thrown away before: registers its snapshot */
     bool asynchronous;

@@ -94,7 +94,7 @@ void avout__txn_reset(avout_txn *txn)
     txn->count = 0;
     txn->hook_count = 0;
     avout__txn_drop_checks(txn, 0);
-    txn->doomed = txn->in_past = txn->has_writes = false;
+    txn->doomed = txn->sleeps = txn->in_past = txn->has_writes = false;
     txn->snap = 0;
     txn->phase = AVOUT__RUNNING;
 }

@@ -225,3 +225,63 @@ TEST(a_value_that_came_after_a_dirty_mark_is_not_shown_before_it)
     suite_check_memory();
     shelf_end();
 }
+
+/* ---- within a transaction ---------------------------------------------------------------------------------- */
+
+typedef struct inner {
+    avout_client *client;
+    avout_atom *atom;
+    _Atomic int runs;
+    int64_t saw;
+    pthread_t thread;
+} inner;
+
+static avout_status read_within(avout_txn *txn, void *payload)
+{
+    (void)txn;
+    inner *i = payload;
+    avout_value value;
+    atomic_fetch_add(&i->runs, 1);
+    avout_status status = avout_atom_deref(&value, i->atom);
+    if (status) return status;
+    CHECK_OK(avout_value_to_int(&i->saw, value));
+    avout_release(value);
+    return AVOUT_OK;
+}
+
+static void *read_in_transaction(void *payload)
+{
+    inner *i = payload;
+    CHECK_OK(avout_dosync(i->client, read_within, i, &(avout_call_options){.timeout_ms = 20000}));
+    return NULL;
+}
+
+/* It waits until the mark is clean, as for a change of what it reads, and sees no value that is not confirmed. */
+TEST(a_transaction_that_reads_a_dirty_one_sleeps)
+{
+    avout_client *client = suite_connect();
+    inner i = {.client = suite_connect()};
+    avout_atom *atom;
+    avout_call_options soon = {.timeout_ms = 100};
+    CHECK_OK(try_open(&atom, client));
+    CHECK_OK(try_open(&i.atom, i.client));
+    shelf_break(
+        "shelf",
+        (shelf_fault){.call = SHELF_SET, .status = AVOUT_UNKNOWN, .after = true, .lasting = true});
+    CHECK_STATUS(AVOUT_UNKNOWN, avout_swap(atom, suite_plus, &suite_one, NULL, NULL, &soon));
+    CHECK_INT(1, suite_atom_strict_int(i.atom)); /* read through */
+    CHECK(!pthread_create(&i.thread, NULL, read_in_transaction, &i));
+    ENGINE_AWAIT(atomic_load(&i.runs));
+    nanosleep(&(struct timespec){0, 100000000}, NULL);
+    CHECK(atomic_load(&i.runs) <= 3);
+    shelf_mend("shelf");
+    CHECK_OK(avout_swap(atom, suite_plus, &suite_one, NULL, NULL, NULL));
+    pthread_join(i.thread, NULL);
+    CHECK_INT(2, i.saw);
+    avout_atom_close(atom);
+    avout_atom_close(i.atom);
+    avout_close(i.client);
+    suite_close(client);
+    suite_check_memory();
+    shelf_end();
+}
