@@ -27,11 +27,8 @@
  * all of its parties are there at that point. Those who wait have a deadline for the case that nobody comes.
  * A party whose session ends while the process lives arrives again by itself.
  *
- * All functions: any thread. A handle is used until its close function is called, which nobody may do at the
- * same time. Beside their own statuses all answer AVOUT_ECLOSED (the client is closed), AVOUT_EFORK (opened
- * before fork), AVOUT_ENOMEM, AVOUT_EPERM, AVOUT_EAUTH, AVOUT_EIO, AVOUT_ENOSPACE, and AVOUT_EDATA (somebody
- * wrote bytes there that are no barrier's; nothing is overwritten). Where nothing else is said they wait for the
- * store at most the client's timeout_ms: AVOUT_ETIMEOUT. A lost connection or session is no error until then. */
+ * All functions: as those of latches (latch.h), but that AVOUT_ETIMEOUT promises nothing where nothing is
+ * said. */
 #ifndef AVOUT_BARRIER_H
 #define AVOUT_BARRIER_H
 

@@ -16,12 +16,9 @@
  * settled before anybody is told one. Nobody who dies takes a count back. For parties that wait for each other,
  * again and again, see avout/barrier.h.
  *
- * All functions: any thread. A handle is used until its close function is called, which nobody may do at the
- * same time. Beside their own statuses all answer AVOUT_ECLOSED (the client is closed), AVOUT_EFORK (opened
- * before fork), AVOUT_ENOMEM, AVOUT_EPERM, AVOUT_EAUTH, AVOUT_EIO, AVOUT_ENOSPACE, and AVOUT_EDATA (somebody
- * wrote bytes there that are no latch's; nothing is overwritten). Where nothing else is said they wait for the
- * store at most the client's timeout_ms: AVOUT_ETIMEOUT, nothing was changed. A lost connection or session is
- * no error until then. */
+ * All functions: as those of locks (lock.h), and AVOUT_EDATA: somebody wrote bytes there that are no latch's;
+ * nothing is overwritten. Where nothing else is said they wait for the store at most the client's timeout_ms:
+ * AVOUT_ETIMEOUT, nothing was changed. A lost connection or session is no error until then. */
 #ifndef AVOUT_LATCH_H
 #define AVOUT_LATCH_H
 

@@ -18,9 +18,7 @@
  * than those of all terms before: in transactions by avout_txn_require_leader, elsewhere by refusing a token
  * smaller than the greatest that was seen.
  *
- * All functions: any thread, none of the library's locks held while user code runs. Beside their own
- * statuses they answer AVOUT_ECLOSED, AVOUT_EFORK, AVOUT_ENOMEM, AVOUT_EPERM, AVOUT_EAUTH, AVOUT_EIO,
- * AVOUT_ENOSPACE, as those of locks. */
+ * All functions: as those of locks (lock.h). */
 #ifndef AVOUT_LEADER_H
 #define AVOUT_LEADER_H
 

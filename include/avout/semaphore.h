@@ -19,9 +19,7 @@
  * believes to have it, which avout_lease_is_held, the callback and avout_txn_require_lease are for; the token
  * of a lease tells it from all others, and of two the greater was asked for later.
  *
- * All functions: any thread, none of the library's locks held while user code runs. Beside their own
- * statuses they answer AVOUT_ECLOSED, AVOUT_EFORK, AVOUT_ENOMEM, AVOUT_EPERM, AVOUT_EAUTH, AVOUT_EIO,
- * AVOUT_ENOSPACE, as those of locks. */
+ * All functions: as those of locks (lock.h). */
 #ifndef AVOUT_SEMAPHORE_H
 #define AVOUT_SEMAPHORE_H
 
