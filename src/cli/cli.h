@@ -10,7 +10,7 @@
  *   cell.c      opening atoms as the settings say; kinds of containers
  *   child.c     a command that runs under our eyes
  *   top_*.c     the parts of cmd_top.c (top.h)
- *   program.c   what eval, dosync and repl share
+ *   program.c   what eval, dosync and repl share; files.c gives their programs files
  *   edit.c terminal.c history.c complete.c   the parts of cmd_repl.c (repl.h)
  *   commands.c  the table of commands; each is a cmd_*.c
  *
@@ -93,6 +93,7 @@ typedef struct cli_settings {
     bool force;
 
     bool file;
+    int64_t steps; /* 0: no limit */
     bool keep_going;
     bool read;
     bool write;
@@ -139,6 +140,7 @@ typedef enum cli_option_bits {
     CLI_KEEP_GOING = 1 << 18,
     CLI_LOCKING = 1 << 20, /* all of `lock` but the next */
     CLI_BUSY_STATUS = 1 << 21,
+    CLI_STEPS = 1 << 22,
     CLI_TOP = 1 << 24, /* all that only `top` has */
     CLI_EXEC = 1 << 25,
     CLI_KILL_AFTER = 1 << 26,
@@ -285,6 +287,7 @@ typedef struct cli_program {
     avout_lang *lang;
     avout_options options; /* of its connections */
     const char *name;      /* of the file; NULL: the command line */
+    bool typed;            /* by somebody at a terminal, whose Ctrl-C ends what runs */
     _Atomic bool asked;    /* to exit; the first one counts, which may be a future */
     _Atomic bool exits;    /* exit_status says with what */
     int exit_status;
@@ -300,6 +303,8 @@ cli_exit cli_program_open(cli_program *program, cli_session *session, int first,
 void cli_program_close(cli_program *program);
 /* (exit) and (quit), with or without a status. */
 avout_status cli_program_define_exits(cli_program *program);
+/* files.c: slurp, spit, System/getenv. */
+avout_status cli_program_define_files(cli_program *program);
 /* Reports what a form ended with, with its place. */
 cli_exit cli_program_failed(const cli_program *program, avout_status status,
                             const avout_lang_error *error);

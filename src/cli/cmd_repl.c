@@ -332,6 +332,7 @@ static void use_utf8(void)
 static cli_exit open_shell(shell *s, cli_session *session)
 {
     cli_exit status = cli_program_open(&s->program, session, 0, edit_print, NULL);
+    s->program.typed = true;
     if (status) return status;
     avout_status st = cli_program_define_exits(&s->program);
     if (!st) st = avout_lang_define(s->program.lang, "*e", avout_nil());

@@ -156,7 +156,11 @@ static const cli_command commands[] = {
      "program's: the strings in *command-line-args*. The language is Clojure's core as far as it\n"
      "deals with data, with (connect), (atom NAME), (ref NAME), swap!!, dosync!! and their kin for "
      "what\n"
-     "is in the store; (System/exit N) ends with status N. Errors tell line, column and form.\n"
+     "is in the store; (System/exit N) ends with status N, (slurp FILE) and (spit FILE TEXT) read "
+     "and\n"
+     "write a file, (System/getenv NAME) the environment. --steps N ends a program that does not "
+     "end by\n"
+     "itself. Errors tell line, column and form.\n"
      "\n"
      "  avout eval '(reduce + (range 10))'\n"
      "  avout eval '(map inc (map parse-long *command-line-args*))' 1 2 3\n"
@@ -166,7 +170,7 @@ static const cli_command commands[] = {
      "\n"
      "A file that begins with the line  #!/usr/bin/env -S avout eval -f  is a command of its "
      "own.\n",
-     CLI_OUTPUT | CLI_FILE, 1, -1, cli_eval, 1},
+     CLI_OUTPUT | CLI_FILE | CLI_STEPS, 1, -1, cli_eval, 1},
     {"dosync", "FORMS [ARGUMENT...]", "run a program as one transaction",
      "What the forms change in refs happens at one point in time, for everybody, or not at all. "
      "They\n"
@@ -178,7 +182,7 @@ static const cli_command commands[] = {
      "  avout dosync '(alter!! (ref \"/bank/ann\") - 10) (alter!! (ref \"/bank/bob\") + 10)'\n"
      "  avout dosync '(let [jobs (ref \"/jobs\")] (if (seq @jobs) (peek (alter!! jobs pop)) "
      "(retry!!)))'\n",
-     CLI_OUTPUT, 1, -1, cli_dosync, 1},
+     CLI_OUTPUT | CLI_STEPS, 1, -1, cli_dosync, 1},
     {"repl", "", "type forms in Clojure's syntax and see their values",
      "A shell of the language of `avout eval`. (connect) is the command's store; *1 *2 *3 are the "
      "last "
@@ -206,7 +210,7 @@ static const cli_command commands[] = {
      "  avout repl\n"
      "  avout -s zk://127.0.0.1:2181 repl -q\n"
      "  echo '(+ 1 2) (swap!! (atom \"/app/hits\" 0) inc)' | avout repl\n",
-     CLI_QUIET | CLI_KEEP_GOING, 0, 0, cli_repl, 0},
+     CLI_QUIET | CLI_KEEP_GOING | CLI_STEPS, 0, 0, cli_repl, 0},
     {"lock", "NAME [--] COMMAND [ARGUMENT...]", "run a command while holding a lock",
      "Waits for the lock, runs the command, gives the lock back; for as long as it takes unless\n"
      "--timeout says how long to wait for the lock. The command finds the fencing token of its\n"

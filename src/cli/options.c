@@ -52,6 +52,10 @@ static const option options[] = {
     {CLI_FILE, 'f', "file", NULL, "the program is in the file of that name; - is standard input",
      FLAG, IN(file)},
 
+    {CLI_STEPS, 0, "steps", "N",
+     "end with status 4 after so many steps: calls, turns of loops, elements made", NUMBER,
+     IN(steps)},
+
     {CLI_KEEP_GOING, 'k', "keep-going", NULL,
      "standard input: go on after an error, and end with status 1", FLAG, IN(keep_going)},
 

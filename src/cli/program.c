@@ -1,6 +1,6 @@
 /* What eval, dosync and repl share: an environment of the language whose (connect) is the command's store.
  *
- * Programs run without a limit of steps, as they are the user's own. (System/exit n) ends one at once from
+ * Programs run without a limit of steps, unless --steps sets one, as they are the user's own. (System/exit n) ends one at once from
  * anywhere: no catch sees it, as it travels as a cancellation. */
 #include "cli.h"
 
@@ -77,7 +77,8 @@ cli_exit cli_program_open(cli_program *p, cli_session *session, int first, avout
     *p = (cli_program){.session = session, .lock = PTHREAD_MUTEX_INITIALIZER};
     cli_exit wrong = cli_options(&p->options, session);
     if (wrong) return wrong;
-    const avout_lang_options options = {.max_steps = UINT64_MAX,
+    int64_t steps = session->settings.steps;
+    const avout_lang_options options = {.max_steps = steps ? (uint64_t)steps : UINT64_MAX,
                                         .print = print ? print : put,
                                         .payload = payload,
                                         .connect = connect_as_told,
@@ -85,6 +86,7 @@ cli_exit cli_program_open(cli_program *p, cli_session *session, int first, avout
     avout_status st = avout_lang_open(&p->lang, &options);
     if (!st) st = define_arguments(p, first);
     if (!st) st = avout_lang_define_function(p->lang, "System/exit", 1, 1, exit_with, p, NULL);
+    if (!st) st = cli_program_define_files(p);
     return st ? cli_failed(session, NULL, st) : CLI_DONE;
 }
 

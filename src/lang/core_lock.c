@@ -116,9 +116,15 @@ static avout_value distributed(lang_run *run, const char *function, const char *
 {
     const char *word;
     size_t length, at = 1;
+    bool keyword = count > 1 && avout_value_type(args[1]) == AVOUT_TYPE_KEYWORD &&
+                   !avout_value_to_text(&word, &length, args[1]);
+    if (count > 3 || (keyword && !strcmp(word, "request-id")))
+        return avout__lang_fail(
+            run, AVOUT_ENOTSUP,
+            "%s: only :lock-node can be said; :request-id is of no use, as a lock "
+            "is given back by the thread that has it and goes with its process",
+            function);
     if (count == 3) {
-        bool keyword = avout_value_type(args[1]) == AVOUT_TYPE_KEYWORD &&
-                       !avout_value_to_text(&word, &length, args[1]);
         if (!keyword || strcmp(word, "lock-node") != 0)
             return avout__lang_wrong(run, function, ":lock-node", args[1]);
         at = 2;
@@ -468,10 +474,10 @@ CORE(signal_all)
 
 const lang_core avout__lang_locks[] = {
     {"distributed-lock", "client :lock-node \"/name\"",
-     "the lock of that name, for the threads, processes and machines of a store", 1, 3,
+     "the lock of that name, for the threads, processes and machines of a store", 1, 5,
      distributed_lock, NULL},
     {"distributed-read-write-lock", "client :lock-node \"/name\"",
-     "the read-write lock of that name: .readLock and .writeLock", 1, 3,
+     "the read-write lock of that name: .readLock and .writeLock", 1, 5,
      distributed_read_write_lock, NULL},
     {".readLock", "lock", "the lock of a read-write lock that readers share", 1, 1, read_lock,
      NULL},

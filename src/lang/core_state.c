@@ -77,13 +77,25 @@ avout_value avout__lang_default_client(lang_run *run)
     return client;
 }
 
+/* (connect), (connect url), (connect :client-handle client) */
 CORE(connect)
 {
     const char *url;
     size_t length;
     if (!count) return avout__lang_default_client(run);
+    if (count == 2) {
+        bool handle = avout_value_type(args[0]) == AVOUT_TYPE_KEYWORD &&
+                      !avout_value_to_text(&url, &length, args[0]) && !strcmp(url, "client-handle");
+        if (!handle) return avout__lang_wrong(run, "connect", ":client-handle", args[0]);
+        return avout__lang_client(run, "connect", args[1]) ? lang_take(&args[1]) : AVOUT_NONE;
+    }
     if (!avout__lang_text_of(run, "connect", &url, &length, args[0])) return AVOUT_NONE;
     return new_client(run, url);
+}
+
+CORE(itself)
+{
+    return avout__lang_client(run, ".getClient", args[0]) ? lang_take(&args[0]) : AVOUT_NONE;
 }
 
 CORE(client_url)
@@ -222,7 +234,9 @@ CORE(destroy)
 
 const lang_core avout__lang_state[] = {
     {"connect", "url?", "a client of the store at the address; without one, of the default store",
-     0, 1, connect, NULL},
+     0, 2, connect, NULL},
+    {"make-zookeeper-client-handle", "url", "connect", 1, 1, connect, NULL},
+    {".getClient", "client", "the client", 1, 1, itself, NULL},
     {"client-url", "client", "the address of its store", 1, 1, client_url, NULL},
     {"init-stm", "client", "nil; there is nothing to set up", 1, 1, init_stm, NULL},
     {"reset-stm", "client", "destroys all atoms and refs of the store, for everybody", 1, 1,

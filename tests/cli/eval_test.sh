@@ -24,6 +24,45 @@ says negative_number 0 -5 eval -5
 says exit_status 0 '' eval '(System/exit 0) (println 1)'
 says exit_from_inside 7 x eval '(println "x") (try (System/exit 7) (catch Throwable e (println e)) (finally (println 1)))'
 says exit_from_a_future 7 '' eval '(future (Thread/sleep 20) (System/exit 7)) @(promise)'
+says steps_that_are_enough 0 499500 eval --steps 100000 '(reduce + (range 1000))'
+fails steps_that_are_not 4 'more than 1000 steps' eval --steps 1000 '(loop [] (recur))'
+fails no_steps 2 'whole number from 1 on' eval --steps 0 1
+
+# What was printed is there when somebody asks for it, not only at the end.
+flushed()
+{
+    mkfifo "$scratch/fifo" || return 1
+    "$avout" eval '(print "early") (flush) (Thread/sleep 60000)' >"$scratch/fifo" &
+    pid=$!
+    early=$(dd bs=5 count=1 2>/dev/null <"$scratch/fifo")
+    kill $pid
+    wait $pid
+    [ "$early" = early ]
+}
+check flush flushed
+
+says spit_and_slurp 0 '"a {:b [1]}"' eval '(let [f (first *command-line-args*)]
+  (spit f "a ") (spit f {:b [1]} :append true) (slurp f))' "$scratch/spat"
+says spit_replaces 0 '""' eval '(let [f (first *command-line-args*)] (spit f nil) (slurp f))' "$scratch/spat"
+fails slurp_nothing 3 'slurp: /no/file: No such file or directory' eval '(slurp "/no/file")'
+fails slurp_a_directory 5 'slurp: /: Is a directory' eval '(slurp "/")'
+fails slurp_no_name 4 'expected a name' eval '(slurp 5)'
+fails spit_nowhere 3 'spit: /no/file: No such file' eval '(spit "/no/file" 1)'
+fails spit_on_a_full_disk 5 'spit: /dev/full: No space left' eval '(spit "/dev/full" 1)'
+fails spit_wrong_options 2 'perhaps :append true' eval '(spit "/no/file" 1 :encoding "x")'
+fails slurp_bytes 2 'no UTF-8' eval '(slurp "/proc/self/exe")'
+standard_input()
+{
+    [ "$(echo '{:a 5}' | "$avout" eval '(:a (read-string (slurp "-")))')" = 5 ]
+}
+check slurp_standard_input standard_input
+environment()
+{
+    [ "$(AVOUT_TEST=x "$avout" eval '[(System/getenv "AVOUT_TEST") (get (System/getenv) "AVOUT_TEST") (System/getenv "AVOUT_NO")]')" = '["x" "x" nil]' ]
+}
+check environment environment
+fails no_files_in_swap 2 'slurp is not part of this language' swap /n '(fn [x] (slurp "x"))'
+
 fails exit_status_too_large 2 '0 to 255' eval '(System/exit 256)'
 fails syntax 2 'eval: line 1, column 1: the form that begins here has no end: expected )' eval '(+ 1'
 fails unknown_name 2 'eval: line 2, column 2: unknown name: foo (did you mean for?), in foo' eval '
@@ -88,6 +127,7 @@ interrupted()
 check interrupt_ends_it interrupted
 no_store() { [ ! -e "$scratch/store" ]; }
 check needs_no_store no_store
+fails steps_of_a_transaction 4 'more than 1000 steps' dosync --steps 1000 '(loop [] (recur))'
 
 # ---- with a store -----------------------------------------------------------------------------
 

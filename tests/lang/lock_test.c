@@ -38,6 +38,10 @@ TEST(a_lock_is_a_threads)
     test_answers(lang, "[true true ()]",
                  "(let [[a b] (with-lock lock [(.getOwner lock) (.queuedRequests lock)])] "
                  "[(= [a] b) (boolean (re-matches #\"\\d+@.+\" a)) (.queuedRequests lock)])");
+    test_fails(lang, AVOUT_ENOTSUP, "the thread that has it",
+               "(distributed-lock (connect) :request-id \"x\")", NULL);
+    test_fails(lang, AVOUT_ENOTSUP, "only :lock-node",
+               "(distributed-read-write-lock (connect) :lock-node \"/l\" :request-id \"x\")", NULL);
     test_answers(lang, "[nil nil]", "[(.deleteLock lock) (.deleteLock lock)]");
     test_fails(lang, AVOUT_EBUSY, "/lock", "(with-lock lock (.deleteLock lock))", NULL);
     test_lang_close(lang);

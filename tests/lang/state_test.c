@@ -115,6 +115,10 @@ TEST(names_on_the_default_store)
     answers("false", "(compare-and-set!! (atom \"/a\") 6 7)");
     answers("#atom[/a]", "(atom \"/a\")");
     answers("true", "(= (connect) (connect))");
+    answers("true", "(let [c (connect)] (= c (connect :client-handle c) (.getClient c)))");
+    fails(AVOUT_ETYPE, "expected :client-handle", "(connect :handle 1)");
+    fails(AVOUT_ETYPE, "a client", "(connect :client-handle 1)");
+    fails(AVOUT_ENOTSUP, "closed when the program ends", "(.close (connect))");
     answers("nil", "(destroy!! (atom \"/a\"))");
     fails(AVOUT_ENOTFOUND, "/a", "(atom \"/a\")");
     close_all();
