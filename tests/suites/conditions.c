@@ -192,13 +192,6 @@ TEST(signals_wake_in_order)
 
 /* ---- signals that nobody waits for ------------------------------------------------------------------------ */
 
-static avout_status add_name(const char *name, bool directory, void *payload)
-{
-    (void)directory;
-    strcat(payload, name);
-    return AVOUT_OK;
-}
-
 /* One that its waiter has left behind, as the store has it. */
 static void leave_signal(avout_client *client)
 {
@@ -247,7 +240,7 @@ TEST(a_signal_left_over_is_for_nobody)
     CHECK_OK(avout_lock_remove(client, "/q"));
     CHECK_STATUS(AVOUT_ENOTFOUND, avout_lock_remove(client, "/q"));
     char names[64] = "";
-    CHECK_OK(avout_locks_each(client, "/", add_name, names));
+    CHECK_OK(avout_locks_each(client, "/", suite_add_name, names));
     CHECK_TEXT("", names);
     avout_condition_close(condition);
     avout_condition_close(of_theirs);

@@ -458,13 +458,6 @@ TEST(transactions_conditional_on_leading)
     suite_check_memory();
 }
 
-static avout_status add_name(const char *name, bool directory, void *payload)
-{
-    strcat(payload, name);
-    strcat(payload, directory ? "/ " : " ");
-    return AVOUT_OK;
-}
-
 TEST(what_strangers_leave)
 {
     avout_client *client = suite_connect(), *other = suite_connect();
@@ -473,7 +466,7 @@ TEST(what_strangers_leave)
                                     "e-0123456789ABCDEF-1-0000000001",
                                     "1e-0123456789abcdef-1-0000000001"};
     char names[64] = "";
-    CHECK_OK(avout_elections_each(client, "/", add_name, names));
+    CHECK_OK(avout_elections_each(client, "/", suite_add_name, names));
     CHECK_TEXT("/e ", names);
     for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
         avout_election_report *report;

@@ -314,14 +314,6 @@ TEST(one_at_a_time)
 
 /* ---- looking ---------------------------------------------------------------------------------------- */
 
-static avout_status add_name(const char *name, bool directory, void *payload)
-{
-    char *all = payload;
-    strcat(all, name);
-    strcat(all, directory ? "/ " : " ");
-    return AVOUT_OK;
-}
-
 static avout_status stop_at_once(const char *name, bool directory, void *payload)
 {
     (void)name, (void)directory, (void)payload;
@@ -332,9 +324,9 @@ TEST(inspection)
 {
     avout_client *client = suite_connect(), *other = suite_connect();
     char names[256] = "";
-    CHECK_OK(avout_locks_each(client, "/", add_name, names));
+    CHECK_OK(avout_locks_each(client, "/", suite_add_name, names));
     CHECK_TEXT("", names);
-    CHECK_STATUS(AVOUT_ENOTFOUND, avout_locks_each(client, "/a", add_name, names));
+    CHECK_STATUS(AVOUT_ENOTFOUND, avout_locks_each(client, "/a", suite_add_name, names));
     CHECK_STATUS(AVOUT_ENOTFOUND, avout_lock_remove(client, "/a"));
     avout_lock *mine = locks_open(client, "/a"), *theirs = locks_open(other, "/a");
     avout_lock *below = locks_open(client, "/a/b");
@@ -367,10 +359,10 @@ TEST(inspection)
     CHECK(first->since_ms > 0 && first->since_ms <= second->since_ms);
     avout_lock_report_free(report);
 
-    CHECK_OK(avout_locks_each(client, "/", add_name, names));
+    CHECK_OK(avout_locks_each(client, "/", suite_add_name, names));
     CHECK_TEXT("/a /a/ ", names);
     names[0] = '\0';
-    CHECK_OK(avout_locks_each(other, "/a", add_name, names));
+    CHECK_OK(avout_locks_each(other, "/a", suite_add_name, names));
     CHECK_TEXT("/a/b ", names);
     CHECK_INT(7, avout_locks_each(other, "/a", stop_at_once, names));
     CHECK_STATUS(AVOUT_EBUSY, avout_lock_remove(client, "/a"));

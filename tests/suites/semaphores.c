@@ -347,13 +347,6 @@ TEST(more_permits_and_fewer)
 
 /* ---- removal, strangers ------------------------------------------------------------------------- */
 
-static avout_status add_name(const char *name, bool directory, void *payload)
-{
-    strcat(payload, name);
-    strcat(payload, directory ? "/ " : " ");
-    return AVOUT_OK;
-}
-
 TEST(removal)
 {
     avout_client *client = suite_connect();
@@ -362,11 +355,11 @@ TEST(removal)
     uint32_t permits;
     char names[64] = "";
     CHECK_STATUS(AVOUT_ENOTFOUND, avout_semaphore_remove(client, "/b"));
-    CHECK_OK(avout_semaphores_each(client, "/", add_name, names));
-    CHECK_OK(avout_semaphores_each(client, "/a", add_name, names));
+    CHECK_OK(avout_semaphores_each(client, "/", suite_add_name, names));
+    CHECK_OK(avout_semaphores_each(client, "/a", suite_add_name, names));
     CHECK_TEXT("/a/ /a/s ", names);
     names[0] = '\0';
-    CHECK_OK(avout_locks_each(client, "/", add_name, names));
+    CHECK_OK(avout_locks_each(client, "/", suite_add_name, names));
     CHECK_TEXT("", names);
     CHECK_OK(avout_semaphore_acquire(&lease, semaphore, 1, NULL));
     CHECK_STATUS(AVOUT_EBUSY, avout_semaphore_remove(client, "/a/s"));

@@ -63,6 +63,12 @@ void suite_settle(avout_client *client)
         CHECK_OK(avout__store_call(NULL, &client->stm->door, &sync, avout__deadline_in_ms(20000)));
 }
 
+avout_status suite_add_name(const char *name, bool directory, void *payload)
+{
+    strcat(strcat(payload, name), directory ? "/ " : " ");
+    return AVOUT_OK;
+}
+
 const char *const suite_no_names[SUITE_NO_NAMES] = {"",    "/",       "a",    "/a/",
                                                     "//a", "/a/../b", "/a\n", "/\xff"};
 

@@ -25,6 +25,10 @@ void suite_check_memory(void);
 void suite_settle(avout_client *client);
 enum { SUITE_SETTLE_REQUESTS = 3 }; /* which take so many requests */
 
+/* For what goes through names: adds each to the text that is the payload, with "/" if it is a directory, and a
+ * space. */
+avout_status suite_add_name(const char *name, bool directory, void *payload);
+
 /* What is no name of anything. */
 enum { SUITE_NO_NAMES = 8 };
 extern const char *const suite_no_names[SUITE_NO_NAMES];

@@ -3,14 +3,13 @@
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "avout/memory.h"
+#include "support/no_memory.h"
 
 enum { SKIPPED = 77 };
 
@@ -179,56 +178,19 @@ int main(int argc, char **argv)
 
 /* ---- failing allocations ------------------------------------------------------------------ */
 
-static _Atomic int64_t until_failure = INT64_MAX;
-static _Atomic int64_t failed_once;
-
-static bool fails_now(void)
-{
-    if (atomic_fetch_sub(&until_failure, 1) != 0) return false;
-    atomic_fetch_add(&failed_once, 1);
-    return true;
-}
-
-static void *failing_allocate(size_t size, void *payload)
-{
-    (void)payload;
-    return fails_now() ? NULL : malloc(size);
-}
-
-static void *failing_reallocate(void *block, size_t size, void *payload)
-{
-    (void)payload;
-    return fails_now() ? NULL : realloc(block, size);
-}
-
-static void failing_release(void *block, void *payload)
-{
-    (void)payload;
-    free(block);
-}
-
 void test_each_allocation_fails(avout_status (*call)(void *payload), void *payload)
 {
-    static const avout_allocator failing = {failing_allocate, failing_reallocate, failing_release,
-                                            NULL};
-    CHECK_OK(avout_allocator_set(&failing));
-    for (int64_t n = 0;; n++) {
-        atomic_store(&failed_once, 0);
-        atomic_store(&until_failure, n);
+    bool failed = true;
+    no_memory_use(true);
+    for (int64_t n = 0; failed; n++) {
+        no_memory_begin(n, 1);
         avout_status status = call(payload);
-        atomic_store(&until_failure, INT64_MAX);
-        size_t left = avout_memory_blocks();
-        if (left)
-            test_failed(__FILE__, __LINE__, "allocation %" PRId64 " failed: %zu blocks are left", n,
-                        left);
-        if (!atomic_load(&failed_once)) {
-            CHECK_STATUS(AVOUT_OK, status);
-            CHECK(n > 0);
-            break;
-        }
-        if (status != AVOUT_ENOMEM)
-            test_failed(__FILE__, __LINE__, "allocation %" PRId64 " failed: status %s (%s)", n,
+        failed = no_memory_end();
+        no_memory_check(n);
+        CHECK(failed || n > 0);
+        if (status != (failed ? AVOUT_ENOMEM : AVOUT_OK))
+            test_failed(__FILE__, __LINE__, "allocation %" PRId64 ": status %s (%s)", n,
                         avout_status_name(status), avout_error_detail());
     }
-    CHECK_OK(avout_allocator_set(NULL));
+    no_memory_use(false);
 }
