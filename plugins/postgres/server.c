@@ -20,6 +20,7 @@ typedef struct server {
 typedef struct connection {
     PGconn *pg;
     int64_t statement_ms; /* the server's statement_timeout; 0: none */
+    bool unconfirmed;     /* what was called done is not on a synchronous standby */
 } connection;
 
 /* ---- failures ----------------------------------------------------------------------------------------- */
@@ -189,7 +190,10 @@ static avout_status run(avout__plugin_step *step, void *used)
 {
     connection *c = used;
     avout_status status = limit_statements(c, step->deadline_ms);
-    return status ? status : run_query((avout__postgres_query *)step, c->pg, step->deadline_ms);
+    c->unconfirmed = false;
+    if (!status) status = run_query((avout__postgres_query *)step, c->pg, step->deadline_ms);
+    if (status || !c->unconfirmed) return status;
+    return avout_fail(AVOUT_ECONNECTION, "the wait for a synchronous standby was ended");
 }
 
 avout_status avout__postgres_call(avout__plugin_shared *shared, avout__postgres_query *query,
@@ -280,23 +284,26 @@ static avout_status set_up(PGconn *pg, int64_t deadline_ms)
     return status;
 }
 
-/* libpq would print them. */
-static void ignore_notice(void *payload, const PGresult *notice)
+/* libpq would print them. Where somebody ends a commit's wait for its standbys the server calls it done, with a
+ * warning, which has no code of its own. */
+static void take_notice(void *payload, const PGresult *notice)
 {
-    (void)payload, (void)notice;
+    const char *function = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
+    if (function && !strcmp(function, "SyncRepWaitForLSN"))
+        ((connection *)payload)->unconfirmed = true;
 }
 
-static avout_status connect_to(PGconn **pg, const server *s, int host, int64_t deadline_ms)
+static avout_status connect_to(connection *c, const server *s, int host, int64_t deadline_ms)
 {
     parameters p;
     if (!set_all(&p, s, host)) return avout_fail(AVOUT_ELIMIT, "the address is too long");
-    *pg = PQconnectStartParams(p.keywords, p.values, 0);
-    if (!*pg) return avout_fail(AVOUT_ENOMEM, "out of memory");
-    PQsetErrorVerbosity(*pg, PQERRORS_VERBOSE);
-    PQsetNoticeReceiver(*pg, ignore_notice, NULL);
-    avout_status status = finish_connecting(*pg, deadline_ms);
-    if (!status) status = set_up(*pg, deadline_ms);
-    if (status) PQfinish(*pg);
+    c->pg = PQconnectStartParams(p.keywords, p.values, 0);
+    if (!c->pg) return avout_fail(AVOUT_ENOMEM, "out of memory");
+    PQsetErrorVerbosity(c->pg, PQERRORS_VERBOSE);
+    PQsetNoticeReceiver(c->pg, take_notice, c);
+    avout_status status = finish_connecting(c->pg, deadline_ms);
+    if (!status) status = set_up(c->pg, deadline_ms);
+    if (status) PQfinish(c->pg);
     return status;
 }
 
@@ -307,12 +314,12 @@ static avout_status connect_any(void **made, void *to, int64_t deadline_ms)
     avout_status status = AVOUT_OK;
     connection *c = malloc(sizeof *c);
     if (!c) return avout_fail(AVOUT_ENOMEM, "out of memory");
-    *c = (connection){NULL, -1};
+    *c = (connection){NULL, -1, false};
     for (int i = 0; i < s->hosts; i++) {
         int64_t left_ms = avout__plugin_left_ms(deadline_ms, 0, INT32_MAX);
         int64_t share =
             i + 1 < s->hosts ? avout__plugin_deadline(left_ms / (s->hosts - i) + 1) : deadline_ms;
-        status = connect_to(&c->pg, s, i, share);
+        status = connect_to(c, s, i, share);
         if (!status) {
             *made = c;
             return AVOUT_OK;

@@ -99,6 +99,57 @@ TEST(a_locked_table_ends_in_time_on_both_sides)
     c->ops->close(c);
 }
 
+#define WAITING "pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+/* Until one waits for its standby. */
+static void await_waiting(PGconn *pg)
+{
+    for (int i = 0; strcmp(sql_ask(pg, "SELECT count(*) FROM " WAITING), "1"); i++) {
+        CHECK(i < 500);
+        test_pause_ms(10);
+    }
+}
+
+static _Atomic int confirmed;
+
+static void *set_many(void *container)
+{
+    while (!atomic_load(&done)) {
+        char name[32];
+        snprintf(name, sizeof name, "v-%d", atomic_load(&confirmed));
+        CHECK_OK(set_int(container, name, 1, TIMEOUT_MS));
+        atomic_fetch_add(&confirmed, 1);
+    }
+    return NULL;
+}
+
+/* The server calls it done, with a warning, when somebody ends the wait for its standby. */
+TEST(a_write_that_no_standby_has_confirmed_is_not_called_done)
+{
+    test_server *server = database_start();
+    avout_versioned_container *c = open_at(test_server_port(server), "");
+    PGconn *pg = sql_open(server);
+    pthread_t thread;
+    atomic_store(&done, false);
+    sql_run(pg, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    sql_run(pg, "SELECT pg_reload_conf()");
+    CHECK(!pthread_create(&thread, NULL, set_many, c));
+    await_waiting(pg);
+    int before = atomic_load(&confirmed);
+    for (int i = 0; i < 3; i++) {
+        sql_run(pg, "SELECT pg_cancel_backend(pid) FROM " WAITING);
+        test_pause_ms(100);
+        await_waiting(pg);
+    }
+    CHECK_INT(before, atomic_load(&confirmed));
+    atomic_store(&done, true);
+    sql_run(pg, "ALTER SYSTEM RESET synchronous_standby_names");
+    sql_run(pg, "SELECT pg_reload_conf()");
+    pthread_join(thread, NULL);
+    PQfinish(pg);
+    c->ops->close(c);
+}
+
 TEST(connections_that_the_server_ended_are_made_again)
 {
     test_server *server = database_start();
