@@ -344,21 +344,45 @@ TEST(numbers_begin_anew_long_before_they_end)
     suite_check_memory();
 }
 
+/* Changed before: what tells of that tells of no more, until it is watched again. */
+static void remove_only_child(side *s, const char *node)
+{
+    char path[RAW_PATH];
+    raw_child(path, s->store, node, RAW_ONLY);
+    avout_op change = {.kind = AVOUT_OP_SET, .path = path, .version = -1, .bytes = "x"};
+    CHECK_OK(raw_do(s->store, change));
+    CHECK_OK(raw_delete(s->store, path));
+}
+
 /* ---- another semaphore of the same name ------------------------------------------------------------------------ */
 
-/* What was read is of the one that was removed: nothing is written to the other because of it. */
-static void change_of_another(uint32_t permits)
+typedef enum meanwhile {
+    MADE_ANEW,        /* removed when the number has been read for the first time */
+    MADE_ANEW_BEHIND, /* or for the second time, with a place in the queue; which goes, too */
+    RAISED,           /* then, too */
+} meanwhile;
+
+/* What was read is not so any more: nothing is written because of it. */
+static void change_of_another(uint32_t permits, meanwhile what)
 {
     side a = open_side(0, 8), b = open_side(1, 8);
     avout_lease *lease;
     uint32_t there;
-    avout_semaphore_close(b.semaphore);
-    engine_fault(a.store, (avout__mem_fault){.kind = AVOUT__MEM_HOLD_REPLY, .path = NODE});
+    engine_fault(a.store,
+                 (avout__mem_fault){.kind = AVOUT__MEM_HOLD_REPLY,
+                                    .nth = what == MADE_ANEW ? 1 : 3, /* list and get, behind it */
+                                    .path = NODE});
     changer c = {.side = &a, .permits = permits, .timeout_ms = 400};
     CHECK(!pthread_create(&c.thread, NULL, change_permits, &c));
     TEST_AWAIT(!avout__mem_faults_left(a.store));
-    CHECK_OK(avout_semaphore_remove(b.client, S));
-    CHECK_OK(avout_semaphore_open(&b.semaphore, b.client, S, 100));
+    if (what == MADE_ANEW_BEHIND) remove_only_child(&b, NODE);
+    if (what == RAISED) {
+        CHECK_OK(avout_semaphore_set_permits(b.semaphore, 100, NULL));
+    } else {
+        avout_semaphore_close(b.semaphore);
+        CHECK_OK(avout_semaphore_remove(b.client, S));
+        CHECK_OK(avout_semaphore_open(&b.semaphore, b.client, S, 100));
+    }
     CHECK_OK(avout_semaphore_acquire(&lease, b.semaphore, 90, NULL));
     avout__mem_release(a.store);
     pthread_join(c.thread, NULL);
@@ -377,12 +401,23 @@ static void change_of_another(uint32_t permits)
 
 TEST(fewer_permits_of_one_that_was_made_anew)
 {
-    change_of_another(3);
+    change_of_another(3, MADE_ANEW);
 }
 
 TEST(more_permits_of_one_that_was_made_anew)
 {
-    change_of_another(9);
+    change_of_another(9, MADE_ANEW);
+}
+
+/* The version is the same. */
+TEST(fewer_permits_of_one_that_is_made_anew_after_the_last_look)
+{
+    change_of_another(3, MADE_ANEW_BEHIND);
+}
+
+TEST(fewer_permits_of_one_that_has_more_since_the_last_look)
+{
+    change_of_another(3, RAISED);
 }
 
 /* Who raises the number waits for nobody, and a wait that it has woken goes on. The lease that it takes for it is
@@ -417,16 +452,6 @@ TEST(more_permits_while_others_wait)
 }
 
 /* ---- strangers ---------------------------------------------------------------------------------------------- */
-
-/* Changed before: what tells of that tells of no more, until it is watched again. */
-static void remove_only_child(side *s, const char *node)
-{
-    char path[RAW_PATH];
-    raw_child(path, s->store, node, RAW_ONLY);
-    avout_op change = {.kind = AVOUT_OP_SET, .path = path, .version = -1, .bytes = "x"};
-    CHECK_OK(raw_do(s->store, change));
-    CHECK_OK(raw_delete(s->store, path));
-}
 
 /* Who has permits, or leads, for more than a moment learns it. */
 TEST(nodes_of_those_who_have_it_are_removed)

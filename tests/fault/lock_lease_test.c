@@ -30,6 +30,8 @@ typedef struct side {
     avout_client *client;
     avout_store *store;
     avout_lock *lock;
+    avout_semaphore *semaphore; /* of one permit */
+    avout_lease *lease;
 } side;
 
 static side open_side(size_t index, int64_t session_ms)
@@ -40,12 +42,14 @@ static side open_side(size_t index, int64_t session_ms)
     CHECK_OK(avout_connect(session_ms ? "faulty:mem:" WORLD : "mem:" WORLD, NULL, &s.client));
     s.store = avout__mem_handle(WORLD, index);
     CHECK_OK(avout_lock_open(&s.lock, s.client, "/l"));
+    CHECK_OK(avout_semaphore_open(&s.semaphore, s.client, "/s", 1));
     return s;
 }
 
 static void close_side(side *s)
 {
     avout_lock_close(s->lock);
+    avout_semaphore_close(s->semaphore);
     avout_close(s->client);
 }
 
@@ -64,41 +68,69 @@ static void count(const char *name, avout_token token, void *payload)
     losses++;
 }
 
+/* Locks and permits are given by two rooms. */
+static void take(side *s, bool permit)
+{
+    CHECK_OK(permit ? avout_semaphore_acquire(&s->lease, s->semaphore, 1, NULL)
+                    : avout_lock_acquire(NULL, s->lock, NULL));
+}
+
+static bool has(side *s, bool permit)
+{
+    return permit ? avout_lease_is_held(s->lease) : avout_lock_is_held(s->lock);
+}
+
+static void give_back(side *s, bool permit)
+{
+    CHECK_OK(permit ? avout_lease_release(s->lease) : avout_lock_release(s->lock));
+}
+
 typedef struct waiter {
     side *side;
-    _Atomic uint64_t multis; /* sent when it had the lock */
+    bool permit;             /* not the lock */
+    _Atomic uint64_t multis; /* sent when it had it */
     pthread_t thread;
 } waiter;
 
-static void *wait_for_lock(void *payload)
+static void *wait_for_it(void *payload)
 {
     waiter *w = payload;
-    CHECK_OK(avout_lock_acquire(NULL, w->side->lock, NULL));
+    take(w->side, w->permit);
     w->multis = counters(w->side).multis;
-    CHECK(avout_lock_is_held(w->side->lock));
-    CHECK_OK(avout_lock_release(w->side->lock));
+    CHECK(has(w->side, w->permit));
+    give_back(w->side, w->permit);
     return NULL;
 }
 
 /* A server that is cut off from its ensemble answers reads long after the session has ended. */
-TEST(a_read_does_not_give_the_lock_after_a_long_wait)
+static void given_after_a_long_wait(bool permit)
 {
     enum { SESSION_MS = 300 };
     side a = open_side(0, SESSION_MS), b = open_side(1, 0);
     test_faulty_session_ms = SESSION_MS;
-    waiter w = {.side = &a};
-    CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
-    CHECK(!pthread_create(&w.thread, NULL, wait_for_lock, &w));
-    while (!counters(&a).armed) test_pause_ms(1);
+    waiter w = {.side = &a, .permit = permit};
+    take(&b, permit);
+    CHECK(!pthread_create(&w.thread, NULL, wait_for_it, &w));
+    TEST_AWAIT(counters(&a).armed);
     uint64_t before = counters(&a).multis;
     test_pause_ms(SESSION_MS + 20); /* what is tested is what comes after */
     CHECK_INT(before, counters(&a).multis);
-    CHECK_OK(avout_lock_release(b.lock));
+    give_back(&b, permit);
     pthread_join(w.thread, NULL);
     CHECK_INT(before + 1, w.multis);
     close_side(&a);
     close_side(&b);
     suite_check_memory();
+}
+
+TEST(a_read_does_not_give_the_lock_after_a_long_wait)
+{
+    given_after_a_long_wait(false);
+}
+
+TEST(a_read_does_not_give_a_permit_after_a_long_wait)
+{
+    given_after_a_long_wait(true);
 }
 
 /* Nor is the store asked at the speed of its answers as long as none of them proves anything. */
@@ -108,9 +140,9 @@ static void given_after(int seconds)
     side a = open_side(0, 60000), b = open_side(1, 0);
     test_faulty_session_ms = 60000;
     waiter w = {.side = &a};
-    CHECK_OK(avout_lock_acquire(NULL, b.lock, NULL));
-    CHECK(!pthread_create(&w.thread, NULL, wait_for_lock, &w));
-    while (counters(&a).armed < 2) test_pause_ms(1);
+    take(&b, false);
+    CHECK(!pthread_create(&w.thread, NULL, wait_for_it, &w));
+    TEST_AWAIT(counters(&a).armed >= 2);
     slept_s += seconds;
     for (int i = 0; i < TIMES; i++)
         test_faulty_add(&(test_faulty){
@@ -154,7 +186,7 @@ TEST(refused_heartbeats_do_not_extend_it)
     CHECK(!avout_lock_is_held(a.lock));
     CHECK(test_faulty_left() > TIMES / 2); /* and are not sent without a pause */
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
-    while (test_faulty_left()) test_pause_ms(1);
+    while (test_faulty_left()) test_pause_ms(1); /* a heartbeat each */
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
     CHECK_OK(avout_lock_release(a.lock));
     close_side(&a);
@@ -172,11 +204,28 @@ TEST(a_machine_that_slept_has_lost_it)
     CHECK(avout_lock_is_held(a.lock));
     slept_s += 2;
     CHECK(!avout_lock_is_held(a.lock));
-    while (!losses) test_pause_ms(1);
+    TEST_AWAIT(losses);
     CHECK_STATUS(AVOUT_ELOST, avout_lock_release(a.lock));
     CHECK_OK(avout_lock_acquire(NULL, a.lock, NULL));
     CHECK(avout_lock_is_held(a.lock));
     CHECK_OK(avout_lock_release(a.lock));
+    close_side(&a);
+    suite_check_memory();
+}
+
+TEST(a_machine_that_slept_leads_no_more)
+{
+    side a = open_side(0, 60000);
+    avout_election *election;
+    avout_token token;
+    CHECK_OK(avout_election_open(&election, a.client, "/e"));
+    CHECK_OK(avout_election_enrol(election, "x", 1));
+    CHECK_OK(avout_election_await_term(&token, election, NULL));
+    slept_s += 59;
+    CHECK(avout_election_leads(election));
+    slept_s += 2;
+    CHECK(!avout_election_leads(election)); /* who asks first knows it */
+    avout_election_close(election);
     close_side(&a);
     suite_check_memory();
 }
@@ -220,7 +269,7 @@ TEST(permits_and_terms_end_while_the_connection_is_lost)
         CHECK(avout__now_ns() - begun < (int64_t)5 * SESSION_MS * 1000000);
         test_pause_ms(1);
     }
-    while (!losses || !depositions) test_pause_ms(1);
+    TEST_AWAIT(losses && depositions);
     CHECK_INT(1, terms);
     CHECK_STATUS(AVOUT_ENOTHELD, avout_election_token(&second, election));
     CHECK_STATUS(AVOUT_ELOST, avout_lease_release(lease));
