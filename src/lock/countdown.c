@@ -240,6 +240,24 @@ static avout_status read_tally(uint32_t *left, avout_latch *latch, avout__watche
     return status;
 }
 
+/* What has become of the deed that was to leave so many. AVOUT_RETRY: it had no effect. */
+static avout_status carried(avout_latch *latch, const avout__errand *errand, uint32_t left)
+{
+    const char *name = latch->is.name;
+    bool done = errand->end == AVOUT__DEED_DONE;
+    note(latch, done && (errand->replied || !left), left, errand->version);
+    switch (errand->end) {
+    case AVOUT__DEED_DONE: return AVOUT_OK;
+    case AVOUT__DEED_LOST:
+        return avout_fail(AVOUT_UNKNOWN, "%s: nobody can tell what became of it", name);
+    case AVOUT__DEED_NOT: return AVOUT_RETRY;
+    case AVOUT__DEED_REFUSED: break;
+    }
+    if (errand->status == AVOUT_EVERSION) return AVOUT_RETRY;
+    if (errand->status == AVOUT_ENOTFOUND) return removed(name);
+    return avout_fail(errand->status, "%s: %s", name, errand->detail);
+}
+
 /* One deed, from what is known. AVOUT_RETRY: it had no effect. */
 static avout_status carry_once(uint32_t *left, avout_latch *latch, avout__watcher *watcher,
                                uint64_t by)
@@ -276,20 +294,7 @@ static avout_status carry_once(uint32_t *left, avout_latch *latch, avout__watche
                           status == AVOUT_ECLOSED ? "the client was closed"
                                                   : "the deadline passed");
     }
-    if (!status) {
-        bool certain = errand->end == AVOUT__DEED_DONE && errand->replied;
-        note(latch, certain || (errand->end == AVOUT__DEED_DONE && !*left), *left, errand->version);
-        if (errand->end == AVOUT__DEED_LOST)
-            status =
-                avout_fail(AVOUT_UNKNOWN, "%s: nobody can tell what became of it", latch->is.name);
-        else if (errand->end == AVOUT__DEED_NOT) status = AVOUT_RETRY;
-        else if (errand->end == AVOUT__DEED_REFUSED && errand->status == AVOUT_EVERSION)
-            status = AVOUT_RETRY;
-        else if (errand->end == AVOUT__DEED_REFUSED && errand->status == AVOUT_ENOTFOUND)
-            status = removed(latch->is.name);
-        else if (errand->end == AVOUT__DEED_REFUSED)
-            status = avout_fail(errand->status, "%s: %s", latch->is.name, errand->detail);
-    }
+    if (!status) status = carried(latch, errand, *left);
     avout__free(errand);
     return status;
 }

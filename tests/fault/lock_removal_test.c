@@ -34,7 +34,7 @@ static void remove_and_make(avout_status (*remove)(avout_client *client, const c
                  (avout__mem_fault){.kind = AVOUT__MEM_LOSE_AFTER, .path = node, .multis = true});
     CHECK(!pthread_create(&r.thread, NULL, remove_it, &r));
     TEST_AWAIT(avout__store_call(NULL, engine_store(1), &exists, avout__deadline_in_ms(20000)) ==
-                 AVOUT_ENOTFOUND);
+               AVOUT_ENOTFOUND);
     make(other, 5);
     CHECK_OK(avout__mem_reconnect(store));
     pthread_join(r.thread, NULL);
