@@ -62,9 +62,8 @@ avout_status avout__fail_errno(avout_status status, int number, const char *form
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
     char reason[128];
-    if (strerror_r(number, reason, sizeof reason))
-        snprintf(reason, sizeof reason, "errno %d", number);
-    return avout_fail(status, "%s: %s", what, reason);
+    /* GNU's, which answers the text: in `reason` or elsewhere. */
+    return avout_fail(status, "%s: %s", what, strerror_r(number, reason, sizeof reason));
 }
 
 void avout__error_clear(void)

@@ -78,7 +78,7 @@ TEST(foreign_content_is_refused_and_left_alone)
     write_file(lmdb_path("other/data.mdb"), "x");
     refused(AVOUT_EFORMAT, "data.mdb", lmdb_path("other"));
     CHECK_INT(1, entries(lmdb_path("other")));
-    refused(AVOUT_EFORMAT, "letter.txt", lmdb_path("letter.txt"));
+    refused(AVOUT_EFORMAT, "letter.txt: Not a directory", lmdb_path("letter.txt"));
     refused(AVOUT_EFORMAT, "letter.txt", lmdb_path("letter.txt/store"));
     refused(AVOUT_EURL, "empty", "");
     char name[300];
