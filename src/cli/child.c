@@ -149,7 +149,8 @@ int cli_child_start(cli_child *child, const char *const *command)
     set_child(-1);
     if (child->fd >= 0) close(child->fd);
     if (error) return trouble(strerror(error));
-    cli_error(CLI_SYSTEM, command[0], "%s", strerror(failed));
+    cli_error(CLI_SYSTEM, command[0], "%s%s", strerror(failed),
+              *command[0] == '-' ? "; avout's own options stand before NAME" : "");
     return failed == ENOENT ? CLI_LOCK_NO_COMMAND : CLI_LOCK_NO_EXEC;
 }
 

@@ -83,7 +83,7 @@ static cli_exit draw_value(drawing *d, const cli_entry *entry, size_t used)
     return CLI_DONE;
 }
 
-static cli_exit draw(drawing *d, const char *directory, const char *prefix);
+static cli_exit draw(drawing *d, const char *directory, const char *prefix, const char *head);
 
 static cli_exit draw_entry(drawing *d, const cli_entry *entry, const char *prefix, bool last)
 {
@@ -102,15 +102,17 @@ static cli_exit draw_entry(drawing *d, const cli_entry *entry, const char *prefi
     char *below = malloc(size);
     if (!below) return cli_error(CLI_SYSTEM, "tree", "out of memory");
     snprintf(below, size, "%s%s", prefix, more);
-    status = draw(d, entry->path, below);
+    status = draw(d, entry->path, below, NULL);
     free(below);
     return status;
 }
 
-static cli_exit draw(drawing *d, const char *directory, const char *prefix)
+/* `head`: the line above it, which is not shown for a directory that is not there; NULL: none. */
+static cli_exit draw(drawing *d, const char *directory, const char *prefix, const char *head)
 {
     cli_listing listing;
     cli_exit status = cli_list(&listing, d->session, directory, false);
+    if (!status && head) put(head), put("\n");
     for (size_t i = 0; i < listing.count && !status; i++)
         status = draw_entry(d, &listing.at[i], prefix, i + 1 == listing.count);
     cli_list_release(&listing);
@@ -160,9 +162,7 @@ cli_exit cli_tree(cli_session *session)
         status = write_json(&d, directory);
         put(names_only ? "]\n" : "}\n");
     } else if (!status) {
-        put(directory);
-        put("\n");
-        status = draw(&d, directory, "");
+        status = draw(&d, directory, "", directory);
     }
     free(directory);
     return status ? status : d.unreadable;

@@ -293,6 +293,8 @@ cli_exit cli_watch(cli_session *session)
     if (!settings->exec && session->words.count > 1)
         return cli_error(CLI_USAGE, "watch",
                          "too many arguments: without --exec there is nothing that takes them");
+    if (settings->exec && !settings->exec[strspn(settings->exec, " \t\n")])
+        return cli_error(CLI_USAGE, "watch", "--exec: the command is empty");
     if (!settings->exec && settings->kill_after_ms)
         return cli_error(CLI_USAGE, "watch", "--kill-after needs --exec");
     w.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

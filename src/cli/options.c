@@ -147,7 +147,7 @@ static bool milliseconds_of(int64_t *ms, const char *text)
     static const struct {
         const char *name;
         double seconds;
-    } units[] = {{"", 1}, {"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}};
+    } units[] = {{"", 1}, {"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
     char *end;
     double number = strtod(text, &end);
     if (end == text) return false;
@@ -205,7 +205,8 @@ static bool option_set(cli_settings *settings, const option *o, const char *argu
                                          [NUMBER] = "a whole number from 1 on",
                                          [STATUS] = "a number from 0 to 255",
                                          [DURATION] =
-                                             "a time: seconds, or with a unit of ms, s, m, h"};
+                                             "a time of a millisecond or more: seconds, or "
+                                             "with a unit of ms, s, m, h, d"};
     if (!fine)
         cli_error(CLI_USAGE, NULL, "--%s: \"%s\" is not %s", o->name, argument, wanted[o->kind]);
     return fine;

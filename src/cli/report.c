@@ -24,6 +24,11 @@ cli_exit cli_exit_of(avout_status status)
     case AVOUT_ENOPRINT:
     case AVOUT_ESTATE:
     case AVOUT_EDATA:
+    case AVOUT_EBUSY:
+    case AVOUT_ENOTHELD:
+    case AVOUT_ELOST:
+    case AVOUT_EDEADLOCK:
+    case AVOUT_EBROKEN:
     case AVOUT_ETHROWN:
     case AVOUT_EVALIDATOR: return CLI_REFUSED;
     case AVOUT_ENOTSUP:

@@ -350,7 +350,8 @@ static avout_status fail_box(edn_printer *printer)
         else snprintf(step, sizeof step, "%zu", frame->count - 1);
         length += (size_t)snprintf(path + length, sizeof path - length, "%s%s", i ? " " : "", step);
     }
-    return avout_fail(AVOUT_ENOPRINT, "a box at [%s] has no text: it is a pointer of this process",
+    return avout_fail(AVOUT_ENOPRINT,
+                      "a box at [%s] has no text: it is of this process only, as a function is",
                       path);
 }
 

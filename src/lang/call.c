@@ -174,8 +174,8 @@ static avout_value wrong_count(lang_run *run, const lang_function *function, siz
         snprintf(expected + used, sizeof expected - used, "%s%u%s", i ? " or " : "",
                  arity->required, arity->rest ? " or more" : "");
     }
-    return avout__lang_fail(run, AVOUT_EINVAL, "%s: %zu arguments given, expected %s",
-                            function->name, count, expected);
+    return avout__lang_fail(run, AVOUT_EINVAL, "%s: %zu argument%s given, expected %s",
+                            function->name, count, count == 1 ? "" : "s", expected);
 }
 
 static avout_value run_body(lang_frame *frame, const lang_arity *arity)
@@ -219,8 +219,9 @@ static avout_value call_native(lang_run *run, const lang_native *native, size_t 
 {
     avout_value result = AVOUT_NONE;
     if (count < native->least || count > native->most)
-        return avout__lang_fail(run, AVOUT_EINVAL, "%s: %zu arguments given, expected %zu to %zu",
-                                native->name, count, native->least, native->most);
+        return avout__lang_fail(run, AVOUT_EINVAL, "%s: %zu argument%s given, expected %zu to %zu",
+                                native->name, count, count == 1 ? "" : "s", native->least,
+                                native->most);
     avout_status status = native->call(&result, count, arguments, native->payload);
     run->ended = status == AVOUT_ECANCELLED;
     if (status) return avout__lang_failed(run, status);
@@ -261,9 +262,9 @@ static avout_value call_object(lang_run *run, lang_object *object, avout_value f
     case LANG_CORE: {
         const lang_core *core = ((const lang_core_object *)object)->core;
         if (count < core->least || count > core->most)
-            return avout__lang_fail(run, AVOUT_EINVAL, "%s: %zu arguments given, expected (%s%s%s)",
-                                    core->name, count, core->name, *core->arguments ? " " : "",
-                                    core->arguments);
+            return avout__lang_fail(
+                run, AVOUT_EINVAL, "%s: %zu argument%s given, expected (%s%s%s)", core->name, count,
+                count == 1 ? "" : "s", core->name, *core->arguments ? " " : "", core->arguments);
         return core->call(run, count, arguments);
     }
     case LANG_VAR: {

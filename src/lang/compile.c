@@ -235,9 +235,10 @@ static const lang_node *symbol(lang_compiler *c, const lang_form *form)
 
 static const lang_node *wrong_count(lang_compiler *c, const lang_form *form, const lang_core *core)
 {
-    return avout__lang_bad_status(
-        c, form, AVOUT_EINVAL, "%s: %zu arguments given, expected (%s%s%s)", core->name,
-        form->count - 1, core->name, *core->arguments ? " " : "", core->arguments);
+    return avout__lang_bad_status(c, form, AVOUT_EINVAL,
+                                  "%s: %zu argument%s given, expected (%s%s%s)", core->name,
+                                  form->count - 1, form->count == 2 ? "" : "s", core->name,
+                                  *core->arguments ? " " : "", core->arguments);
 }
 
 /* A function of the table that is called by its name: no value of it is needed. */

@@ -71,8 +71,8 @@ static lang_cell *atom_of(lang_run *run, const char *name, size_t *count, avout_
 static bool enough(lang_run *run, const char *name, size_t count, size_t wanted, bool more)
 {
     if (count == wanted || (more && count > wanted)) return true;
-    return avout__lang_fail(run, AVOUT_EINVAL, "%s: %zu arguments given, expected %zu%s", name,
-                            count, wanted, more ? " or more" : "")
+    return avout__lang_fail(run, AVOUT_EINVAL, "%s: %zu argument%s given, expected %zu%s", name,
+                            count, count == 1 ? "" : "s", wanted, more ? " or more" : "")
         .bits;
 }
 

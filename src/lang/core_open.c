@@ -205,6 +205,8 @@ static avout_value open_rest(lang_run *run, opening *o, avout_value client, size
 {
     size_t length;
     if (at >= count) return avout__lang_fail(run, AVOUT_EINVAL, "%s: expected a name", o->function);
+    if (avout_value_type(args[at]) != AVOUT_TYPE_STRING)
+        return avout__lang_wrong(run, o->function, "a name, as \"/app/name\"", args[at]);
     if (!avout__lang_text_of(run, o->function, &o->name, &length, args[at]) ||
         !read_options(run, o, at + 1, count, args))
         return AVOUT_NONE;

@@ -59,7 +59,8 @@ static avout_status bytes_encode(avout_value value, avout_edn_sink add, void *to
     size_t length;
     avout_type type = avout_value_type(value);
     if (type != AVOUT_TYPE_BYTES)
-        return avout_fail(AVOUT_ENOPRINT, "the codec of bytes keeps byte strings, this is a %s",
+        return avout_fail(AVOUT_ENOPRINT,
+                          "the codec of bytes keeps byte strings, not what is of type %s",
                           avout_type_name(type));
     avout_status status = avout_value_to_text(&bytes, &length, value);
     return status ? status : add(bytes, length, to);

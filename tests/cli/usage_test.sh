@@ -30,6 +30,28 @@ done
 [ -d "$scratch/store" ] && made=1 || made=0
 check help_needs_no_store [ $made = 0 ]
 
+# ---- mistakes that have misled ------------------------------------------------------------------
+
+fails time_of_nothing 2 '"0" is not a time of a millisecond or more' get --timeout 0 /n
+fails empty_command 2 'the command is empty' watch /n --exec ' '
+fails name_of_an_atom 4 'atom: expected a name, as "/app/name", got 0' eval '(atom 0)'
+fails one_argument 2 'inc: 1 argument given, expected 2' eval '((fn inc [a b] a) 1)'
+fails not_held 4 'this thread does not hold it' eval '(.unlock (distributed-lock (connect)))'
+fails no_directory 5 "cannot open the directory /etc/passwd: Not a directory" -s /etc/passwd get /n
+fails function_as_a_value 4 'of this process only' eval '(reset!! (atom "/n" 0) inc)'
+behind_the_name()
+{
+    "$avout" lock /l --try true 2>"$scratch/err"
+    [ $? = 127 ] && grep -q "^avout: --try: No such file.*avout's own options stand before NAME" "$scratch/err"
+}
+check options_behind_the_name behind_the_name
+no_head()
+{
+    "$avout" tree /nope >"$scratch/out" 2>"$scratch/err"
+    [ $? = 3 ] && [ ! -s "$scratch/out" ]
+}
+check tree_of_nothing no_head
+
 # The three places that tell the exit statuses tell the same.
 statuses() { sed -nE "$1" "$2" | sed 's/`//g' | sort >"$scratch/$3"; }
 same_statuses()
