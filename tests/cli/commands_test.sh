@@ -86,12 +86,12 @@ watch_with_a_codec()
 {
     printf '\0\377\n' >"$scratch/first" && printf 'next' >"$scratch/second" &&
         "$avout" reset --codec bytes /t/watched - <"$scratch/first" || return 1
-    "$avout" watch --codec bytes --raw --initial --count 1 /t/watched >"$scratch/watched" 2>&1 &
+    timeout 60 "$avout" watch --codec bytes --raw --initial --count 1 /t/watched >"$scratch/watched" 2>&1 &
     watcher=$!
     eventually cmp "$scratch/first" "$scratch/watched" &&
         "$avout" reset --codec bytes /t/watched - <"$scratch/second" && wait $watcher &&
         cat "$scratch/first" "$scratch/second" | cmp - "$scratch/watched" &&
-        { "$avout" watch --codec bytes --raw --initial --count 1 /t/watched --exec "cat >'$scratch/run'" & watcher=$!; } &&
+        { timeout 60 "$avout" watch --codec bytes --raw --initial --count 1 /t/watched --exec "cat >'$scratch/run'" & watcher=$!; } &&
         eventually cmp "$scratch/second" "$scratch/run" &&
         "$avout" reset --codec bytes /t/watched - <"$scratch/first" && wait $watcher && cmp "$scratch/first" "$scratch/run"
 }
