@@ -10,6 +10,8 @@
 
 #include "common/deadline.h"
 
+enum { STALE_PAUSE_MS = 10 };
+
 /* ---- failures ------------------------------------------------------------------------------------ */
 
 avout_status avout__disk_no_memory(void)
@@ -88,12 +90,21 @@ static int write_all(int fd, const char *bytes, size_t length)
     return 0;
 }
 
-/* Some file systems tell of a full disk only when the file is closed. */
-int avout__disk_write(const char *name, const char *text, size_t length, bool line)
+/* Only the superuser gives files away; whoever else writes it owns it. */
+static int make_like(int fd, const struct stat *like)
 {
-    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    (void)!fchown(fd, like->st_uid, like->st_gid);
+    return fchmod(fd, like->st_mode & 0777) ? errno : 0;
+}
+
+/* Some file systems tell of a full disk only when the file is closed. */
+int avout__disk_write(const char *name, const char *text, size_t length, bool line,
+                      const struct stat *like)
+{
+    int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, like ? 0600 : 0666);
     if (fd < 0) return errno;
-    int number = write_all(fd, text, length);
+    int number = like ? make_like(fd, like) : 0;
+    if (!number) number = write_all(fd, text, length);
     if (!number && line) number = write_all(fd, "\n", 1);
     if (!number && fsync(fd)) number = errno;
     if (close(fd) && !number) number = errno;
@@ -126,10 +137,12 @@ static int read_all(char **bytes, size_t *length, int fd)
 int avout__disk_read(char **bytes, size_t *length, const char *name, int64_t deadline_ms)
 {
     int number;
-    do { /* a handle that the server has forgotten is asked for again */
+    for (;;) {
         int fd = open(name, O_RDONLY | O_CLOEXEC);
         number = fd < 0 ? errno : read_all(bytes, length, fd);
         if (fd >= 0) close(fd);
-    } while (number == ESTALE && !avout__plugin_passed(deadline_ms));
-    return number;
+        if (number != ESTALE || avout__plugin_passed(deadline_ms)) return number;
+        /* A handle that the server has forgotten is asked for again. */
+        avout__plugin_pause(STALE_PAUSE_MS, deadline_ms);
+    }
 }

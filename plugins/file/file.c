@@ -83,7 +83,7 @@ static int put(const char *name, const char *fresh, const char *text, size_t len
 {
     struct stat found;
     if (!stat(name, &found)) return EEXIST;
-    int number = avout__disk_write(fresh, text, length, line);
+    int number = avout__disk_write(fresh, text, length, line, NULL);
     if (number == EEXIST) return number;
     if (!number && link(fresh, name)) {
         number = errno;

@@ -4,13 +4,15 @@
  *          left is deleted first) -> fsync -> rename to FILE -> fsync of the directory
  *
  * A file named FILE is whole, whenever the process dies. What dies before the rename leaves FILE.new-TOKEN,
- * which is deleted when the next process opens it. Old tokens are not refused: a file system cannot look
+ * which is deleted by the first write of the next process. Old tokens are not refused: a file system cannot look
  * and rename in one step. */
 #include <dirent.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "avout/file.h"
@@ -22,7 +24,8 @@
 typedef struct value_container {
     avout_container is;
     avout_codec codec;
-    char *directory; /* of the file */
+    atomic_bool is_swept; /* of what dead writers have left */
+    char *directory;      /* of the file */
     char *place;
     char file[];
 } value_container;
@@ -35,7 +38,7 @@ static const char *name_in_directory(const value_container *at)
     return slash ? slash + 1 : at->file;
 }
 
-/* Whoever is writing now has the lock, and another's name: only what is not FILE.new-TOKEN stays. */
+/* By who has the lock: whoever else is still writing has lost it, and fails. Only what is not FILE.new-TOKEN stays. */
 static void sweep(const value_container *at)
 {
     DIR *directory = opendir(at->directory);
@@ -97,13 +100,15 @@ static avout_status replace(const value_container *at, const char *fresh)
 static avout_status set_bytes(const value_container *at, const char *fresh, const char *bytes,
                               size_t length)
 {
+    struct stat found;
+    const struct stat *like = stat(at->file, &found) ? NULL : &found;
     bool line = avout__plugin_is_edn(&at->codec);
     (void)unlink(fresh);
-    int number = avout__disk_write(fresh, bytes, length, line);
+    int number = avout__disk_write(fresh, bytes, length, line, like);
     if (number == ENOENT) { /* somebody took the directory away */
         avout_status status = avout__disk_make_directory(at->directory);
         if (status) return status;
-        number = avout__disk_write(fresh, bytes, length, line);
+        number = avout__disk_write(fresh, bytes, length, line, like);
     }
     if (!number) return replace(at, fresh);
     (void)unlink(fresh);
@@ -113,13 +118,14 @@ static avout_status set_bytes(const value_container *at, const char *fresh, cons
 static avout_status set_state(avout_container *container, avout_value value, avout_token token,
                               int64_t timeout_ms)
 {
-    const value_container *at = (value_container *)container;
+    value_container *at = (value_container *)container;
     avout__plugin_text bytes = {0};
     char text[AVOUT_TOKEN_SIZE];
     size_t size = strlen(at->file) + sizeof NEW + sizeof text;
     (void)timeout_ms;
     avout_status status = avout__plugin_encode(&bytes, value, &at->codec);
     if (status) return status;
+    if (!atomic_exchange(&at->is_swept, true)) sweep(at);
     char *fresh = malloc(size);
     if (fresh) {
         snprintf(fresh, size, "%s" NEW "%s", at->file, avout_token_text(text, token));
@@ -176,6 +182,7 @@ avout_status avout_file_value_container(avout_container **container, const char 
         return avout__disk_no_memory();
     }
     memcpy(made->file, file, length + 1);
+    atomic_init(&made->is_swept, false);
     made->directory = directory;
     made->place = place;
     made->codec = used;

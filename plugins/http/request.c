@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "common/deadline.h"
@@ -225,6 +226,13 @@ static void set_body(CURL *handle, transfer *t)
     curl_easy_setopt(handle, CURLOPT_SEEKDATA, t);
 }
 
+/* A program that is started must not hold it. */
+static curl_socket_t open_socket(void *payload, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    (void)payload, (void)purpose;
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
 static void set_answer(CURL *handle, transfer *t, int64_t deadline_ms)
 {
     long left_ms = (long)avout__plugin_left_ms(deadline_ms, 1, INT32_MAX);
@@ -234,6 +242,7 @@ static void set_answer(CURL *handle, transfer *t, int64_t deadline_ms)
     curl_easy_setopt(handle, CURLOPT_PREREQDATA, t);
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, t->message);
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, left_ms);
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
                      left_ms < CONNECT_MS ? left_ms : (long)CONNECT_MS);

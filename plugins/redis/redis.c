@@ -329,7 +329,7 @@ static avout_status init(avout_versioned_container *container, int64_t timeout_m
     avout_value value;
     avout_status status = get_state_at(&value, container, "0", timeout_ms);
     if (!status) avout_release(value);
-    return status == AVOUT_ENOTFOUND ? AVOUT_OK : status;
+    return status == AVOUT_ENOTFOUND || status == AVOUT_EDATA ? AVOUT_OK : status;
 }
 
 static avout_status destroy(avout_versioned_container *container, int64_t timeout_ms)

@@ -476,11 +476,11 @@ TEST(nonsense_is_an_error_and_never_a_value)
         }
         atomic_store(&raw_now, false);
     }
-    /* Such servers are not opened. */
     avout_versioned_container *other = new_at(http_script_place(script));
-    CHECK_OK(other->ops->init(other, 300));
+    CHECK_OK(other->ops->init(other, TIMEOUT_MS));
     other->ops->close(other);
     c->ops->close(c);
+    /* One that answers everything with a page is not opened. */
     raw = "HTTP/1.1 200 OK\r\n\r\n<html>please log in</html>";
     atomic_store(&raw_now, true);
     c = new_at(http_script_place(script));

@@ -3,7 +3,9 @@
  * Test-tags: threads */
 #include <dirent.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../../plugins/container-test/conformance.h"
@@ -579,6 +581,25 @@ TEST(what_is_no_address_is_refused)
     c->ops->close(c);
     CHECK_OK(avout_http_container(&c, "http://host"));
     CHECK_TEXT("http://host/", c->place);
+    c->ops->close(c);
+}
+
+/* Or a program that is started would hold it. */
+TEST(connections_are_closed_when_another_program_is_run)
+{
+    test_server *server = test_webdav_start();
+    avout_versioned_container *c = open_on(server, "dav/");
+    int found = 0;
+    for (int fd = 3; fd < 1000; fd++) {
+        struct sockaddr_in peer;
+        socklen_t size = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) ||
+            ntohs(peer.sin_port) != test_server_port(server))
+            continue;
+        CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+        found++;
+    }
+    CHECK(found > 0);
     c->ops->close(c);
 }
 

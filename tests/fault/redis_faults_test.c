@@ -268,6 +268,27 @@ TEST(passwords_and_rights_are_told_apart)
         CHECK(!strstr(c->place, "sesame") && !strchr(c->place, '@'));
         c->ops->close(c);
     }
+    /* What the header says is enough, for versions and for one value, and is all asked for in a life. */
+    tell(server, "ACL SETUSER cat on >sesame ~faults:* ~one ~one:token +get +set +msetnx +unlink "
+                 "+scan +role +info "
+                 "+config|get +eval");
+    avout_versioned_container *enough;
+    CHECK_OK(avout_redis_container_coded(
+        &enough, test_server_text("redis://cat:sesame@127.0.0.1:%d?prefix=faults:", port),
+        avout_codec_json()));
+    CHECK_OK(enough->ops->init(enough, TIMEOUT_MS));
+    CHECK_OK(set_int(enough, "v-1", 1, TIMEOUT_MS));
+    CHECK_OK(enough->ops->list_versions(enough, never, NULL, TIMEOUT_MS));
+    CHECK_OK(enough->ops->delete_state_at(enough, "v-1", TIMEOUT_MS));
+    enough->ops->close(enough);
+    avout_container *one;
+    CHECK_OK(avout_redis_value_container(
+        &one, test_server_text("redis://cat:sesame@127.0.0.1:%d?key=one", port), NULL));
+    CHECK_OK(one->ops->init(one, TIMEOUT_MS));
+    CHECK_OK(set_one(one, 1, 1, TIMEOUT_MS));
+    CHECK_INT(1, get_one(one));
+    CHECK_OK(one->ops->destroy(one, TIMEOUT_MS));
+    one->ops->close(one);
     tell(server, "ACL SETUSER default off");
     avout_versioned_container *c;
     CHECK_OK(database_open(&c, port, ""));

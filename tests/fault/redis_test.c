@@ -103,6 +103,8 @@ TEST(versions_are_what_the_codec_writes)
 {
     test_server *server = test_redis_start();
     redisContext *redis = redis_of(server);
+    /* A stranger's: opening looks at that key. */
+    freeReplyObject(redisCommand(redis, "SET p:0 {"));
     avout_versioned_container *c, *plain = open_at(test_redis_place(server, "p:"));
     avout_value value = read_edn("{\"port\" {}}"), read;
     CHECK_OK(avout_redis_container_coded(&c, test_redis_place(server, "p:"), avout_codec_json()));
@@ -112,6 +114,7 @@ TEST(versions_are_what_the_codec_writes)
     CHECK(is_there(redis, "p:v-1.put"));
     avout_release(value);
     /* Whatever the codec, one who collects finds it once, and takes all of it. */
+    freeReplyObject(redisCommand(redis, "DEL p:0"));
     CHECK_INT(1, versions_in(plain));
     CHECK_STATUS(AVOUT_EDATA, plain->ops->get_state_at(&read, plain, "v-1", TIMEOUT_MS));
     CHECK_CONTAINS("v-1: codec edn: decoding: ", avout_error_detail());

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../plugins/container-test/conformance.h"
@@ -252,6 +253,54 @@ TEST(files_are_what_the_codec_writes)
     CHECK_STATUS(AVOUT_EINVAL, avout_file_value_container(&value, "", NULL));
     CHECK_STATUS(AVOUT_EINVAL, avout_file_value_container(&value, "/dir/", NULL));
     CHECK_INT(0, avout_memory_blocks());
+}
+
+/* A file that only its owner may read is not one for everybody after a change. */
+TEST(a_file_of_one_value_keeps_its_permissions)
+{
+    static const mode_t modes[] = {0600, 0640, 0666};
+    avout_container *value;
+    avout_value number = avout_int(7);
+    struct stat found;
+    const char *path = place_in("one");
+    umask(022);
+    CHECK_OK(avout_file_value_container(&value, path, NULL));
+    CHECK_OK(value->ops->init(value, 1000));
+    for (uint64_t i = 0; i < 3; i++) {
+        FILE *file = fopen(path, "w");
+        CHECK(file && fputs("1", file) >= 0 && !fclose(file));
+        CHECK(!chmod(path, modes[i]));
+        CHECK_OK(value->ops->set_state(value, number, (avout_token){1, i}, 1000));
+        CHECK(!stat(path, &found));
+        CHECK_INT((int)modes[i], (int)(found.st_mode & 07777));
+    }
+    CHECK(!unlink(path));
+    CHECK_OK(value->ops->set_state(value, number, (avout_token){2, 0}, 1000));
+    CHECK(!stat(path, &found));
+    CHECK_INT(0644, (int)(found.st_mode & 07777));
+    value->ops->close(value);
+    avout_release(number);
+}
+
+/* Who holds the lock next deletes what one that died in the middle has left, and nothing else. */
+TEST(what_a_dead_writer_left_beside_a_file_of_one_value_goes)
+{
+    static const char *const names[] = {"one.new-0000000000000001-0000000000000001", "one.new-x",
+                                        "one", "other.new-0000000000000001-0000000000000001"};
+    avout_container *value;
+    avout_value number = avout_int(7);
+    for (size_t i = 0; i < 4; i++) {
+        FILE *file = fopen(place_in(names[i]), "w");
+        CHECK(file && fputs("1", file) >= 0 && !fclose(file));
+    }
+    CHECK_OK(avout_file_value_container(&value, place_in("one"), NULL));
+    CHECK_OK(value->ops->init(value, 1000));
+    CHECK(!access(place_in(names[0]), F_OK)); /* somebody may be writing it now */
+    CHECK_OK(value->ops->set_state(value, number, (avout_token){2, 1}, 1000));
+    CHECK(access(place_in(names[0]), F_OK));
+    for (size_t i = 1; i < 4; i++) CHECK(!access(place_in(names[i]), F_OK));
+    value->ops->close(value);
+    avout_release(number);
 }
 
 /* The suite finds those that are wrong. */

@@ -6,7 +6,8 @@
  * either knows WAITAOF (7.2 and later) or has appendfsync always. Any other server is refused, AVOUT_ENOTSUP,
  * and so is one that evicts keys (maxmemory-policy allkeys-...). With `durable=no` in the address it is taken
  * as it is: what was confirmed may be gone when the server dies, and then the refs whose values it kept answer
- * AVOUT_EIO until they are set again. Replicas of Redis are asynchronous: what was confirmed may be gone after a
+ * AVOUT_EIO until they are set again. The server's settings are looked at when a connection is made, not when they are
+ * changed while it lasts. Replicas of Redis are asynchronous: what was confirmed may be gone after a
  * failover, whatever is set.
  *
  *     cc program.c $(pkg-config --cflags --libs avout-redis) */
@@ -39,6 +40,9 @@ AVOUT_BEGIN
  * The server is asked directly, and has to be the primary; it may have replicas. Redis Cluster and Sentinel
  * are not supported. Values have less than 512 MB, the server's limit.
  *
+ * The user needs, on keys with the prefix, GET, SET, MSETNX (with a codec), UNLINK and SCAN; ROLE; SELECT where the
+ * database is not 0; and unless `durable` is no INFO, and WAITAOF or CONFIG GET.
+ *
  * Does not connect. Later calls keep their deadlines, but for the resolution of names, and go on when
  * connections break; a server that cannot be connected to is waited for for 30 seconds at most (parameter
  * `wait`, in seconds). AVOUT_EINVAL (the string), AVOUT_ENOMEM. */
@@ -65,8 +69,8 @@ AVOUT_API avout_status avout_redis_container_coded(avout_versioned_container **c
  * is lost, also when a holder of the atom's lock was stopped past its session. Where the store itself was begun anew, and
  * its tokens with it, KEY:token has to be deleted by hand.
  *
- * Writing needs EVAL, SET and GET on both keys; ROLE, and what `durable` asks for, as above. AVOUT_EINVAL (place,
- * codec), AVOUT_ENOMEM. */
+ * The user needs EVAL, SET, GET and UNLINK on both keys; the rest as above. AVOUT_EINVAL (place, codec),
+ * AVOUT_ENOMEM. */
 AVOUT_API avout_status avout_redis_value_container(avout_container **container, const char *place,
                                                    const avout_codec *codec);
 
