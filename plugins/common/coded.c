@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/words.h"
+
 enum { NAME_MOST = 31, FIRST_ROOM = 256 };
 
 avout_status avout__plugin_codec(avout_codec *codec, const avout_codec *given)
 {
     *codec = given ? *given : *avout_codec_edn();
-    size_t length = codec->name ? strspn(codec->name, "abcdefghijklmnopqrstuvwxyz0123456789-") : 0;
-    if (!length || length > NAME_MOST || codec->name[length])
+    size_t length = codec->name ? avout__plugin_word(codec->name, NAME_MOST) : 0;
+    if (!length || codec->name[length])
         return avout_fail(AVOUT_EINVAL, "codec: it has no name of 1 to %d of [a-z0-9-]", NAME_MOST);
     if (!codec->encode || !codec->decode)
         return avout_fail(AVOUT_EINVAL, "codec %s: a function is NULL", codec->name);
@@ -37,10 +39,9 @@ avout_status avout__plugin_add(const char *bytes, size_t length, void *text)
     if (!to->room || to->room - to->length < length) {
         size_t room = to->room ? to->room : FIRST_ROOM;
         while (room - to->length < length)
-            if (__builtin_mul_overflow(room, (size_t)2, &room))
-                return avout_fail(AVOUT_ENOMEM, "out of memory");
+            if (__builtin_mul_overflow(room, (size_t)2, &room)) return avout__plugin_no_memory();
         char *more = realloc(to->bytes, room);
-        if (!more) return avout_fail(AVOUT_ENOMEM, "out of memory");
+        if (!more) return avout__plugin_no_memory();
         to->bytes = more;
         to->room = room;
     }

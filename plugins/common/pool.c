@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "common/deadline.h"
+#include "common/words.h"
 
 /* An attempt to connect takes no longer than CONNECT_MS, so that others follow. Firewalls forget
  * connections that are idle for long, without telling anybody. */
@@ -34,7 +35,7 @@ avout_status avout__plugin_pool_new(avout__plugin_pool **pool, const avout__plug
     avout__plugin_pool *made = calloc(1, sizeof *made + most * sizeof *made->idle);
     if (!made) {
         driver->free_server(server);
-        return avout_fail(AVOUT_ENOMEM, "out of memory");
+        return avout__plugin_no_memory();
     }
     made->driver = driver;
     made->server = server;

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/words.h"
+
 struct avout__plugin_shared {
     avout__plugin_shared *next;
     const avout__plugin_sharing *sharing;
@@ -51,7 +53,7 @@ static avout_status make(avout__plugin_shared **shared, const avout__plugin_shar
 {
     size_t size = strlen(address) + 1;
     avout__plugin_shared *made = malloc(sizeof *made + size);
-    if (!made) return avout_fail(AVOUT_ENOMEM, "out of memory");
+    if (!made) return avout__plugin_no_memory();
     *made = (avout__plugin_shared){.next = all, .sharing = sharing, .process = getpid()};
     memcpy(made->address, address, size);
     avout_status status = sharing->make(&made->object, address, payload);

@@ -9,15 +9,11 @@
 #include <unistd.h>
 
 #include "common/deadline.h"
+#include "common/words.h"
 
 enum { STALE_PAUSE_MS = 10 };
 
 /* ---- failures ------------------------------------------------------------------------------------ */
-
-avout_status avout__disk_no_memory(void)
-{
-    return avout_fail(AVOUT_ENOMEM, "out of memory");
-}
 
 avout_status avout__disk_failed(int number, const char *doing)
 {
@@ -69,7 +65,7 @@ static avout_status make_one(char *text, size_t length)
 avout_status avout__disk_make_directory(const char *directory)
 {
     char *text = strdup(directory);
-    if (!text) return avout__disk_no_memory();
+    if (!text) return avout__plugin_no_memory();
     size_t length = strlen(text);
     avout_status status = AVOUT_OK;
     for (size_t i = 1; !status && i <= length; i++)

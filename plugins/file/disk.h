@@ -9,7 +9,6 @@
 
 #include <avout/status.h>
 
-avout_status avout__disk_no_memory(void);
 /* What the system's error is among ours. */
 avout_status avout__disk_failed(int number, const char *doing);
 

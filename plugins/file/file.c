@@ -24,6 +24,7 @@
 #include "avout/sys/container.h"
 #include "common/coded.h"
 #include "common/deadline.h"
+#include "common/words.h"
 #include "disk.h"
 
 #define NEW ".new"
@@ -123,7 +124,7 @@ static avout_status set_state_at(avout_versioned_container *container, const cha
     path name = path_of(at, version, ""), fresh = path_of(at, version, NEW);
     status = name.text && fresh.text
                  ? set_text(at, name.text, fresh.text, text.bytes, text.length, timeout_ms)
-                 : avout__disk_no_memory();
+                 : avout__plugin_no_memory();
     free(name.text);
     free(fresh.text);
     free(text.bytes);
@@ -137,7 +138,7 @@ static avout_status get_state_at(avout_value *value, avout_versioned_container *
 {
     const file_container *at = (file_container *)container;
     path name = path_of(at, version, "");
-    if (!name.text) return avout__disk_no_memory();
+    if (!name.text) return avout__plugin_no_memory();
     int64_t deadline_ms = avout__plugin_deadline(timeout_ms);
     char *bytes = NULL;
     size_t length = 0;
@@ -156,7 +157,7 @@ static avout_status get_state_at(avout_value *value, avout_versioned_container *
 static avout_status remove_file(const file_container *at, const char *version, const char *suffix)
 {
     path name = path_of(at, version, suffix);
-    if (!name.text) return avout__disk_no_memory();
+    if (!name.text) return avout__plugin_no_memory();
     int number = unlink(name.text) ? errno : 0;
     free(name.text);
     return !number || number == ENOENT ? AVOUT_OK : avout__disk_failed(number, "deleting a file");
@@ -175,8 +176,8 @@ static avout_status delete_state_at(avout_versioned_container *container, const 
 static avout_status tell(const char *name, avout_version_fn found, void *payload)
 {
     char version[AVOUT_VERSION_MAX + 1];
-    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
-    if (!length || length > AVOUT_VERSION_MAX) return AVOUT_OK;
+    size_t length = avout__plugin_version(name);
+    if (!length) return AVOUT_OK;
     if (name[length] && strcmp(name + length, NEW)) return AVOUT_OK;
     memcpy(version, name, length);
     version[length] = '\0';
@@ -237,14 +238,14 @@ avout_status avout_file_container_coded(avout_versioned_container **container,
     if (!directory || !*directory) return avout_fail(AVOUT_EINVAL, "directory: none is given");
     size_t length = strlen(directory);
     file_container *made = malloc(sizeof *made + length + 1);
-    if (!made) return avout__disk_no_memory();
+    if (!made) return avout__plugin_no_memory();
     memcpy(made->directory, directory, length + 1);
     while (length > 1 && made->directory[length - 1] == '/') made->directory[--length] = '\0';
     made->codec = used;
     made->place = avout__plugin_coded_place(made->directory, &used);
     if (!made->place) {
         free(made);
-        return avout__disk_no_memory();
+        return avout__plugin_no_memory();
     }
     made->is.ops = &file_ops;
     made->is.place = made->place;

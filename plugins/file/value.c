@@ -19,6 +19,7 @@
 #include "avout/sys/container.h"
 #include "common/coded.h"
 #include "common/deadline.h"
+#include "common/words.h"
 #include "disk.h"
 
 typedef struct value_container {
@@ -131,7 +132,7 @@ static avout_status set_state(avout_container *container, avout_value value, avo
         snprintf(fresh, size, "%s" NEW "%s", at->file, avout_token_text(text, token));
         status = set_bytes(at, fresh, bytes.bytes, bytes.length);
     } else {
-        status = avout__disk_no_memory();
+        status = avout__plugin_no_memory();
     }
     free(fresh);
     free(bytes.bytes);
@@ -179,7 +180,7 @@ avout_status avout_file_value_container(avout_container **container, const char 
         free(made);
         free(directory);
         free(place);
-        return avout__disk_no_memory();
+        return avout__plugin_no_memory();
     }
     memcpy(made->file, file, length + 1);
     atomic_init(&made->is_swept, false);

@@ -8,11 +8,7 @@
 #include <strings.h>
 
 #include "common/secret.h"
-
-static avout_status no_memory(void)
-{
-    return avout_fail(AVOUT_ENOMEM, "out of memory");
-}
+#include "common/words.h"
 
 static avout_status refuse(const char *why)
 {
@@ -27,7 +23,7 @@ static avout_status read_credentials(avout__http_address *address, const char *t
     size_t rest = colon ? length - user - 1 : 0;
     address->user = malloc(length + 1);
     address->password = malloc(length + 1);
-    if (!address->user || !address->password) return no_memory();
+    if (!address->user || !address->password) return avout__plugin_no_memory();
     bool fine = avout__plugin_unescape(address->user, length + 1, text, user) &&
                 avout__plugin_unescape(address->password, length + 1, text + length - rest, rest);
     /* Basic authentication has no way to say it. */
@@ -57,7 +53,7 @@ static avout_status make_base(avout__http_address *address, const char *host, si
 {
     size_t size = strlen(path) + host_length + 12;
     address->base = malloc(size);
-    if (!address->base) return no_memory();
+    if (!address->base) return avout__plugin_no_memory();
     const char *scheme = address->secure ? "https" : "http";
     address->root =
         (size_t)snprintf(address->base, size, "%s://%.*s/", scheme, (int)host_length, host);

@@ -36,6 +36,7 @@
 #include "avout/http.h"
 #include "common/coded.h"
 #include "common/deadline.h"
+#include "common/words.h"
 #include "listing.h"
 #include "resource.h"
 #include "seal.h"
@@ -74,11 +75,6 @@ static resource claim_of(const char *version)
     return with_suffix(version, AVOUT__HTTP_CLAIM "/");
 }
 
-static avout_status no_memory(void)
-{
-    return avout_fail(AVOUT_ENOMEM, "out of memory");
-}
-
 /* ---- answers ------------------------------------------------------------------------------------------ */
 
 /* ---- what the server can ------------------------------------------------------------------------------------- */
@@ -87,7 +83,7 @@ static avout_status make_known(void **object, const char *address, const void *p
 {
     (void)address, (void)payload;
     *object = calloc(1, sizeof(knowledge));
-    return *object ? AVOUT_OK : no_memory();
+    return *object ? AVOUT_OK : avout__plugin_no_memory();
 }
 
 static const avout__plugin_sharing sharing = {make_known, free};
@@ -494,7 +490,7 @@ avout_status avout_http_container_coded(avout_versioned_container **container, c
                                         const avout_codec *codec)
 {
     http_container *made = calloc(1, sizeof *made);
-    if (!made) return no_memory();
+    if (!made) return avout__plugin_no_memory();
     avout_status status = take_codec(made, codec);
     if (!status) status = avout__http_open(&made->server, place);
     if (status) {
@@ -504,7 +500,7 @@ avout_status avout_http_container_coded(avout_versioned_container **container, c
     made->shown = avout__plugin_coded_place(made->server.address.base, &made->codec);
     status = made->shown
                  ? avout__plugin_share(&made->place, &sharing, made->server.address.base, NULL)
-                 : no_memory();
+                 : avout__plugin_no_memory();
     if (status) {
         avout__http_close(&made->server);
         free(made->shown);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/secret.h"
+#include "common/words.h"
 
 /* An element's local name: <D:href ...>. *end: behind the whole tag. */
 static bool is_element(const char **end, const char *tag, const char *name)
@@ -39,7 +40,7 @@ static avout_status add(versions *seen, const char *name, size_t length)
     if (seen->count == seen->room) {
         size_t room = seen->room ? 2 * seen->room : 64;
         version *larger = realloc(seen->all, room * sizeof *larger);
-        if (!larger) return avout_fail(AVOUT_ENOMEM, "out of memory");
+        if (!larger) return avout__plugin_no_memory();
         seen->all = larger;
         seen->room = room;
     }
@@ -65,8 +66,8 @@ static avout_status add_href(versions *seen, const char *href, size_t length)
             break;
         }
     if (!avout__plugin_unescape(name, sizeof name, href, length)) return AVOUT_OK;
-    size_t own = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
-    bool ours = own && own <= AVOUT_VERSION_MAX && is_suffix(name + own, seen->suffix) &&
+    size_t own = avout__plugin_version(name);
+    bool ours = own && is_suffix(name + own, seen->suffix) &&
                 strncmp(name, AVOUT__HTTP_PROBE, strlen(AVOUT__HTTP_PROBE)) != 0;
     return ours ? add(seen, name, own) : AVOUT_OK;
 }

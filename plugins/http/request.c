@@ -10,6 +10,7 @@
 
 #include "common/deadline.h"
 #include "common/secret.h"
+#include "common/words.h"
 
 enum {
     KEPT = 16, /* idle handles, each with its connection */
@@ -41,7 +42,7 @@ static avout_status make_handles(void **object, const char *address, const void 
 {
     (void)address, (void)payload;
     handles *made = calloc(1, sizeof *made);
-    if (!made) return avout_fail(AVOUT_ENOMEM, "out of memory");
+    if (!made) return avout__plugin_no_memory();
     pthread_mutex_init(&made->lock, NULL);
     *object = made;
     return AVOUT_OK;
@@ -91,7 +92,7 @@ avout_status avout__http_open(avout__http_server *server, const char *place)
         snprintf(key, size, "%.*s %s:%s", (int)at->root, at->base, user, password);
         status = avout__plugin_share(&server->handles, &sharing, key, NULL);
     } else {
-        status = avout_fail(AVOUT_ENOMEM, "out of memory");
+        status = avout__plugin_no_memory();
     }
     free(key);
     if (status) avout__http_address_release(&server->address);
@@ -387,7 +388,7 @@ static attempt try_once(avout__http_answer *answer, const avout__http_server *se
         if (a.code) a.status = say(&t, server, status_of(&t, a.code, deadline_ms), a.code);
     } else {
         a.code = CURLE_OUT_OF_MEMORY;
-        a.status = avout_fail(AVOUT_ENOMEM, "out of memory");
+        a.status = avout__plugin_no_memory();
     }
     a.begun = t.begun;
     if (handle) give_back(all, handle);

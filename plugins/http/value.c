@@ -15,6 +15,7 @@
 #include "avout/http.h"
 #include "common/coded.h"
 #include "common/deadline.h"
+#include "common/words.h"
 #include "resource.h"
 
 typedef struct value_container {
@@ -155,14 +156,14 @@ static avout_status take_name(value_container *at)
     char *slash = strrchr(address->base, '/');
     at->name = strdup(slash + 1);
     slash[1] = '\0';
-    return at->name && at->shown ? AVOUT_OK : avout_fail(AVOUT_ENOMEM, "out of memory");
+    return at->name && at->shown ? AVOUT_OK : avout__plugin_no_memory();
 }
 
 avout_status avout_http_value_container(avout_container **container, const char *place,
                                         const avout_codec *codec)
 {
     value_container *made = calloc(1, sizeof *made);
-    if (!made) return avout_fail(AVOUT_ENOMEM, "out of memory");
+    if (!made) return avout__plugin_no_memory();
     avout_status status = avout__plugin_codec(&made->codec, codec);
     if (!status) status = avout__http_open(&made->server, place);
     if (status) {

@@ -23,6 +23,7 @@
 #include <avout/sys/container.h>
 
 #include "common/deadline.h"
+#include "common/words.h"
 #include "limits.h"
 #include "native.h"
 #include "requests.h"
@@ -41,11 +42,6 @@ typedef struct mongo_container {
 static avout__mongo_server *server_of(avout_versioned_container *container)
 {
     return &((mongo_container *)container)->server;
-}
-
-static avout_status no_memory(void)
-{
-    return avout_fail(AVOUT_ENOMEM, "out of memory");
 }
 
 /* ---- setting ------------------------------------------------------------------------------------------ */
@@ -161,16 +157,6 @@ static avout_status set_state_at(avout_versioned_container *container, const cha
 
 /* ---- getting ------------------------------------------------------------------------------------------ */
 
-static avout_status read_text(avout_value *value, const char *version, const char *text,
-                              size_t length)
-{
-    avout_edn_error error;
-    avout_status status = avout_edn_read(value, text, length, NULL, &error);
-    if (!status || status == AVOUT_ENOMEM) return status;
-    return avout_fail(AVOUT_EDATA, "%s is not EDN: line %zu, column %zu: %s", version, error.line,
-                      error.column, error.message);
-}
-
 static avout_status strange(const char *version)
 {
     return avout_fail(AVOUT_EDATA, "document %s is none that this container writes", version);
@@ -196,7 +182,7 @@ static avout_status get_part(char **text, size_t *length, const avout__mongo_ser
         *text = more;
         *length += size;
     } else {
-        status = bytes ? no_memory() : strange(id);
+        status = bytes ? avout__plugin_no_memory() : strange(id);
     }
     bson_destroy(found);
     return status;
@@ -210,7 +196,7 @@ static avout_status get_parts(avout_value *value, const avout__mongo_server *ser
     avout_status status = count < 1 || count > PARTS_MAX ? strange(version) : AVOUT_OK;
     for (int i = 0; !status && i < count; i++)
         status = get_part(&text, &length, server, version, i, deadline_ms);
-    if (!status) status = read_text(value, version, text, length);
+    if (!status) status = avout__plugin_read_edn(value, version, text, length);
     free(text);
     return status;
 }
@@ -227,7 +213,7 @@ static avout_status get_state_at(avout_value *value, avout_versioned_container *
     if (bson_iter_init_find(&at, found, "edn") && BSON_ITER_HOLDS_UTF8(&at)) {
         uint32_t length;
         const char *text = bson_iter_utf8(&at, &length);
-        status = read_text(value, version, text, length);
+        status = avout__plugin_read_edn(value, version, text, length);
     } else if (bson_iter_init_find(&at, found, "value")) {
         status = avout__mongo_read(value, &at);
     } else if (bson_iter_init_find(&at, found, "parts") && BSON_ITER_HOLDS_INT64(&at)) {
@@ -295,7 +281,7 @@ avout_status avout_mongo_container(avout_versioned_container **container, const 
 {
     if (!place) return avout_fail(AVOUT_EINVAL, "place: NULL");
     mongo_container *made = malloc(sizeof *made);
-    if (!made) return no_memory();
+    if (!made) return avout__plugin_no_memory();
     avout_status status = avout__mongo_open(&made->server, place);
     if (status) {
         free(made);

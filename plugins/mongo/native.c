@@ -8,6 +8,7 @@
 #include <avout/edn.h>
 
 #include "common/instant.h"
+#include "common/words.h"
 
 /* MongoDB takes 100 levels, the document and whatever a query adds included. */
 enum { LEVELS = 80, UUID_BYTES = 16, UUID_SIZE = 37 };
@@ -296,7 +297,7 @@ static avout_status push(items *to, avout_value value)
         avout_value *all = realloc(to->all, capacity * sizeof *all);
         if (!all) {
             avout_release(value);
-            return avout_fail(AVOUT_ENOMEM, "out of memory");
+            return avout__plugin_no_memory();
         }
         to->all = all;
         to->capacity = capacity;

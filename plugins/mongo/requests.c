@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "common/deadline.h"
+#include "common/words.h"
 #include "limits.h"
 
-#define VERSION_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
 #define FIRST_PART "+000000"
 
 void avout__mongo_name_part(char id[AVOUT__MONGO_ID_SIZE], const char *version, int number)
@@ -291,8 +291,8 @@ static bool version_of(char version[AVOUT_VERSION_MAX + 1], const bson_t *docume
     uint32_t length;
     if (!bson_iter_init_find(&at, document, "_id") || !BSON_ITER_HOLDS_UTF8(&at)) return false;
     const char *id = bson_iter_utf8(&at, &length);
-    size_t name = strspn(id, VERSION_CHARACTERS);
-    if (!name || name > AVOUT_VERSION_MAX || strlen(id) != length) return false;
+    size_t name = avout__plugin_version(id);
+    if (!name || strlen(id) != length) return false;
     if (id[name] && strcmp(id + name, FIRST_PART)) return false;
     memcpy(version, id, name);
     version[name] = '\0';

@@ -7,6 +7,7 @@
 
 #include "common/deadline.h"
 #include "common/secret.h"
+#include "common/words.h"
 #include "timed.h"
 
 /* A server is waited for in slices, so that each call can keep its own deadline. */
@@ -121,7 +122,7 @@ static avout_status make_pool(void **object, const char *address, const void *pa
     if (!made || !uri) {
         free(made);
         mongoc_uri_destroy(uri);
-        return avout_fail(AVOUT_ENOMEM, "out of memory");
+        return avout__plugin_no_memory();
     }
     made->selection_ms =
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, SELECTION_MS);
@@ -159,8 +160,7 @@ static avout_status open_uri(avout__mongo_server *server, const char *address,
                              const mongoc_uri_t *uri)
 {
     const char *password = mongoc_uri_get_password(uri);
-    if (password && !(server->password = strdup(password)))
-        return avout_fail(AVOUT_ENOMEM, "out of memory");
+    if (password && !(server->password = strdup(password))) return avout__plugin_no_memory();
     return avout__plugin_share(&server->pool, &sharing, address, uri);
 }
 
@@ -202,7 +202,7 @@ avout_status avout__mongo_open(avout__mongo_server *server, const char *place)
     char *address = address_of(place, &at, stem);
     server->shown = shown_of(server, place, &at);
     mongoc_uri_t *uri = address ? mongoc_uri_new_with_error(address, &error) : NULL;
-    avout_status status = !address || !server->shown ? avout_fail(AVOUT_ENOMEM, "out of memory")
+    avout_status status = !address || !server->shown ? avout__plugin_no_memory()
                           : !uri                     ? refuse(place, error.message)
                                                      : open_uri(server, address, uri);
     if (uri) mongoc_uri_destroy(uri);

@@ -7,6 +7,7 @@
 
 #include "common/pool.h"
 #include "common/secret.h"
+#include "common/words.h"
 
 enum { VALUE_SIZE = 2 * AVOUT__POSTGRES_NAME + 8, POOL_MOST = 1000 };
 
@@ -223,15 +224,14 @@ static avout_status read_options(avout__postgres_address *address, const char *p
     char *error = NULL;
     address->options = PQconninfoParse(address->text, &error);
     if (!address->options) {
-        avout_status status =
-            error ? refuse(place, error) : avout_fail(AVOUT_ENOMEM, "out of memory");
+        avout_status status = error ? refuse(place, error) : avout__plugin_no_memory();
         PQfreemem(error);
         return status;
     }
     if (!is_port(avout__postgres_option(address->options, "port")))
         return refuse(place, "the port is no number");
     address->shown = show(address, table);
-    return address->shown ? AVOUT_OK : avout_fail(AVOUT_ENOMEM, "out of memory");
+    return address->shown ? AVOUT_OK : avout__plugin_no_memory();
 }
 
 avout_status avout__postgres_read_address(avout__postgres_address *address, const char *place)
@@ -239,7 +239,7 @@ avout_status avout__postgres_read_address(avout__postgres_address *address, cons
     ours o = {.table = "avout", .pool_size = "", .fits = true};
     *address = (avout__postgres_address){.text = malloc(strlen(place) + 2),
                                          .pool_size = AVOUT__PLUGIN_POOL_MOST};
-    if (!address->text) return avout_fail(AVOUT_ENOMEM, "out of memory");
+    if (!address->text) return avout__plugin_no_memory();
     if (is_uri(place)) split_uri(address->text, &o, place);
     else split_words(address->text, &o, place);
     avout_status status;

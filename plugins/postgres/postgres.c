@@ -19,6 +19,7 @@
 #include <avout/sys/container.h>
 
 #include "common/deadline.h"
+#include "common/words.h"
 #include "server.h"
 
 /* A message to PostgreSQL is smaller than 1 GB, and so is a text. DOC_MOST: nobody queries more, and
@@ -31,8 +32,6 @@ enum {
     PUT_SIZE = 33
 };
 
-#define VERSION_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
-
 typedef struct postgres_container {
     avout_versioned_container is; /* first */
     avout__plugin_shared *pool;
@@ -42,11 +41,6 @@ typedef struct postgres_container {
 static postgres_container *cast(avout_versioned_container *container)
 {
     return (postgres_container *)container;
-}
-
-static avout_status no_memory(void)
-{
-    return avout_fail(AVOUT_ENOMEM, "out of memory");
 }
 
 /* Runs q->sql, in which each %s is the table. */
@@ -221,7 +215,7 @@ static avout_status set_state_at(avout_versioned_container *container, const cha
         written = write_nuls(text, length);
         status = written ? set_text(cast(container), version, written, strlen(written), value,
                                     deadline_ms)
-                         : no_memory();
+                         : avout__plugin_no_memory();
     }
     free(written);
     avout_edn_free(text);
@@ -230,16 +224,6 @@ static avout_status set_state_at(avout_versioned_container *container, const cha
 
 /* ---- getting, deleting ---------------------------------------------------------------------------------- */
 
-static avout_status read_text(avout_value *value, const char *version, const PGresult *result)
-{
-    avout_edn_error error;
-    avout_status status = avout_edn_read(value, PQgetvalue(result, 0, 0),
-                                         (size_t)PQgetlength(result, 0, 0), NULL, &error);
-    if (!status || status == AVOUT_ENOMEM) return status;
-    return avout_fail(AVOUT_EDATA, "%s is not EDN: line %zu, column %zu: %s", version, error.line,
-                      error.column, error.message);
-}
-
 static avout_status get_state_at(avout_value *value, avout_versioned_container *container,
                                  const char *version, int64_t timeout_ms)
 {
@@ -247,8 +231,10 @@ static avout_status get_state_at(avout_value *value, avout_versioned_container *
         .sql = "SELECT edn FROM %s WHERE version = $1", .parameters = {version}, .count = 1};
     avout_status status = call(cast(container), &q, avout__plugin_deadline(timeout_ms));
     if (!status)
-        status = PQntuples(q.result) ? read_text(value, version, q.result)
-                                     : avout_fail(AVOUT_ENOTFOUND, "there is no such row");
+        status = PQntuples(q.result)
+                     ? avout__plugin_read_edn(value, version, PQgetvalue(q.result, 0, 0),
+                                              (size_t)PQgetlength(q.result, 0, 0))
+                     : avout_fail(AVOUT_ENOTFOUND, "there is no such row");
     PQclear(q.result);
     return status;
 }
@@ -264,8 +250,8 @@ static avout_status delete_state_at(avout_versioned_container *container, const 
 
 static bool is_version(const char *name)
 {
-    size_t length = strspn(name, VERSION_CHARACTERS);
-    return length && length <= AVOUT_VERSION_MAX && !name[length];
+    size_t length = avout__plugin_version(name);
+    return length && !name[length];
 }
 
 /* No connection is held while others are told. */
@@ -318,7 +304,7 @@ avout_status avout_postgres_container(avout_versioned_container **container, con
 {
     if (!place) return avout_fail(AVOUT_EINVAL, "place: NULL");
     postgres_container *made = calloc(1, sizeof *made);
-    if (!made) return no_memory();
+    if (!made) return avout__plugin_no_memory();
     avout_status status = avout__postgres_read_address(&made->address, place);
     if (!status) status = avout__postgres_share(&made->pool, &made->address);
     if (status) {

@@ -7,6 +7,7 @@
 
 #include "common/deadline.h"
 #include "common/secret.h"
+#include "common/words.h"
 
 /* WAIT_MS: how long a server is waited for where the address does not say. From CHECK_VERSION on a server can
  * look whether the client of a running statement is still there. */
@@ -298,7 +299,7 @@ static avout_status connect_to(connection *c, const server *s, int host, int64_t
     parameters p;
     if (!set_all(&p, s, host)) return avout_fail(AVOUT_ELIMIT, "the address is too long");
     c->pg = PQconnectStartParams(p.keywords, p.values, 0);
-    if (!c->pg) return avout_fail(AVOUT_ENOMEM, "out of memory");
+    if (!c->pg) return avout__plugin_no_memory();
     PQsetErrorVerbosity(c->pg, PQERRORS_VERBOSE);
     PQsetNoticeReceiver(c->pg, take_notice, c);
     avout_status status = finish_connecting(c->pg, deadline_ms);
@@ -313,7 +314,7 @@ static avout_status connect_any(void **made, void *to, int64_t deadline_ms)
     const server *s = to;
     avout_status status = AVOUT_OK;
     connection *c = malloc(sizeof *c);
-    if (!c) return avout_fail(AVOUT_ENOMEM, "out of memory");
+    if (!c) return avout__plugin_no_memory();
     *c = (connection){NULL, -1, false};
     for (int i = 0; i < s->hosts; i++) {
         int64_t left_ms = avout__plugin_left_ms(deadline_ms, 0, INT32_MAX);
@@ -373,11 +374,11 @@ static avout_status make_pool(void **object, const char *text, const void *paylo
     const avout__postgres_address *address = payload;
     avout__plugin_pool *pool;
     server *s = malloc(sizeof *s);
-    if (!s) return avout_fail(AVOUT_ENOMEM, "out of memory");
+    if (!s) return avout__plugin_no_memory();
     s->options = PQconninfoParse(text, NULL);
     if (!s->options) {
         free(s);
-        return avout_fail(AVOUT_ENOMEM, "out of memory");
+        return avout__plugin_no_memory();
     }
     int named = items(avout__postgres_option(s->options, "host"));
     int numbered = items(avout__postgres_option(s->options, "hostaddr"));

@@ -21,6 +21,7 @@
 
 #include "common/coded.h"
 #include "common/deadline.h"
+#include "common/words.h"
 #include "server.h"
 
 #define PUT ".put"
@@ -30,8 +31,6 @@ enum {
     DIGITS = 2 * NUMBER,
     KEY_SIZE = AVOUT__REDIS_TEXT + AVOUT_VERSION_MAX + sizeof PUT
 };
-
-#define VERSION_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 typedef struct redis_container {
     avout_versioned_container is; /* first */
@@ -44,11 +43,6 @@ typedef struct redis_container {
 static redis_container *cast(avout_versioned_container *container)
 {
     return (redis_container *)container;
-}
-
-static avout_status no_memory(void)
-{
-    return avout_fail(AVOUT_ENOMEM, "out of memory");
 }
 
 /* What the calls about one version do. */
@@ -255,13 +249,13 @@ static avout_status note(list_step *s, const redisReply *key)
     size_t prefix = strlen(s->prefix);
     if (key->type != REDIS_REPLY_STRING || key->len <= prefix) return AVOUT_OK;
     const char *version = key->str + prefix;
-    size_t length = strspn(version, VERSION_CHARACTERS), rest = key->len - prefix - length;
+    size_t length = avout__plugin_version(version), rest = key->len - prefix - length;
     bool put = rest == strlen(PUT) && !memcmp(version + length, PUT, rest);
-    if (!length || length > AVOUT_VERSION_MAX || (rest && !put)) return AVOUT_OK;
+    if (!length || (rest && !put)) return AVOUT_OK;
     if (s->count == s->room) {
         size_t room = s->room ? 2 * s->room : 64;
         name *grown = realloc(s->names, room * sizeof *grown);
-        if (!grown) return no_memory();
+        if (!grown) return avout__plugin_no_memory();
         s->names = grown;
         s->room = room;
     }
@@ -367,11 +361,11 @@ avout_status avout_redis_container_coded(avout_versioned_container **container, 
     if (status) return status;
     if (!place) return avout_fail(AVOUT_EINVAL, "place: NULL");
     redis_container *made = calloc(1, sizeof *made);
-    if (!made) return no_memory();
+    if (!made) return avout__plugin_no_memory();
     made->codec = used;
     status = avout__redis_read_address(&made->address, place, false);
     if (!status) made->place = avout__plugin_coded_place(made->address.shown, &used);
-    if (!status && !made->place) status = no_memory();
+    if (!status && !made->place) status = avout__plugin_no_memory();
     if (!status) status = avout__redis_share(&made->pool, &made->address);
     if (status) {
         free(made->place);

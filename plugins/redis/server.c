@@ -7,6 +7,7 @@
 
 #include "common/deadline.h"
 #include "common/secret.h"
+#include "common/words.h"
 #include "wire.h"
 
 enum { TEXT_MOST = 512 << 20 };
@@ -103,7 +104,7 @@ static avout_status send_command(avout__redis_connection *c, int count, const ch
 {
     char *text = NULL;
     long long length = redisFormatCommandArgv(&text, count, words, lengths);
-    if (length < 0) return avout_fail(AVOUT_ENOMEM, "out of memory");
+    if (length < 0) return avout__plugin_no_memory();
     avout_status status = avout__redis_wire_send(&c->wire, text, (size_t)length, deadline_ms);
     redisFreeCommand(text);
     return status;
@@ -281,7 +282,7 @@ static avout_status open_socket(avout__redis_connection *c, int64_t deadline_ms)
     const struct timeval limit = {left_ms / 1000, left_ms % 1000 * 1000};
     c->context = a->is_unix ? redisConnectUnixWithTimeout(a->host, limit)
                             : redisConnectWithTimeout(a->host, a->port, limit);
-    if (!c->context) return avout_fail(AVOUT_ENOMEM, "out of memory");
+    if (!c->context) return avout__plugin_no_memory();
     if (c->context->err && avout__plugin_passed(deadline_ms))
         return avout_fail(AVOUT_ETIMEOUT, "no answer in time");
     if (c->context->err) return say(c, AVOUT_ECONNECTION, c->context->errstr);
@@ -299,7 +300,7 @@ static void close_connection(void *used)
 static avout_status connect_to(void **made, void *server, int64_t deadline_ms)
 {
     avout__redis_connection *c = calloc(1, sizeof *c);
-    if (!c) return avout_fail(AVOUT_ENOMEM, "out of memory");
+    if (!c) return avout__plugin_no_memory();
     c->address = server;
     avout_status status = open_socket(c, deadline_ms);
     if (!status) status = introduce(c, deadline_ms);
@@ -323,7 +324,7 @@ static avout_status make_pool(void **object, const char *text, const void *paylo
     (void)text;
     avout__plugin_pool *pool;
     avout__redis_address *address = malloc(sizeof *address);
-    if (!address) return avout_fail(AVOUT_ENOMEM, "out of memory");
+    if (!address) return avout__plugin_no_memory();
     *address = *(const avout__redis_address *)payload;
     avout_status status = avout__plugin_pool_new(
         &pool, &driver, address, (size_t)address->pool_size, (int64_t)address->wait_seconds * 1000);

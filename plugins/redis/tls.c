@@ -13,6 +13,7 @@
 #include <openssl/x509v3.h>
 
 #include "common/deadline.h"
+#include "common/words.h"
 
 /* ---- the socket: OpenSSL's own way to write to it would raise SIGPIPE ------------------------------------- */
 
@@ -134,11 +135,6 @@ static avout_status bad_file(const char *parameter)
                       reason_of(ERR_get_error(), "OpenSSL does not say why"));
 }
 
-static avout_status no_memory(void)
-{
-    return avout_fail(AVOUT_ENOMEM, "out of memory");
-}
-
 /* ---- connecting ------------------------------------------------------------------------------------------------ */
 
 /* Files are read for each connection: what replaces them counts from the next one on. */
@@ -178,7 +174,7 @@ static int no_passphrase(char *text, int size, int writes, void *payload)
 static avout_status prepare(SSL **tls, int fd, const avout__redis_address *a)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-    if (!context) return no_memory();
+    if (!context) return avout__plugin_no_memory();
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -187,7 +183,8 @@ static avout_status prepare(SSL **tls, int fd, const avout__redis_address *a)
     *tls = status ? NULL : SSL_new(context);
     SSL_CTX_free(context);
     if (status) return status;
-    return *tls && use_socket(*tls, fd) && expect_host(*tls, a->host) ? AVOUT_OK : no_memory();
+    return *tls && use_socket(*tls, fd) && expect_host(*tls, a->host) ? AVOUT_OK
+                                                                      : avout__plugin_no_memory();
 }
 
 /* Whether it is to be tried again, when *wanted is there. */

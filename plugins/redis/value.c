@@ -16,6 +16,7 @@
 
 #include "common/coded.h"
 #include "common/deadline.h"
+#include "common/words.h"
 #include "server.h"
 
 #define TOKEN ":token"
@@ -48,11 +49,6 @@ typedef struct value_step {
 static value_container *cast(avout_container *container)
 {
     return (value_container *)container;
-}
-
-static avout_status no_memory(void)
-{
-    return avout_fail(AVOUT_ENOMEM, "out of memory");
 }
 
 static avout_status call(value_step *step, avout_status (*run)(avout__plugin_step *, void *),
@@ -190,13 +186,13 @@ avout_status avout_redis_value_container(avout_container **container, const char
     if (status) return status;
     if (!place) return avout_fail(AVOUT_EINVAL, "place: NULL");
     value_container *made = calloc(1, sizeof *made);
-    if (!made) return no_memory();
+    if (!made) return avout__plugin_no_memory();
     made->codec = used;
     status = avout__redis_read_address(&made->address, place, true);
     if (!status) {
         snprintf(made->token_key, sizeof made->token_key, "%s" TOKEN, made->address.prefix);
         made->place = avout__plugin_coded_place(made->address.shown, &used);
-        if (!made->place) status = no_memory();
+        if (!made->place) status = avout__plugin_no_memory();
     }
     if (!status) status = avout__redis_share(&made->pool, &made->address);
     if (status) {

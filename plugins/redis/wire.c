@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "common/deadline.h"
+#include "common/words.h"
 
 enum { RECEIVED_AT_ONCE = 16384 };
 
@@ -71,6 +72,6 @@ avout_status avout__redis_wire_receive(avout__redis_wire *wire, redisReader *rea
     size_t moved;
     avout_status status = move(&moved, wire, bytes, sizeof bytes, false, deadline_ms);
     if (!status && redisReaderFeed(reader, bytes, moved) != REDIS_OK)
-        status = avout_fail(AVOUT_ENOMEM, "out of memory");
+        status = avout__plugin_no_memory();
     return status;
 }

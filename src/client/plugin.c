@@ -8,22 +8,16 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "state/answer.h"
 #include "base/banned.h"
 
-enum { KIND_MAX = 32, NAME_SIZE = 96, SOVERSION = 0 };
+enum { NAME_SIZE = 96, SOVERSION = 0 };
 
 typedef avout_status (*maker_fn)(avout_versioned_container **container, const char *place);
 typedef avout_status (*coded_maker_fn)(avout_versioned_container **container, const char *place,
                                        const avout_codec *codec);
 typedef avout_status (*value_maker_fn)(avout_container **container, const char *place,
                                        const avout_codec *codec);
-
-/* The kind becomes a part of a file's name. */
-static bool is_kind(const char *kind)
-{
-    size_t length = strspn(kind, "abcdefghijklmnopqrstuvwxyz0123456789-");
-    return length && length <= KIND_MAX && !kind[length];
-}
 
 /* Beside this library, or the program it is linked into. False: nobody can say where that is. */
 static bool beside(char *path, size_t size, const char *file)
@@ -64,11 +58,11 @@ static bool has_another_copy(void *library)
 
 static avout_status load(void **library, const char *kind)
 {
-    if (!is_kind(kind))
+    if (!avout__answer_is_word(kind, AVOUT__KIND_MAX))
         return avout_fail(
             AVOUT_EINVAL,
             "container \"%.40s\": a kind is 1 to %d of the letters a to z, digits, and -", kind,
-            KIND_MAX);
+            AVOUT__KIND_MAX);
     avout_status status = open_library(library, kind);
     if (status || !has_another_copy(*library)) return status;
     return avout_fail(

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "edn/json.h"
+#include "state/answer.h"
 #include "base/banned.h"
 
 enum { NAME_MAX_LENGTH = 31 };
@@ -151,8 +152,7 @@ bool avout__codec_is_default(const avout_codec *codec)
 avout_status avout__coded_new(avout__coded **coded, const avout_codec *codec)
 {
     const char *name = codec ? codec->name : NULL;
-    size_t length = name ? strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") : 0;
-    if (!length || length > NAME_MAX_LENGTH || name[length])
+    if (!avout__answer_is_word(name, NAME_MAX_LENGTH))
         return avout_fail(AVOUT_EINVAL, "codec: it has no name of 1 to %d of [a-z0-9-]",
                           NAME_MAX_LENGTH);
     if (!codec->encode || !codec->decode)
