@@ -118,6 +118,24 @@ TEST(counts_do_not_wake_waiters)
     suite_check_memory();
 }
 
+/* Nothing would ever take it away. */
+TEST(who_finds_a_latch_open_leaves_no_watch)
+{
+    avout_client *counting = suite_connect(), *waiting_one = suite_connect();
+    avout_latch *mine, *theirs;
+    CHECK_OK(avout_latch_create(&mine, counting, NAME, 1));
+    CHECK_OK(avout_latch_open(&theirs, waiting_one, NAME));
+    size_t armed = counters(1).armed;
+    CHECK_OK(avout_latch_count_down(NULL, mine, 1));
+    CHECK_OK(avout_latch_await(theirs, &patient));
+    CHECK_INT(armed, counters(1).armed);
+    avout_latch_close(mine);
+    avout_latch_close(theirs);
+    suite_close(counting);
+    suite_close(waiting_one);
+    suite_check_memory();
+}
+
 /* ---- sessions ------------------------------------------------------------------------------------- */
 
 TEST(who_loses_its_session_arrives_again)
@@ -260,12 +278,12 @@ TEST(who_has_left_unheard_is_not_told_of_the_others)
     leaver l;
     party p;
     start_leaver(&l, mine);
-    ENGINE_AWAIT(counters(0).armed == 1 && waiting(other) == 1);
+    TEST_AWAIT(counters(0).armed == 1 && waiting(other) == 1);
     avout__mem_reconnect_after(store, AVOUT_FOREVER);
     engine_fault(store,
                  (avout__mem_fault){.kind = AVOUT__MEM_LOSE_AFTER, .multis = true, .path = NODE});
     avout_cancel_set(l.cancel);
-    ENGINE_AWAIT(!raw_children(engine_store(1), NODE));
+    TEST_AWAIT(!raw_children(engine_store(1), NODE));
     CHECK_STATUS(AVOUT_EBROKEN, avout_barrier_await(NULL, theirs, &patient));
     CHECK_OK(avout_barrier_reset(theirs));
     start(&p, theirs, NULL);
@@ -280,6 +298,33 @@ TEST(who_has_left_unheard_is_not_told_of_the_others)
     avout_barrier_close(theirs);
     suite_close(client);
     suite_close(other);
+    suite_check_memory();
+}
+
+/* B1: who has counted and hears of nothing since releases what it has counted, or nobody. */
+TEST(a_count_that_a_reset_has_overtaken_releases_nobody)
+{
+    avout_client *client = suite_connect(), *other = suite_connect(), *third = suite_connect();
+    avout_barrier *mine = make(client, 2), *theirs = make(other, 2), *again = make(third, 2);
+    party p, counting;
+    start(&p, mine, NULL);
+    TEST_AWAIT(counters(0).armed == 1 && waiting(third) == 1);
+    avout__mem_hold(engine_store(0), AVOUT__MEM_REPLIES); /* it keeps its place */
+    engine_fault(engine_store(1),
+                 (avout__mem_fault){.kind = AVOUT__MEM_HOLD_REPLY, .nth = 2, .path = NODE});
+    start(&counting, theirs, NULL);
+    TEST_AWAIT(!avout__mem_faults_left(engine_store(1))); /* the list, behind the look */
+    CHECK_OK(avout_barrier_reset(again));
+    avout__mem_release(engine_store(1));
+    CHECK_INT(AVOUT_EBROKEN, finish(&counting));
+    avout__mem_release(engine_store(0));
+    CHECK_INT(AVOUT_EBROKEN, finish(&p));
+    avout_barrier_close(mine);
+    avout_barrier_close(theirs);
+    avout_barrier_close(again);
+    suite_close(client);
+    suite_close(other);
+    suite_close(third);
     suite_check_memory();
 }
 
