@@ -447,16 +447,24 @@ static int64_t time_until_next(const attempt *a, int64_t pause_ms)
     return a->wait_ms > wait_ms ? a->wait_ms : wait_ms;
 }
 
+/* From when on nobody was reached: a long transfer that breaks did reach somebody until then. */
+static int64_t unreached_since(const attempt *a, int64_t begun_ms)
+{
+    return a->begun ? avout__plugin_now_ms() : begun_ms;
+}
+
 /* A server that does answer is asked until the deadline, others are given up before. */
 avout_status avout__http_call(avout__http_answer *answer, const avout__http_server *server,
                               const avout__http_request *request, int64_t deadline_ms)
 {
-    int64_t given_up_ms = avout__plugin_deadline(avout__http_limit.unreachable_ms);
+    int64_t given_up_ms = 0, begun_ms = avout__plugin_now_ms();
     trouble met = {AVOUT_OK, ""};
     *answer = (avout__http_answer){0};
     for (int64_t pause_ms = FIRST_PAUSE_MS;;) {
         attempt a = try_once(answer, server, request, deadline_ms);
         if (!a.code && a.wait_ms < 0) return AVOUT_OK;
+        if (!given_up_ms)
+            given_up_ms = unreached_since(&a, begun_ms) + avout__http_limit.unreachable_ms;
         int64_t until_ms = a.code && given_up_ms < deadline_ms ? given_up_ms : deadline_ms;
         int64_t wait_ms = time_until_next(&a, pause_ms);
         if (!is_worth_another(&a) || avout__plugin_left_ms(until_ms, 0, INT64_MAX) <= wait_ms)

@@ -286,6 +286,9 @@ static avout_status open_socket(avout__redis_connection *c, int64_t deadline_ms)
     if (c->context->err && avout__plugin_passed(deadline_ms))
         return avout_fail(AVOUT_ETIMEOUT, "no answer in time");
     if (c->context->err) return say(c, AVOUT_ECONNECTION, c->context->errstr);
+    /* Else who waits without end would wait for a server that has lost its power. */
+    if (!a->is_unix && redisEnableKeepAlive(c->context) != REDIS_OK)
+        return say(c, AVOUT_ESYSTEM, c->context->errstr);
     return avout__redis_wire_open(&c->wire, c->context->fd, a, deadline_ms);
 }
 

@@ -528,6 +528,31 @@ TEST(one_value_is_not_read_from_an_answer_without_a_length)
     http_script_end(script);
 }
 
+static _Atomic int cuts;
+
+/* Begins, and goes away when the time in which a server has to be reached is over. */
+static http_script_deed cut_late(int fd, const http_script_request *request)
+{
+    static const char begun[] = "HTTP/1.1 200 OK\r\nContent-Length: 44\r\n\r\n1\n; ";
+    if (strcmp(request->method, "GET") != 0 || atomic_fetch_sub(&cuts, 1) <= 0) return HTTP_SERVE;
+    (void)!send(fd, begun, sizeof begun - 1, MSG_NOSIGNAL);
+    test_pause_ms(400);
+    return HTTP_HANG_UP;
+}
+
+TEST(a_long_answer_that_breaks_is_asked_for_again)
+{
+    http_script *script = http_script_start(cut_late);
+    avout_versioned_container *c = init(new_at(http_script_place(script)));
+    CHECK_OK(set(c, "v-1", 1, TIMEOUT_MS));
+    avout__http_limit.unreachable_ms = 200;
+    atomic_store(&cuts, 1);
+    check(c, "v-1", 1);
+    CHECK(atomic_load(&cuts) < 1);
+    c->ops->close(c);
+    http_script_end(script);
+}
+
 static http_script_deed send_for_ever(int fd, const http_script_request *request)
 {
     static const char head[] = "HTTP/1.1 200 OK\r\n\r\n";

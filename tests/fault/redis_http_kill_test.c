@@ -29,7 +29,9 @@ static avout_status kills_open(avout_versioned_container **container, const char
     char place[TEST_PLACE];
     if (!strcmp(name, "left"))
         return avout_redis_container(container, test_redis_place(redis, "kills:"));
-    return avout_http_container(container, test_webdav_place(place, webdav, "dav/kills"));
+    /* With a codec a version is two resources, and a claim. */
+    return avout_http_container_coded(container, test_webdav_place(place, webdav, "dav/kills"),
+                                      avout_codec_json());
 }
 
 #include "suites/kills.c"

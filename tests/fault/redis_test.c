@@ -1,6 +1,8 @@
 /* The Redis container on a real server: the contract, values of any kind and size, foreign keys, addresses.
  * Test-tags: threads */
+#include <fcntl.h>
 #include <hiredis/hiredis.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include "avout/redis.h"
@@ -220,6 +222,28 @@ TEST(databases_and_sockets_are_where_the_address_says)
     avout_versioned_container *other = open_at(test_redis_place(server, "p:"));
     CHECK_STATUS(AVOUT_ENOTFOUND, other->ops->get_state_at(&value, other, "v-1", TIMEOUT_MS));
     other->ops->close(other);
+    c->ops->close(c);
+}
+
+/* A program that is started does not hold it, and one whose server has lost its power is noticed. */
+TEST(connections_are_closed_by_exec_and_kept_alive)
+{
+    test_server *server = test_redis_start();
+    avout_versioned_container *c = open_at(test_redis_place(server, "p:"));
+    int found = 0;
+    for (int fd = 3; fd < 1000; fd++) {
+        struct sockaddr_in peer;
+        socklen_t size = sizeof peer;
+        int alive = 0;
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) ||
+            ntohs(peer.sin_port) != test_server_port(server))
+            continue;
+        CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+        size = sizeof alive;
+        CHECK(!getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &alive, &size) && alive);
+        found++;
+    }
+    CHECK_INT(1, found);
     c->ops->close(c);
 }
 
