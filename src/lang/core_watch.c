@@ -44,15 +44,28 @@ static void on_change(const char *key, avout_value old_value, avout_value new_va
     avout__interrupt_use(outside);
 }
 
-bool avout__lang_remember(lang_run *run, avout_value cell, avout_value key)
+/* Changes the set of [cell key] by that pair. */
+static bool note(lang_run *run, avout_value cell, avout_value key,
+                 avout_status (*change)(avout_value *set, avout_value pair))
 {
     avout_value pair[] = {avout_share(cell), key.bits ? avout_share(key) : avout_nil()};
     avout_value entry = avout_vector(2, pair);
     pthread_mutex_lock(&run->lang->lock);
-    avout_status status = avout_conj(&run->lang->watched, entry);
+    avout_status status = change(&run->lang->watched, entry);
     pthread_mutex_unlock(&run->lang->lock);
     if (status) avout__lang_failed(run, status);
     return !status;
+}
+
+bool avout__lang_remember(lang_run *run, avout_value cell, avout_value key)
+{
+    return note(run, cell, key, avout_conj);
+}
+
+/* The caller has the cell: it is not destroyed here, under the lock. */
+static bool forget(lang_run *run, avout_value cell, avout_value key)
+{
+    return note(run, cell, key, avout_disj);
 }
 
 /* The library's keys are texts: the key as it prints. */
@@ -104,8 +117,12 @@ CORE(remove_watch)
     char *key = cell ? key_text(run, args[1]) : NULL;
     if (!key) return AVOUT_NONE;
     avout_status status = remove_one(cell, key);
+    avout_value text = status ? AVOUT_NONE : avout__lang_made(run, avout_string(key));
     avout__free(key);
-    return status ? avout__lang_failed(run, status) : lang_take(&args[0]);
+    if (status) return avout__lang_failed(run, status);
+    bool fine = text.bits && forget(run, args[0], text);
+    avout_release(text);
+    return fine ? lang_take(&args[0]) : AVOUT_NONE;
 }
 
 /* ---- validators --------------------------------------------------------------------------------------------- */
@@ -130,6 +147,7 @@ bool avout__lang_set_validator(lang_run *run, avout_value box, avout_value funct
     if (!none) status = avout__lang_function_new(&made, run->lang, avout_share(function));
     if (!status) status = set_on(cell, made);
     if (status) return avout__lang_failed(run, status).bits;
+    if (none && !forget(run, box, AVOUT_NONE)) return false;
     pthread_mutex_lock(&run->lang->lock);
     avout_value before = cell->validator;
     cell->validator = none ? AVOUT_NONE : avout_share(function);

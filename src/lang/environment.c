@@ -376,7 +376,7 @@ avout_status avout_lang_open(avout_lang **out, const avout_lang_options *options
     lang->aliases = avout_map(0, NULL);
     lang->core_values = avout__calloc(avout__lang_core_count(), sizeof *lang->core_values);
     lang->clients = avout_vector(0, NULL);
-    lang->watched = avout_vector(0, NULL);
+    lang->watched = avout_set(0, NULL);
     if (!lang->vars.bits || !lang->aliases.bits || !lang->core_values || !lang->clients.bits ||
         !lang->watched.bits) {
         avout__lang_unref(lang);

@@ -3,14 +3,16 @@
  *   text --reader--> forms --compile--> nodes --eval--> values
  *
  * form.c reader.c     text to forms, with positions
- * compile.c           forms to nodes; scope.c names; macro.c, special.c, pattern.c the special forms
+ * compile.c           forms to nodes; scope.c names; special.c function.c pattern.c loops.c macro.c thunk.c
+ *                     naming.c the special forms, refused.c those there are not
  * eval.c              what each node does
  * call.c              calling whatever is a function; closures
  * lazy.c              sequences that are made as they are read; walking over any sequence
  * error.c             errors as values, with place and form; nearest.c what a mistyped name was meant to be
  * print.c             values as text, functions and lazy sequences included
  * table.c             one table of all functions: name, arguments, what it does
- * core_*.c            functions written in C, by theme; prelude.c transducers.c those written in it
+ * core_*.c            functions written in C, by theme; prelude.c sets.c transducers.c those written in it
+ * regex.c match.c     regular expressions: see regex.h
  * core_state.c, core_open.c, core_change.c, core_watch.c   atoms, refs, transactions: see state.h
  * core_lock.c core_future.c crew.c            locks; promises, futures and their threads
  * wait.c              waiting, and being interrupted in it
@@ -434,7 +436,7 @@ struct avout_lang {
     avout_value *core_values; /* under the lock: by index in the table, made when first used */
     avout_value clients; /* under the lock: a vector of boxes of lang_client, all to be closed */
     avout_value client;  /* under the lock: that of (connect); AVOUT_NONE: not open */
-    avout_value watched; /* under the lock: a vector of [cell key], see state.h */
+    avout_value watched; /* under the lock: a set of [cell key], see state.h */
     atomic_bool lazy;    /* a lazy sequence was ever made here */
 };
 
