@@ -9,6 +9,7 @@
 #include "base/interrupt.h"
 #include "stm/handles.h"
 #include "store/store.h"
+#include "base/text.h"
 #include "base/banned.h"
 
 /* The last segment of a node's path as the user knows it: "b" for a cell, "b/" for a directory. */
@@ -23,12 +24,6 @@ static avout_status add_name(avout_value *names, const char *node)
     return avout_conj(names, avout_string(name + 1));
 }
 
-static int by_text(const void *a, const void *b)
-{
-    const char *const *left = a, *const *right = b;
-    return strcmp(*left, *right);
-}
-
 static avout_status collect(avout_value *names, const avout_reply *reply)
 {
     avout_value found = avout_vector(0, NULL);
@@ -37,7 +32,7 @@ static avout_status collect(avout_value *names, const avout_reply *reply)
     avout_status status = sorted ? AVOUT_OK : AVOUT_ENOMEM;
     if (sorted && reply->name_count) {
         memcpy(sorted, reply->names, reply->name_count * sizeof *sorted);
-        qsort(sorted, reply->name_count, sizeof *sorted, by_text);
+        qsort(sorted, reply->name_count, sizeof *sorted, avout__by_text);
     }
     for (size_t i = 0; !status && i < reply->name_count; i++) status = add_name(&found, sorted[i]);
     avout__free(sorted);

@@ -6,6 +6,7 @@
 #include "lang/compile.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/banned.h"
 
 enum { SLOTS = 2048 };
@@ -28,8 +29,7 @@ static pthread_once_t filled = PTHREAD_ONCE_INIT;
 
 static size_t hash(const char *name)
 {
-    uint32_t h = 2166136261u;
-    for (; *name; name++) h = (h ^ (unsigned char)*name) * 16777619u;
+    uint32_t h = avout__hash_text(name, strlen(name));
     return h ^ h >> 15;
 }
 

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "lock/look.h"
+#include "base/text.h"
 #include "base/banned.h"
 
 /* ---- names ------------------------------------------------------------------------------------------ */
@@ -56,13 +57,6 @@ void avout__pool_learn(avout__pool *pool, const avout_reply *reply)
 
 /* ---- by name ---------------------------------------------------------------------------------------- */
 
-static uint32_t hash_of(const char *path, size_t length)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)path[i]) * 16777619u;
-    return hash;
-}
-
 static avout__pool **bucket_of(avout__locks *room, uint32_t hash)
 {
     size_t count = sizeof room->pools->buckets / sizeof *room->pools->buckets;
@@ -72,7 +66,7 @@ static avout__pool **bucket_of(avout__locks *room, uint32_t hash)
 static avout__pool *pool_of_node(avout__locks *room, const char *path, size_t length)
 {
     if (!room->pools) return NULL;
-    uint32_t hash = hash_of(path, length);
+    uint32_t hash = avout__hash_text(path, length);
     avout__pool *pool = *bucket_of(room, hash);
     while (pool && (pool->hash != hash || strncmp(pool->path, path, length) || pool->path[length]))
         pool = pool->next;
@@ -93,7 +87,7 @@ static avout__pool *pool_new(avout__locks *room, avout__pool_kind kind, const ch
     pool->room = room;
     atomic_fetch_add(&room->refs, 1);
     pool->kind = kind;
-    pool->hash = hash_of(path, strlen(path));
+    pool->hash = avout__hash_text(path, strlen(path));
     avout__list_init(&pool->bids);
     memcpy(pool->name, name, size);
     pool->next = *bucket_of(room, pool->hash);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "lock/look.h"
+#include "base/text.h"
 #include "base/banned.h"
 
 /* ---- a report ------------------------------------------------------------------------------------------- */
@@ -128,12 +129,6 @@ void avout_lock_report_free(avout_lock_report *report)
 
 /* ---- names -------------------------------------------------------------------------------------------------- */
 
-static int by_text(const void *a, const void *b)
-{
-    const char *const *left = a, *const *right = b;
-    return strcmp(*left, *right);
-}
-
 static avout_status tell_name(const char *root, const char *path, const char *node,
                               avout_lock_each_fn each, void *payload)
 {
@@ -176,7 +171,7 @@ avout_status avout__names_each(avout__locks *room, const char *root, const char 
     size_t count = status ? 0 : reply.is.name_count;
     if (count) {
         memcpy(sorted, reply.is.names, count * sizeof *sorted);
-        qsort(sorted, count, sizeof *sorted, by_text);
+        qsort(sorted, count, sizeof *sorted, avout__by_text);
     }
     for (size_t i = 0; !status && i < count; i++)
         status = tell_name(root, path, sorted[i], each, payload);

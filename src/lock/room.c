@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fork.h"
 #include "lock/watcher.h"
+#include "base/text.h"
 #include "base/banned.h"
 
 #define DEFAULT_TIMEOUT_MS 30000
@@ -122,17 +123,10 @@ void avout__locks_unlock(avout__locks *room)
 
 /* ---- locks by name --------------------------------------------------------------------------------------- */
 
-static uint32_t hash_of(const char *path, size_t length)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)path[i]) * 16777619u;
-    return hash;
-}
-
 avout__lock *avout__lock_of_node(avout__locks *room, const char *path, size_t length)
 {
     if (!room->bucket_count) return NULL;
-    uint32_t hash = hash_of(path, length);
+    uint32_t hash = avout__hash_text(path, length);
     avout__lock *lock = room->buckets[hash & (room->bucket_count - 1)];
     while (lock && (lock->hash != hash || strncmp(lock->path, path, length) || lock->path[length]))
         lock = lock->next;
@@ -184,7 +178,7 @@ avout__lock *avout__lock_find(avout__locks *room, const char *name)
     lock->room = room;
     atomic_fetch_add(&room->refs, 1);
     lock->refs = 1;
-    lock->hash = hash_of(path, length);
+    lock->hash = avout__hash_text(path, length);
     lock->path = copy;
     memcpy(lock->name, name, size);
     avout__list_init(&lock->claims);

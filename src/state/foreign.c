@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "state/answer.h"
+#include "base/text.h"
 #include "base/banned.h"
 
 /* ---- life --------------------------------------------------------------------------------------- */
@@ -27,12 +28,9 @@ static avout_status check_table(avout_versioned_container *container)
     return status;
 }
 
-/* FNV-1a with 64 bits. */
 uint64_t avout__foreign_hash(const char *name)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
-    return hash;
+    return avout__hash64_text(AVOUT__HASH64_BASIS, name, strlen(name));
 }
 
 avout_status avout__foreign_new(avout__foreign **out, avout_versioned_container *container,

@@ -9,17 +9,15 @@
 #include "base/error.h"
 #include "base/fork.h"
 #include "base/interrupt.h"
+#include "base/text.h"
 #include "base/banned.h"
 
 /* What transactions that have ended may hold on to a cell that is to be opened in another way. */
 enum { IDLE_MS = 1000 };
 
-/* FNV-1a; names are chosen by the program, not by an enemy, and a crowded bucket is only slow. */
 static uint32_t hash_name(const char *name)
 {
-    uint32_t hash = 2166136261u;
-    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 16777619u;
-    return hash;
+    return avout__hash_text(name, strlen(name));
 }
 
 static avout__cell *find(avout__stm *stm, const char *name, uint32_t hash)

@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/banned.h"
 
 enum { CHUNKS_MOST = 100000, HASH_LENGTH = 16, HEAD_SIZE = 80 };
@@ -221,11 +222,6 @@ static avout_status delete_state_at(avout_versioned_container *container, const 
     return status == AVOUT_ENOTFOUND ? AVOUT_OK : status;
 }
 
-static int by_name(const void *one, const void *other)
-{
-    return strcmp(*(const char *const *)one, *(const char *const *)other);
-}
-
 /* Each once, whether it is whole or not. Sorted, "7", "7.0" and "7.1" lie side by side: '.' is less than
  * all that names are made of, but for '-', of which each has one. */
 static avout_status list_versions(avout_versioned_container *container, avout_version_fn found,
@@ -236,7 +232,8 @@ static avout_status list_versions(avout_versioned_container *container, avout_ve
     avout_status status = list(&reply, at, avout__deadline_in_ms(timeout_ms));
     const char *hash = strrchr(at->directory, '/') + 1;
     if (!status)
-        qsort((void *)(uintptr_t)reply.is.names, reply.is.name_count, sizeof(char *), by_name);
+        qsort((void *)(uintptr_t)reply.is.names, reply.is.name_count, sizeof(char *),
+              avout__by_text);
     char last[AVOUT__VERSION_SIZE] = "";
     for (size_t i = 0; !status && i < reply.is.name_count; i++) {
         char version[AVOUT__VERSION_SIZE];

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "stm/handles.h"
+#include "base/text.h"
 #include "base/banned.h"
 
 #define KEPT_MS ((int64_t)7 * 24 * 3600 * 1000)
@@ -159,11 +160,6 @@ static avout_status delete_node(const gone *g, const char *path)
     return status == AVOUT_ENOTFOUND || status == AVOUT_ENOTEMPTY ? AVOUT_OK : status;
 }
 
-static int by_name(const void *one, const void *other)
-{
-    return strcmp(*(const char *const *)one, *(const char *const *)other);
-}
-
 /* Nodes of one value, in order: "CLIENT-N", which counts, before "CLIENT-N.I"; it goes first. The value is as
  * old as its youngest node. */
 static avout_status look_at_value(bool *all_gone, gone *g, const home *in, const char *const *names,
@@ -192,7 +188,7 @@ static avout_status look_into(gone *g, const home *in)
     avout_status status = list(&reply, g, in->path);
     const char **names = (const char **)(uintptr_t)reply.is.names;
     size_t count = status ? 0 : reply.is.name_count;
-    if (count) qsort((void *)names, count, sizeof *names, by_name);
+    if (count) qsort((void *)names, count, sizeof *names, avout__by_text);
     for (size_t i = 0, next; !status && i < count; i = next) {
         size_t length = strcspn(names[i], ".");
         for (next = i + 1; next < count; next++)

@@ -3,15 +3,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 #include "base/banned.h"
 
 enum { FIRST_BUCKETS = 64 };
 
-/* FNV-1a: who chooses the paths slows down himself alone. */
 static uint32_t hash_of(const char *path, size_t length)
 {
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)path[i]) * 16777619u;
+    uint32_t hash = avout__hash_text(path, length);
     return hash ^ hash >> 15;
 }
 

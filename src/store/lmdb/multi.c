@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "store/lmdb/log.h"
+#include "base/text.h"
 #include "base/banned.h"
 
 /* A refused multi that has already changed something costs the whole transaction, with everybody
@@ -19,8 +20,8 @@ typedef struct touched {
 
 static uint64_t hash_of(const char *path, size_t length, uint64_t aspect)
 {
-    uint64_t hash = 14695981039346656037u ^ aspect * 0x9e3779b97f4a7c15u;
-    for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)path[i]) * 1099511628211u;
+    uint64_t basis = AVOUT__HASH64_BASIS ^ aspect * 0x9e3779b97f4a7c15u;
+    uint64_t hash = avout__hash64_text(basis, path, length);
     return hash ? hash : 1;
 }
 

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/banned.h"
 
 /* ---- blobs and tables -------------------------------------------------------------------------- */
@@ -27,13 +28,6 @@ mem_blob *avout__mem_blob_new(const void *bytes, size_t length)
 void avout__mem_blob_unref(mem_blob *blob)
 {
     if (blob && atomic_fetch_sub(&blob->references, 1) == 1) avout__free(blob);
-}
-
-static uint32_t hash_of(const char *path, size_t length)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)path[i]) * 16777619u;
-    return hash;
 }
 
 static avout_status table_init(mem_table *table)
@@ -66,7 +60,7 @@ static void table_grow(mem_table *table)
 static void table_add(mem_table *table, mem_entry *entry)
 {
     if (table->count > table->bucket_count) table_grow(table);
-    entry->hash = hash_of(entry->path, strlen(entry->path));
+    entry->hash = avout__hash_text(entry->path, strlen(entry->path));
     mem_entry **bucket = &table->buckets[entry->hash & (table->bucket_count - 1)];
     entry->next = *bucket;
     *bucket = entry;
@@ -84,7 +78,7 @@ static void table_remove(mem_table *table, mem_entry *entry)
 static mem_entry *table_chain(const mem_table *table, const char *path, size_t length,
                               uint32_t *hash)
 {
-    *hash = hash_of(path, length);
+    *hash = avout__hash_text(path, length);
     return table->buckets[*hash & (table->bucket_count - 1)];
 }
 
