@@ -267,7 +267,8 @@ static avout_status finish_connecting(PGconn *pg, int64_t deadline_ms)
     return AVOUT_OK;
 }
 
-/* A role or database may have been given another synchronous_commit. */
+/* A role or database may have been given another synchronous_commit, and the server may be, later: what the
+ * session says counts. */
 static avout_status set_up(PGconn *pg, int64_t deadline_ms)
 {
     const char *encoding = PQparameterStatus(pg, "server_encoding");
@@ -276,8 +277,9 @@ static avout_status set_up(PGconn *pg, int64_t deadline_ms)
                           encoding);
     avout_status status =
         run_plain(pg,
-                  "SELECT set_config('synchronous_commit', 'on', false) WHERE "
-                  "current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')",
+                  "SELECT set_config('synchronous_commit', CASE "
+                  "current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' "
+                  "ELSE 'on' END, false)",
                   deadline_ms);
     /* Where the server's system cannot look it says so, and does not. */
     if (!status && PQserverVersion(pg) >= CHECK_VERSION)
