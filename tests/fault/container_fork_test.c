@@ -77,15 +77,16 @@ typedef struct user {
     avout_versioned_container *container;
     _Atomic bool *over;
     pthread_t thread;
-    int number, uses;
+    int number;
+    _Atomic int uses;
 } user;
 
 static void *use_on(void *payload)
 {
     user *u = payload;
     char version[32];
-    for (; !atomic_load(u->over) || !u->uses; u->uses++) {
-        snprintf(version, sizeof version, "parent-%d-%d", u->number, u->uses);
+    for (; !atomic_load(u->over); atomic_fetch_add(&u->uses, 1)) {
+        snprintf(version, sizeof version, "parent-%d-%d", u->number, atomic_load(&u->uses));
         use(u->container, version);
     }
     return NULL;
@@ -118,6 +119,9 @@ static void check_children(open_fn *open, const char *place)
         users[i] = (user){.container = c, .over = &over, .number = i};
         CHECK(!pthread_create(&users[i].thread, NULL, use_on, &users[i]));
     }
+    /* Whoever connects may hold locks of libraries (names, users, Kerberos) that no child gets back. */
+    for (int i = 0; i < BUSY; i++)
+        while (atomic_load(&users[i].uses) < 3) test_pause_ms(1);
     fork_children(&f, c);
     atomic_store(&over, true);
     for (int i = 0; i < BUSY; i++) pthread_join(users[i].thread, NULL);
