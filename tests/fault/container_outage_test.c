@@ -11,6 +11,7 @@
 #include "avout/sys/container.h"
 #include "support/redis.h"
 #include "support/suite.h"
+#include "support/value.h"
 #include "support/webdav.h"
 
 enum { WRITERS = 3, OUTAGES = 8, SOON_MS = 300 };
@@ -84,14 +85,6 @@ static void *write_near(void *payload)
     return NULL;
 }
 
-static int64_t take_int(avout_value value)
-{
-    int64_t number;
-    CHECK_OK(avout_value_to_int(&number, value));
-    avout_release(value);
-    return number;
-}
-
 /* A value that is not at hand may be away. */
 static void *look(void *payload)
 {
@@ -103,9 +96,9 @@ static void *look(void *payload)
             check_refusal(status);
             continue;
         }
-        int64_t plain = take_int(values[0]);
-        CHECK_INT(plain, take_int(values[1]));
-        CHECK_INT(plain, take_int(values[2]));
+        int64_t plain = test_take_int(values[0]);
+        CHECK_INT(plain, test_take_int(values[1]));
+        CHECK_INT(plain, test_take_int(values[2]));
         CHECK(plain >= before);
         atomic_fetch_add(&w->changes, plain != before);
         before = plain;

@@ -16,7 +16,9 @@
 #include "support/coded.h"
 #include "support/edn_random.h"
 #include "support/http_script.h"
+#include "support/output.h"
 #include "support/test.h"
+#include "support/value.h"
 #include "support/webdav.h"
 
 enum { TIMEOUT_MS = 20000 };
@@ -43,8 +45,7 @@ static avout_versioned_container *open_on(const test_server *server, const char 
 
 static avout_status set_text(avout_versioned_container *c, const char *version, const char *edn)
 {
-    avout_value value;
-    CHECK_OK(avout_edn_read(&value, edn, strlen(edn), NULL, NULL));
+    avout_value value = test_edn(edn);
     avout_status status = c->ops->set_state_at(c, version, value, TIMEOUT_MS);
     avout_release(value);
     return status;
@@ -76,14 +77,9 @@ static avout_status list(char names[256], avout_versioned_container *c);
 
 static int conform(const char *place)
 {
-    int out = dup(1), err = dup(2);
-    fflush(stdout);
-    dup2(err, 1);
+    output turned = output_to_stderr();
     int failures = conformance_run(avout_http_container, place);
-    fflush(stdout);
-    dup2(out, 1);
-    close(out);
-    close(err);
+    output_back(&turned);
     return failures;
 }
 
@@ -126,17 +122,12 @@ TEST(random_values_come_back)
     avout_versioned_container *c = open_on(server, "dav/random");
     edn_random random = {.seed = 11};
     for (int i = 0; i < 150; i++) {
-        char version[32], *text = edn_random_text(&random), *one, *other;
-        avout_value value, back;
+        char version[32], *text = edn_random_text(&random);
+        avout_value value = test_edn(text), back;
         snprintf(version, sizeof version, "random-%d", i);
-        CHECK_OK(avout_edn_read(&value, text, strlen(text), NULL, NULL));
         CHECK_OK(c->ops->set_state_at(c, version, value, TIMEOUT_MS));
         CHECK_OK(c->ops->get_state_at(&back, c, version, TIMEOUT_MS));
-        CHECK_OK(avout_edn_text(&one, NULL, value));
-        CHECK_OK(avout_edn_text(&other, NULL, back));
-        CHECK_TEXT(one, other);
-        avout_edn_free(one);
-        avout_edn_free(other);
+        test_check_same(value, back);
         avout_release(back);
         avout_release(value);
         free(text);

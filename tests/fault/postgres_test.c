@@ -2,6 +2,7 @@
  * addresses.
  * Test-tags: threads */
 
+#include "avout/edn.h"
 #include "avout/postgres.h"
 #include "support/postgres.h"
 #include "support/sql.h"
@@ -52,7 +53,7 @@ TEST(what_jsonb_cannot_hold_is_kept_as_text)
     static const char *const odd[] = {"\"a\\u0000b\"", "{\"\\u0000\" 1}", "[1 {:a \\u0000}]",
                                       "[\"\\\\\\u0000\" \\\\ \"\\u0000\\u0000\"]"};
     for (int i = 0; i < 4; i++) {
-        avout_value value = read_edn(odd[i]);
+        avout_value value = test_edn(odd[i]);
         CHECK_OK(c->ops->set_state_at(c, "odd-1", value, TIMEOUT_MS));
         check_value(c, "odd-1", value);
         CHECK_TEXT("NULL", sql_ask(pg, "SELECT doc FROM odd"));

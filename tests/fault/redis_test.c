@@ -108,7 +108,7 @@ TEST(versions_are_what_the_codec_writes)
     /* A stranger's: opening looks at that key. */
     freeReplyObject(redisCommand(redis, "SET p:0 {"));
     avout_versioned_container *c, *plain = open_at(test_redis_place(server, "p:"));
-    avout_value value = read_edn("{\"port\" {}}"), read;
+    avout_value value = test_edn("{\"port\" {}}"), read;
     CHECK_OK(avout_redis_container_coded(&c, test_redis_place(server, "p:"), avout_codec_json()));
     CHECK_CONTAINS("/0/p: (json)", c->place);
     CHECK_OK(c->ops->set_state_at(c, "v-1", value, TIMEOUT_MS));
@@ -123,7 +123,7 @@ TEST(versions_are_what_the_codec_writes)
     CHECK_OK(plain->ops->delete_state_at(plain, "v-1", TIMEOUT_MS));
     CHECK(!is_there(redis, "p:v-1") && !is_there(redis, "p:v-1.put"));
     /* What the codec does not keep is not written, what it cannot read is no value. */
-    value = read_edn("{:port 8080}");
+    value = test_edn("{:port 8080}");
     CHECK_STATUS(AVOUT_ENOPRINT, c->ops->set_state_at(c, "v-2", value, TIMEOUT_MS));
     CHECK_CONTAINS("codec json: encoding: ", avout_error_detail());
     CHECK(!is_there(redis, "p:v-2"));
@@ -160,7 +160,7 @@ TEST(one_value_is_a_string_that_others_read)
     test_server *server = test_redis_start();
     redisContext *redis = redis_of(server);
     avout_container *c;
-    avout_value value = read_edn("[1 {\"a\" nil}]"), read;
+    avout_value value = test_edn("[1 {\"a\" nil}]"), read;
     CHECK_OK(avout_redis_value_container(&c, one_at(server, "app%3Aconfig"), avout_codec_json()));
     CHECK_CONTAINS("/0/app:config (json)", c->place);
     freeReplyObject(redisCommand(redis, "SET app:config %s", " [ 1, {\"a\" : null} ] "));

@@ -1,4 +1,5 @@
 #include "support/ledger.h"
+#include "support/value.h"
 
 #include <pthread.h>
 
@@ -228,14 +229,6 @@ int64_t ledger_refused(ledger_book *book)
     return sum;
 }
 
-static int64_t to_int(avout_value value)
-{
-    int64_t number;
-    CHECK_OK(avout_value_to_int(&number, value));
-    avout_release(value);
-    return number;
-}
-
 typedef struct view {
     change how;
     int64_t x, y, moves;
@@ -281,8 +274,8 @@ static void look_at_point(ledger *all, ledger_seen *seen)
     avout_value values[3 + LEDGER_GROUPS];
     for (int i = 0; i < LEDGER_GROUPS; i++) refs[3 + i] = all->groups[i];
     if (!answered(avout_refs_deref(values, refs, 3 + LEDGER_GROUPS))) return;
-    check_forward(&seen->moves, to_int(values[0]), "/moves");
-    CHECK_INT(LEDGER_SUM, to_int(values[1]) + to_int(values[2]));
+    check_forward(&seen->moves, test_take_int(values[0]), "/moves");
+    CHECK_INT(LEDGER_SUM, test_take_int(values[1]) + test_take_int(values[2]));
     check_groups(values + 3);
     for (int i = 0; i < LEDGER_GROUPS; i++) avout_release(values[3 + i]);
 }
@@ -293,7 +286,7 @@ static void look_strictly(ledger *all, ledger_book *book, ledger_seen *seen)
     avout_value value;
     int64_t confirmed = sum_confirmed(book->swaps);
     if (!answered(avout_atom_deref_strict(&value, all->counter, 0))) return;
-    int64_t counter = to_int(value);
+    int64_t counter = test_take_int(value);
     if (counter < confirmed)
         test_failed(__FILE__, __LINE__, "%" PRId64 " swaps were confirmed, the counter is %" PRId64,
                     confirmed, counter);
@@ -312,9 +305,9 @@ void ledger_look(ledger *all, ledger_book *book, ledger_seen *seen, uint64_t *ra
         break;
     case 2:
         if (answered(avout_atom_deref(&value, all->counter)))
-            check_forward(&seen->counter, to_int(value), "/counter");
+            check_forward(&seen->counter, test_take_int(value), "/counter");
         if (answered(avout_ref_deref(&value, all->moves)))
-            check_forward(&seen->moves, to_int(value), "/moves");
+            check_forward(&seen->moves, test_take_int(value), "/moves");
         break;
     case 3: {
         avout_call_options strict = {.strict = true};
@@ -412,9 +405,9 @@ static void audit(int number)
     ledger_open(&all, &(avout_options){.durability = AVOUT_DURABLE_NONE});
     look_at_point(&all, &seen);
     CHECK_OK(avout_ref_deref_strict(&value, all.moves, 0));
-    check_total("moves", to_int(value), audited->moves);
+    check_total("moves", test_take_int(value), audited->moves);
     CHECK_OK(avout_atom_deref_strict(&value, all.counter, 0));
-    check_total("swaps", to_int(value), audited->swaps);
+    check_total("swaps", test_take_int(value), audited->swaps);
     ledger_close(&all, audited);
 }
 

@@ -1,4 +1,5 @@
 #include "support/suite.h"
+#include "support/value.h"
 
 #include <unistd.h>
 
@@ -79,40 +80,32 @@ avout_status suite_plus(avout_value *value, void *payload)
     return avout_add(value, avout_int(*(int64_t *)payload));
 }
 
-static int64_t to_int(avout_value value)
-{
-    int64_t number;
-    CHECK_OK(avout_value_to_int(&number, value));
-    avout_release(value);
-    return number;
-}
-
 int64_t suite_atom_int(avout_atom *atom)
 {
     avout_value value;
     CHECK_OK(avout_atom_deref(&value, atom));
-    return to_int(value);
+    return test_take_int(value);
 }
 
 int64_t suite_ref_int(avout_ref *ref)
 {
     avout_value value;
     CHECK_OK(avout_ref_deref(&value, ref));
-    return to_int(value);
+    return test_take_int(value);
 }
 
 int64_t suite_atom_strict_int(avout_atom *atom)
 {
     avout_value value;
     CHECK_OK(avout_atom_deref_strict(&value, atom, 20000));
-    return to_int(value);
+    return test_take_int(value);
 }
 
 int64_t suite_ref_strict_int(avout_ref *ref)
 {
     avout_value value;
     CHECK_OK(avout_ref_deref_strict(&value, ref, 20000));
-    return to_int(value);
+    return test_take_int(value);
 }
 
 avout_status suite_txn_int(int64_t *number, avout_txn *txn, avout_ref *ref)

@@ -5,6 +5,7 @@
 #include "store/mem/mem.h"
 #include "store/store.h"
 #include "support/suite.h"
+#include "support/value.h"
 
 __attribute__((constructor)) static void use(void)
 {
@@ -41,25 +42,18 @@ static void put_node(const char *name, const char *bytes)
     CHECK_OK(avout__store_call(NULL, store(), &request, avout__deadline_in_ms(10000)));
 }
 
-static avout_value edn(const char *text)
-{
-    avout_value value;
-    CHECK_OK(avout_edn_read(&value, text, strlen(text), NULL, NULL));
-    return value;
-}
-
 TEST(json_lies_in_the_store_as_json)
 {
     avout_client *client = suite_connect(), *other = suite_connect();
     avout_ref *ref, *seen;
     avout_value value;
     CHECK_OK(avout_ref_create_coded(&ref, client, "/config", avout_codec_json(),
-                                    edn("{\"port\" 8080}"), NULL));
+                                    test_edn("{\"port\" 8080}"), NULL));
     check_node("/config", "{\"port\":8080}", 13);
     CHECK_OK(avout_ref_open_coded(&seen, other, "/config", avout_codec_json()));
     put_node("/config", " {\"port\": 9090, \"hosts\": [\"a\"]}\n");
     CHECK_OK(avout_ref_deref_strict(&value, seen, 0));
-    avout_value expected = edn("{\"port\" 9090 \"hosts\" [\"a\"]}");
+    avout_value expected = test_edn("{\"port\" 9090 \"hosts\" [\"a\"]}");
     CHECK(avout_value_equal(value, expected));
     avout_release(value);
     avout_release(expected);
@@ -80,13 +74,14 @@ TEST(what_json_cannot_bring_back_is_not_committed)
     avout_atom *atom;
     avout_value value;
     CHECK_STATUS(AVOUT_ENOPRINT, avout_atom_create_coded(&atom, client, "/a", avout_codec_json(),
-                                                         edn("{:a 1}"), NULL));
+                                                         test_edn("{:a 1}"), NULL));
     CHECK_CONTAINS("a key that is a keyword", avout_error_detail());
-    CHECK_OK(avout_atom_create_coded(&atom, client, "/a", avout_codec_json(), edn("[]"), NULL));
-    CHECK_STATUS(AVOUT_ENOPRINT, avout_reset(atom, edn("(1 2)"), NULL));
+    CHECK_OK(
+        avout_atom_create_coded(&atom, client, "/a", avout_codec_json(), test_edn("[]"), NULL));
+    CHECK_STATUS(AVOUT_ENOPRINT, avout_reset(atom, test_edn("(1 2)"), NULL));
     CHECK_CONTAINS("codec json: encoding: a list", avout_error_detail());
     CHECK_OK(avout_atom_deref(&value, atom));
-    avout_value empty = edn("[]");
+    avout_value empty = test_edn("[]");
     CHECK(avout_value_equal(empty, value));
     avout_release(value);
     avout_release(empty);

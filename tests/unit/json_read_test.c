@@ -6,13 +6,7 @@
 #include "edn/json.h"
 #include "support/edn_random.h"
 #include "support/test.h"
-
-static avout_value edn(const char *text)
-{
-    avout_value value;
-    CHECK_OK(avout_edn_read(&value, text, strlen(text), NULL, NULL));
-    return value;
-}
+#include "support/value.h"
 
 TEST(reads_what_json_is)
 {
@@ -38,7 +32,7 @@ TEST(reads_what_json_is)
         {"{\"a\": 1, \"b\" :{\"c\":[null]}}", "{\"a\" 1 \"b\" {\"c\" [nil]}}"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        avout_value read, expected = edn(pairs[i][1]);
+        avout_value read, expected = test_edn(pairs[i][1]);
         CHECK_OK(avout_json_read(&read, pairs[i][0], strlen(pairs[i][0]), NULL, NULL));
         if (!avout_value_equal(read, expected)) test_failed(__FILE__, __LINE__, "%s", pairs[i][0]);
         CHECK_INT(avout_value_type(expected), avout_value_type(read));
@@ -120,7 +114,7 @@ TEST(what_is_written_exactly_reads_back)
     edn_random random = {.seed = 20};
     for (int i = 0; i < 20000; i++) {
         char *form = edn_random_text(&random);
-        avout_value value = edn(form), back;
+        avout_value value = test_edn(form), back;
         free(form);
         char *text;
         size_t length;
@@ -150,7 +144,7 @@ TEST(what_would_not_read_back_is_refused)
         "(1)",   "#{1}",  "#x 1",  "[[:a]]",     "{:a 1}",
         "{1 2}", "##Inf", "##NaN", "{\"a\" :b}", "#avout/bytes \"AA==\""};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        avout_value value = edn(texts[i]);
+        avout_value value = test_edn(texts[i]);
         char *text;
         CHECK_STATUS(AVOUT_ENOPRINT, avout__json_exact(&text, NULL, value));
         CHECK(strlen(avout_error_detail()) > 10);

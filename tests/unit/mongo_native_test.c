@@ -8,13 +8,7 @@
 #include "mongo/native.h"
 #include "support/edn_random.h"
 #include "support/test.h"
-
-static avout_value read_edn(const char *text)
-{
-    avout_value value;
-    CHECK_OK(avout_edn_read(&value, text, strlen(text), NULL, NULL));
-    return value;
-}
+#include "support/value.h"
 
 /* Levels of BSON of what was written last. */
 static int levels_written;
@@ -38,20 +32,15 @@ static bool written(char **json, const char *text)
     bool exact, fits;
     bson_t document = BSON_INITIALIZER;
     bson_iter_t at;
-    avout_value value = read_edn(text), again;
+    avout_value value = test_edn(text), again;
     CHECK_OK(avout__mongo_append(&document, "value", value, &exact, &fits));
     CHECK(fits);
     *json = bson_as_canonical_extended_json(&document, NULL);
     CHECK(bson_iter_init_find(&at, &document, "value"));
     levels_written = levels_of(&at);
     if (exact) {
-        char *one, *other;
         CHECK_OK(avout__mongo_read(&again, &at));
-        CHECK_OK(avout_edn_text(&one, NULL, value));
-        CHECK_OK(avout_edn_text(&other, NULL, again));
-        CHECK_TEXT(one, other);
-        avout_edn_free(one);
-        avout_edn_free(other);
+        test_check_same(value, again);
         avout_release(again);
     }
     avout_release(value);
