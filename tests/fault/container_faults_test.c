@@ -248,14 +248,14 @@ TEST(a_container_that_is_down_is_asked_once_for_all_news)
     int asked = vault_called("left", VAULT_GET);
     for (int i = 0; i < NEWS; i++) {
         CHECK_OK(avout_dosync(b.client, plus_one, b.left, NULL));
-        ENGINE_AWAIT(avout_is_none(avout_ref_peek(news)));
+        TEST_AWAIT(avout_is_none(avout_ref_peek(news)));
     }
-    ENGINE_AWAIT(vault_called("left", VAULT_GET) >= asked + 3);
+    TEST_AWAIT(vault_called("left", VAULT_GET) >= asked + 3);
     nanosleep(&(struct timespec){0, 300000000}, NULL); /* the others would be due with it */
     CHECK(vault_called("left", VAULT_GET) <= asked + 5);
     CHECK_INT(0, atomic_load(&told));
     vault_mend("left");
-    ENGINE_AWAIT(atomic_load(&told) == 1);
+    TEST_AWAIT(atomic_load(&told) == 1);
     CHECK_INT(NEWS, suite_ref_int(news));
     avout_ref_close(news);
     avout_close(client);
@@ -283,12 +283,12 @@ TEST(news_that_are_no_value_are_told_as_none)
     vault_break("left", (vault_fault){.call = VAULT_GET, .lasting = true, .status = AVOUT_EDATA});
     int asked = vault_called("left", VAULT_GET);
     CHECK_OK(avout_dosync(b.client, plus_one, b.left, NULL));
-    ENGINE_AWAIT(atomic_load(&ended) == 1);
+    TEST_AWAIT(atomic_load(&ended) == 1);
     CHECK(atomic_load(&none));
     CHECK(vault_called("left", VAULT_GET) <= asked + 2);
     vault_mend("left");
     CHECK_OK(avout_dosync(b.client, plus_one, b.left, NULL));
-    ENGINE_AWAIT(atomic_load(&ended) == 2);
+    TEST_AWAIT(atomic_load(&ended) == 2);
     CHECK(!atomic_load(&none));
     avout_ref_close(news);
     avout_close(client);

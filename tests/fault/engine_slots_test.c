@@ -215,7 +215,7 @@ TEST(a_batch_found_committed_too_late_takes_nothing_back)
     avout__mem_reconnect_after(w.store, AVOUT_FOREVER);
     engine_fault(w.store, (avout__mem_fault){.kind = AVOUT__MEM_LOSE_AFTER, .multis = true});
     CHECK(!pthread_create(&thread, NULL, add_in_thread, &w));
-    ENGINE_AWAIT(avout__mem_faults_left(w.store) == 0);
+    TEST_AWAIT(avout__mem_faults_left(w.store) == 0);
     CHECK_OK(avout_dosync(other, plus_one, theirs, NULL));
     /* The fence, and what is behind it, tells nothing at first: that comes after the refs have been read. */
     for (int i = 0; i < 2; i++)
@@ -224,13 +224,13 @@ TEST(a_batch_found_committed_too_late_takes_nothing_back)
                                                  .status = AVOUT_EIO,
                                                  .failed_op = SIZE_MAX});
     CHECK_OK(avout__mem_reconnect(w.store));
-    ENGINE_AWAIT(suite_ref_int(w.x) == 2);
+    TEST_AWAIT(suite_ref_int(w.x) == 2);
     pthread_join(thread, &status);
     CHECK(!status);
     CHECK_INT(0, avout__mem_faults_left(w.store));
     CHECK_INT(2, suite_ref_int(w.x));
     CHECK_OK(add_to(&w, w.x));
-    ENGINE_AWAIT(atomic_load(&told.last) == 3);
+    TEST_AWAIT(atomic_load(&told.last) == 3);
     CHECK(atomic_load(&told.count) <= 3);
     avout_ref_close(theirs);
     suite_close(other);

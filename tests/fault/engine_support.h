@@ -15,7 +15,6 @@
 #include "support/suite.h"
 
 #define WORLD "engine"
-#define ENGINE_AWAIT TEST_AWAIT
 
 static inline const char *engine_url(void)
 {

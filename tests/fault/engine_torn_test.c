@@ -262,7 +262,7 @@ static avout_status copy_x_to_z(avout_txn *txn, void *payload)
     avout_status status = suite_txn_int(&x, txn, d->s.refs[0]);
     if (status) return status;
     atomic_fetch_add(&d->looked, 1);
-    ENGINE_AWAIT(atomic_load(&d->may_go_on));
+    TEST_AWAIT(atomic_load(&d->may_go_on));
     return avout_ref_set(txn, d->s.refs[2], avout_int(x));
 }
 
@@ -335,9 +335,9 @@ TEST(nothing_stands_visibly_on_what_came_into_doubt_while_it_ran)
         store, (avout__mem_fault){.kind = AVOUT__MEM_HOLD_REQUEST, .multis = true, .path = X_PATH});
     uint64_t multis = multis_of(d.s.near);
     CHECK(!pthread_create(&setting, NULL, set_x, &d));
-    ENGINE_AWAIT(multis_of(d.s.near) > multis);
+    TEST_AWAIT(multis_of(d.s.near) > multis);
     CHECK(!pthread_create(&copying, NULL, copy_x, &d));
-    ENGINE_AWAIT(atomic_load(&d.looked) == 1);
+    TEST_AWAIT(atomic_load(&d.looked) == 1);
     CHECK_OK(avout_dosync(d.s.far, set_y_and_w, &d, NULL));
     avout__mem_release(store);
     pthread_join(waiting, NULL);

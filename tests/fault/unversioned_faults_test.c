@@ -271,7 +271,7 @@ TEST(a_transaction_that_reads_a_dirty_one_sleeps)
     CHECK_STATUS(AVOUT_UNKNOWN, avout_swap(atom, suite_plus, &suite_one, NULL, NULL, &soon));
     CHECK_INT(1, suite_atom_strict_int(i.atom)); /* read through */
     CHECK(!pthread_create(&i.thread, NULL, read_in_transaction, &i));
-    ENGINE_AWAIT(atomic_load(&i.runs));
+    TEST_AWAIT(atomic_load(&i.runs));
     nanosleep(&(struct timespec){0, 100000000}, NULL);
     CHECK(atomic_load(&i.runs) <= 3);
     shelf_mend("shelf");

@@ -21,7 +21,7 @@ static _Atomic bool inside, may_leave;
 static avout_status until_told(avout_value *value, void *payload)
 {
     atomic_store(&inside, true);
-    ENGINE_AWAIT(atomic_load(&may_leave));
+    TEST_AWAIT(atomic_load(&may_leave));
     return suite_plus(value, payload);
 }
 
@@ -76,7 +76,7 @@ static void close_one(avout_client *client, avout_atom *atom, int64_t expected)
 static void start_behind(caller *first, caller *others, int count)
 {
     start(first);
-    ENGINE_AWAIT(atomic_load(&inside));
+    TEST_AWAIT(atomic_load(&inside));
     for (int i = 0; i < count; i++) start_next(&others[i]);
 }
 
@@ -173,8 +173,8 @@ TEST(a_function_that_takes_long_keeps_nobody_beyond_his_time)
     shelf_break("shelf", (shelf_fault){.call = SHELF_SET, .delay_ms = 150});
     start_next(&first);
     for (int i = 0; i < 3; i++) start_next(&others[i]);
-    ENGINE_AWAIT(atomic_load(&inside));
-    ENGINE_AWAIT(atomic_load(&others[1].over));
+    TEST_AWAIT(atomic_load(&inside));
+    TEST_AWAIT(atomic_load(&others[1].over));
     CHECK_STATUS(AVOUT_ETIMEOUT, others[1].status);
     CHECK(!atomic_load(&others[2].over));
     atomic_store(&may_leave, true);
@@ -292,7 +292,7 @@ TEST(what_was_left_is_gone_on_with_in_bad_times)
             atomic_store(&may_leave, true);
             finish(&first);
             int called = shelf_called("shelf", SHELF_SET);
-            ENGINE_AWAIT(shelf_called("shelf", SHELF_SET) > called);
+            TEST_AWAIT(shelf_called("shelf", SHELF_SET) > called);
             engine_fault(
                 engine_store(0),
                 (avout__mem_fault){.kind = lost ? AVOUT__MEM_LOSE_AFTER : AVOUT__MEM_EXPIRE_BEFORE,
@@ -346,7 +346,7 @@ static _Atomic bool slow_may_leave;
 static avout_status slowly(avout_value *value, void *payload)
 {
     atomic_fetch_add(&slow_calls, 1);
-    ENGINE_AWAIT(atomic_load(&slow_may_leave));
+    TEST_AWAIT(atomic_load(&slow_may_leave));
     return suite_plus(value, payload);
 }
 
