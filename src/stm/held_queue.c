@@ -49,7 +49,7 @@ static pair forget_round(queue_of *queue)
     pair left = {round->old, round->value};
     round->old = round->value = AVOUT_NONE;
     round->stage = AVOUT__HELD_NOTHING;
-    round->changed = round->maybe = false;
+    round->changed = round->maybe = round->spoiled = false;
     return left;
 }
 
@@ -233,6 +233,7 @@ void avout__held_has_run(queue_of *queue, job *one)
             round->value = avout_share(one->after);
             round->changed = true;
         }
+        round->spoiled = round->spoiled || (one->status && one->created);
         avout__latch_open(&queue->ran);
     } else {
         left = forget_run(one);

@@ -58,10 +58,12 @@ typedef enum avout__held_stage {
 typedef struct avout__held_round {
     avout__link jobs; /* in order */
     avout__held_stage stage;
-    uint64_t change;        /* of its mark */
-    avout_value old, value; /* before, and behind all functions that have run */
-    bool changed;           /* a function has succeeded */
-    bool maybe;             /* the container may have the value */
+    uint64_t change;   /* of its mark */
+    avout_value old;   /* what the container has; none: nothing, the atom is being created */
+    avout_value value; /* behind all functions that have run */
+    bool spoiled;      /* the creation's own value is refused: there is nothing to go on from */
+    bool changed;      /* a function has succeeded */
+    bool maybe;        /* the container may have the value */
 } avout__held_round;
 
 typedef struct avout__held_queue {

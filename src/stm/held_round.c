@@ -50,7 +50,7 @@ void avout__held_run_function(avout__held_job *job, avout__held_queue *queue, av
 static avout_status call_functions(driver *by)
 {
     avout__held_queue *queue = by->queue;
-    for (avout__held_job *next; (next = avout__held_next_turn(queue));) {
+    for (avout__held_job *next; !queue->round.spoiled && (next = avout__held_next_turn(queue));) {
         if (next == by->own) {
             avout__held_run_function(next, queue, by->cell);
         } else if (!avout__latch_wait(&queue->ran, by->patience_ns)) {
@@ -89,19 +89,18 @@ static avout_status find_value(driver *by, const avout__record *base)
     if (base->kind == AVOUT__RECORD_VALUE && !base->dirty)
         value.bits = atomic_load_explicit(&base->value, memory_order_acquire);
     avout_status status = AVOUT_OK;
+    bool initial = false;
     /* What a destroyed one has left is not its value. */
     if (value.bits) value = avout_share(value);
     else if (base->kind == AVOUT__RECORD_TOMBSTONE) status = AVOUT_ENOTFOUND;
     else status = avout__held_get(&value, held_by(by), by->patience_ns);
-    if (status == AVOUT_ENOTFOUND && avout__held_initial(&value, by->queue)) {
-        round->changed = true;
-        status = AVOUT_OK;
-    }
+    if (status == AVOUT_ENOTFOUND) initial = avout__held_initial(&value, by->queue);
+    if (initial) status = AVOUT_OK;
     if (status == AVOUT_ENOTFOUND && base->kind == AVOUT__RECORD_TOMBSTONE)
         status = avout__record_none(base->kind, by->cell->name);
     if (status) return status;
     round->value = value;
-    round->old = avout_share(value);
+    round->old = initial ? AVOUT_NONE : avout_share(value);
     return AVOUT_OK;
 }
 
@@ -139,6 +138,8 @@ static void close_round(driver *by)
 {
     by->queue->round.stage = AVOUT__HELD_MARKING;
     avout_status status = mark_clean(by);
+    for (; status == AVOUT_ENOMEM && !is_late(by); status = mark_clean(by))
+        avout__pause_ms(PAUSE_MS, by->patience_ns);
     if (status) status = unknown(by, "written, but not marked as written");
     if (status && is_late(by)) leave(by, status);
     else avout__held_finish_all(by->queue, status);
@@ -152,7 +153,8 @@ static void refused_by_container(driver *by, avout_status status)
     snprintf(detail, sizeof detail, "%s", avout_error_detail());
     avout_release(queue->round.value);
     queue->round.value = avout_share(queue->round.old);
-    (void)mark_clean(by); /* else it stays dirty, which is true as well */
+    /* Else, and where there was none, it stays dirty, which is true as well. */
+    if (!avout_is_none(queue->round.old)) (void)mark_clean(by);
     if (avout__held_count(queue) > 1) {
         avout__held_put_back(queue);
         queue->alone = true;
@@ -211,6 +213,10 @@ static void begin_round(driver *by)
         avout__held_finish_all(queue, status);
     } else {
         avout__held_finish_failed(queue);
+        if (queue->round.spoiled) {
+            avout__held_put_back(queue);
+            return;
+        }
         if (avout__held_state_of(queue, by->own) == AVOUT__HELD_DONE)
             by->patience_ns = avout__deadline_in_ms(MOMENT_MS);
         if (queue->round.changed) write_round(by);
@@ -230,7 +236,11 @@ static void resume_round(driver *by)
                             .change = round->change};
     avout_status status = avout__held_mark(&again, by->patience_ns);
     avout__record_unref(again.base);
-    if (status == AVOUT_ELOST) return;
+    if (status == AVOUT_ELOST) return; /* once more, with another hold */
+    if (status == AVOUT_ENOMEM && !is_late(by)) {
+        avout__pause_ms(PAUSE_MS, by->patience_ns);
+        return;
+    }
     if (status == AVOUT_ECONFLICT)
         avout__held_finish_all(by->queue, unknown(by, "it was left before it was done"));
     else if (status && is_late(by))

@@ -226,6 +226,51 @@ TEST(a_value_that_came_after_a_dirty_mark_is_not_shown_before_it)
     shelf_end();
 }
 
+/* ---- creations that fail ------------------------------------------------------------------------------------ */
+
+static void create_after_all(avout_client *client)
+{
+    avout_atom *atom;
+    CHECK_OK(try_open(&atom, client));
+    CHECK_INT(0, suite_atom_strict_int(atom));
+    avout_atom_close(atom);
+    suite_close(client);
+    suite_check_memory();
+    shelf_end();
+}
+
+/* There is no value, so there must be no clean mark that says so. */
+TEST(a_creation_that_the_container_refuses_has_not_happened)
+{
+    avout_client *client = suite_connect();
+    avout_atom *atom;
+    shelf_break("shelf", (shelf_fault){.call = SHELF_SET, .status = AVOUT_ENOSPACE});
+    CHECK_STATUS(AVOUT_ENOSPACE, try_open(&atom, client));
+    create_after_all(client);
+}
+
+static avout_status refuse_when_told(avout_value value, void *payload)
+{
+    (void)value;
+    return !*(bool *)payload ? AVOUT_OK : avout_fail(AVOUT_EVALIDATOR, "on purpose");
+}
+
+/* Neither has one that a validator refuses: another handle's, of an atom that was destroyed. */
+TEST(a_creation_that_a_validator_refuses_has_not_happened)
+{
+    avout_client *client = suite_connect();
+    avout_atom *atom, *again;
+    bool refuses = false;
+    CHECK_OK(try_open(&atom, client));
+    CHECK_OK(avout_atom_set_validator(atom, refuse_when_told, &refuses, NULL));
+    refuses = true;
+    CHECK_OK(avout_atom_destroy(atom));
+    CHECK_STATUS(AVOUT_EVALIDATOR, try_open(&again, client));
+    CHECK(shelf_is("shelf", NULL));
+    avout_atom_close(atom);
+    create_after_all(client);
+}
+
 /* ---- within a transaction ---------------------------------------------------------------------------------- */
 
 typedef struct inner {
