@@ -223,3 +223,57 @@ TEST(damage_is_reported_and_can_be_written_over)
     damage(NULL, true, AVOUT_EIO, "though the store's pointer names it");
     damage(NULL, false, AVOUT_EIO, "though the store's pointer names it");
 }
+
+/* An orphan's name may be the beginning of that of the version that counts. */
+TEST(a_version_is_collected_and_no_other_whose_name_begins_with_its_own)
+{
+    avout_client *other = suite_connect();
+    avout_store *store = engine_store(0);
+    avout_ref *ref, *seen;
+    avout_value value;
+    avout__reply names;
+    size_t orphans;
+    char home[RAW_PATH], orphan[RAW_PATH + 64];
+    avout__mem_limits(store, LIMIT, 0);
+    avout_client *client = suite_connect(); /* it knows of that limit */
+    CHECK_OK(avout_ref_create(&ref, client, "/text", text_of(0), NULL));
+    raw_child(home, store, "/avout/chunks", RAW_ONLY);
+    CHECK_INT(4, raw_list(&names, store, home)); /* three pieces, and what tells of them */
+    const char *name = names.is.names[0];
+    snprintf(orphan, sizeof orphan, "%s/%.*s", home, (int)strcspn(name, ".") - 1, name);
+    avout__reply_release(&names);
+    CHECK_OK(raw_do(store, (avout_op){.kind = AVOUT_OP_CREATE, .path = orphan}));
+    CHECK_OK(avout_distributed_collect(&orphans, client, "/text", true, 20000));
+    CHECK_INT(1, (int64_t)orphans);
+    CHECK_INT(4, raw_children(store, home));
+    CHECK_OK(avout_ref_open(&seen, other, "/text"));
+    CHECK_OK(avout_ref_deref(&value, seen));
+    CHECK_INT(SIZE, (int64_t)length_of(value));
+    avout_release(value);
+    avout_ref_close(ref);
+    avout_ref_close(seen);
+    suite_close(client);
+    suite_close(other);
+    suite_check_memory();
+}
+
+TEST(a_value_of_too_many_pieces_is_refused)
+{
+    enum { SMALL = 800, PIECES = 100000 };
+    avout_client *other = suite_connect();
+    avout_atom *atom;
+    size_t length = (size_t)PIECES * SMALL / 2 + 1;
+    char *text = malloc(length);
+    CHECK(text);
+    memset(text, 'x', length);
+    avout__mem_limits(engine_store(0), SMALL, 0);
+    avout_client *client = suite_connect(); /* it knows of that limit */
+    CHECK_OK(avout_atom_create(&atom, client, "/text", avout_nil(), NULL));
+    CHECK_STATUS(AVOUT_ELIMIT, avout_reset(atom, avout_string_n(text, length), NULL));
+    CHECK_CONTAINS("bytes, the limit is", avout_error_detail());
+    free(text);
+    avout_atom_close(atom);
+    suite_close(client);
+    suite_close(other);
+    suite_check_memory();
+}

@@ -150,11 +150,19 @@ static avout_status shift_decode(avout_value *value, const char *bytes, size_t l
     return avout_put(value, avout_string_n(text, length < sizeof text ? length : sizeof text));
 }
 
+static avout_status decode_to_nothing(avout_value *value, const char *bytes, size_t length,
+                                      void *payload)
+{
+    (void)value, (void)bytes, (void)length, (void)payload;
+    return AVOUT_OK;
+}
+
 TEST(a_codec_of_ones_own)
 {
     shift s = {1, AVOUT_OK}, wrong = {1, AVOUT_RETRY};
     avout_codec codec = {"shift", shift_encode, shift_decode, &s};
     avout_codec failing = {"failing", shift_encode, shift_decode, &wrong};
+    const avout_codec empty = {"empty", shift_encode, decode_to_nothing, &s};
     avout_client *client = suite_connect(), *other = suite_connect();
     avout_ref *ref, *again, *seen;
     avout_value value;
@@ -179,6 +187,10 @@ TEST(a_codec_of_ones_own)
     CHECK_STATUS(AVOUT_EDATA, avout_ref_deref(&value, seen));
     CHECK_CONTAINS("/s: codec failing: decoding", avout_error_detail());
     avout_ref_close(seen);
+    CHECK_OK(avout_ref_open_coded(&seen, other, "/s", &empty));
+    CHECK_STATUS(AVOUT_EDATA, avout_ref_deref(&value, seen));
+    CHECK_CONTAINS("/s: codec empty: decoding", avout_error_detail());
+    avout_ref_close(seen);
     CHECK_STATUS(AVOUT_ENOPRINT,
                  avout_ref_create_coded(&seen, other, "/t", &failing, avout_string("x"), NULL));
     CHECK_CONTAINS("codec failing: encoding: on purpose", avout_error_detail());
@@ -192,11 +204,14 @@ TEST(a_codec_that_is_none_is_refused)
 {
     avout_client *client = suite_connect();
     avout_ref *ref;
-    const avout_codec bad[] = {{"Shift", shift_encode, shift_decode, NULL},
-                               {"", shift_encode, shift_decode, NULL},
-                               {NULL, shift_encode, shift_decode, NULL},
-                               {"x", NULL, shift_decode, NULL},
-                               {"x", shift_encode, NULL, NULL}};
+    const avout_codec bad[] = {
+        {"Shift", shift_encode, shift_decode, NULL},
+        {"shift it", shift_encode, shift_decode, NULL},
+        {"a-name-of-one-letter-more-than-it-m", shift_encode, shift_decode, NULL},
+        {"", shift_encode, shift_decode, NULL},
+        {NULL, shift_encode, shift_decode, NULL},
+        {"x", NULL, shift_decode, NULL},
+        {"x", shift_encode, NULL, NULL}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK_STATUS(AVOUT_EINVAL,
                      avout_ref_create_coded(&ref, client, "/x", &bad[i], avout_int(1), NULL));
