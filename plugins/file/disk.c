@@ -44,19 +44,36 @@ avout_status avout__disk_sync_directory(const char *directory)
     return status;
 }
 
-/* Makes the directory whose path is text[0..length), and syncs the one above it. */
+static avout_status sync_above(char *text)
+{
+    char *slash = strrchr(text, '/');
+    if (slash && slash != text) *slash = '\0';
+    avout_status status = avout__disk_sync_directory(!slash ? "." : slash == text ? "/" : text);
+    if (slash && slash != text) *slash = '/';
+    return status;
+}
+
+static bool is_directory(const char *path)
+{
+    struct stat found;
+    return !stat(path, &found) && S_ISDIR(found.st_mode);
+}
+
+/* Makes the directory whose path is text[0..length), and syncs the one above it: also where it is there, since who
+ * made it may have died before it was on the disk, but then as far as we may. */
 static avout_status make_one(char *text, size_t length)
 {
     char after = text[length];
     text[length] = '\0';
     avout_status status = AVOUT_OK;
     if (!mkdir(text, 0777)) {
-        char *slash = strrchr(text, '/');
-        if (slash && slash != text) *slash = '\0';
-        status = avout__disk_sync_directory(!slash ? "." : slash == text ? "/" : text);
-        if (slash && slash != text) *slash = '/';
-    } else if (errno != EEXIST) {
-        status = avout__disk_failed(errno, "making the directory");
+        status = sync_above(text);
+    } else {
+        int number = errno;
+        if (is_directory(text)) (void)sync_above(text);
+        else if (number == EEXIST)
+            status = avout_fail(AVOUT_EIO, "there is something that is no directory");
+        else status = avout__disk_failed(number, "making the directory");
     }
     text[length] = after;
     return status;

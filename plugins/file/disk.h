@@ -13,7 +13,8 @@
 avout_status avout__disk_failed(int number, const char *doing);
 
 avout_status avout__disk_sync_directory(const char *directory);
-/* Makes the directory, with those above it, and syncs what changed. */
+/* Makes the directory, with those above it, or finds them; they are on the disk then. AVOUT_EIO: there is
+ * something else of that name. */
 avout_status avout__disk_make_directory(const char *directory);
 
 /* Writes a new file and syncs it; its name is not. With a newline behind it where `line`, and for whom a file `like`

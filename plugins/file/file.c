@@ -54,10 +54,7 @@ static avout_status init(avout_versioned_container *container, int64_t timeout_m
 {
     const file_container *at = (file_container *)container;
     (void)timeout_ms;
-    struct stat found;
-    if (stat(at->directory, &found)) return avout__disk_make_directory(at->directory);
-    if (S_ISDIR(found.st_mode)) return AVOUT_OK;
-    return avout_fail(AVOUT_EIO, "there is something that is no directory");
+    return avout__disk_make_directory(at->directory);
 }
 
 /* Fails where there is anything in it, which is what is wanted. */

@@ -1,8 +1,10 @@
 /* The containers there are keep the contract, and the conformance suite finds those that do not. */
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../../plugins/container-test/conformance.h"
@@ -253,6 +255,55 @@ TEST(files_are_what_the_codec_writes)
     CHECK_STATUS(AVOUT_EINVAL, avout_file_value_container(&value, "", NULL));
     CHECK_STATUS(AVOUT_EINVAL, avout_file_value_container(&value, "/dir/", NULL));
     CHECK_INT(0, avout_memory_blocks());
+}
+
+/* ---- what is synced ---------------------------------------------------------------------------------- */
+
+static char synced[8][256];
+static _Atomic int synced_count;
+
+/* In the place of the C library's: notes what is synced. */
+int fsync(int fd)
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    int at = atomic_fetch_add(&synced_count, 1) % 8;
+    ssize_t length = readlink(link, synced[at], sizeof synced[at] - 1);
+    synced[at][length < 0 ? 0 : length] = '\0';
+    return (int)syscall(SYS_fsync, fd);
+}
+
+static bool was_synced(const char *path)
+{
+    for (int i = 0; i < 8; i++)
+        if (!strcmp(synced[i], path)) return true;
+    return false;
+}
+
+/* Who made a directory may have died before it was on the disk: what is confirmed in it must not go with it. */
+TEST(directories_that_others_made_are_synced)
+{
+    avout_versioned_container *files;
+    avout_container *one;
+    char top[256], a[256];
+    snprintf(top, sizeof top, "%s", test_directory());
+    snprintf(a, sizeof a, "%s", place_in("a"));
+    CHECK(!mkdir(a, 0777) && !mkdir(place_in("a/b"), 0777));
+    CHECK_OK(avout_file_container(&files, place_in("a/b")));
+    CHECK_OK(files->ops->init(files, 1000));
+    CHECK(was_synced(a) && was_synced(top));
+    files->ops->close(files);
+    memset(synced, 0, sizeof synced);
+    CHECK_OK(avout_file_value_container(&one, place_in("a/b/one"), NULL));
+    CHECK_OK(one->ops->init(one, 1000));
+    CHECK(was_synced(a) && was_synced(top));
+    one->ops->close(one);
+    /* One that may only be passed through. */
+    CHECK(!chmod(a, 0111));
+    CHECK_OK(avout_file_container(&files, place_in("a/b")));
+    CHECK_OK(files->ops->init(files, 1000));
+    files->ops->close(files);
+    CHECK(!chmod(a, 0700));
 }
 
 /* A file that only its owner may read is not one for everybody after a change. */
