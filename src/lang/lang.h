@@ -157,7 +157,8 @@ typedef struct lang_core_object {
     const lang_core *core;
 } lang_core_object;
 
-/* A lazy sequence: not looked at (make), empty (neither), or an element and what follows. */
+/* A lazy sequence: not looked at (make), empty (neither), an element and what follows, or the same as
+ * another lazy one (rest only). */
 typedef struct lang_lazy {
     lang_object object;
     pthread_mutex_t lock;

@@ -65,11 +65,7 @@ static bool take_apart(lang_run *run, avout_value made, avout_value *first, avou
     }
     avout_release(made);
     if (!avout__lang_walk_next(&walk, first)) return avout__lang_walk_end(&walk);
-    if (walk.lazy) {
-        *rest = lang_take(&walk.whole);
-        return avout__lang_walk_end(&walk);
-    }
-    /* What is left of a finite one is a list. */
+    /* What is left of it is a list. */
     lang_items items = {0};
     avout_value item;
     bool fine = true;
@@ -94,39 +90,77 @@ static lang_lazy look(lang_lazy *lazy)
     return seen;
 }
 
-static void put(lang_lazy *lazy, avout_value first, avout_value rest)
+static void drop(lang_lazy *seen)
 {
+    avout_release(seen->make);
+    avout_release(seen->first);
+    avout_release(seen->rest);
+}
+
+/* Whether it is what `rest` is. */
+static bool is_other(const lang_lazy *seen)
+{
+    return !seen->make.bits && !seen->first.bits && seen->rest.bits;
+}
+
+/* Gives it a first element and a rest, or only a rest: what it is the same as; all consumed. Nothing is done if it
+ * is not any more as it was seen: another thread was faster, and its result stays. */
+static void put(lang_lazy *lazy, const lang_lazy *seen, avout_value first, avout_value rest)
+{
+    lang_lazy before = {.object = lazy->object};
     pthread_mutex_lock(&lazy->lock);
-    avout_value make = lang_take(&lazy->make);
-    if (make.bits) {
+    if (lazy->make.bits == seen->make.bits && !lazy->first.bits &&
+        lazy->rest.bits == seen->rest.bits) {
+        before.make = lang_take(&lazy->make);
+        before.rest = lazy->rest;
         lazy->first = lang_take(&first);
         lazy->rest = lang_take(&rest);
     }
     pthread_mutex_unlock(&lazy->lock);
-    avout_release(make);
+    drop(&before);
     avout_release(first);
     avout_release(rest);
 }
 
+/* Calls the function. What answers another lazy sequence is the same as that one from now on. */
+static bool make_one(lang_run *run, lang_lazy *lazy, const lang_lazy *seen)
+{
+    avout_value made = avout__lang_call(run, seen->make, 0, NULL);
+    avout_value first = AVOUT_NONE, rest = AVOUT_NONE;
+    if (!made.bits) return false;
+    if (avout__lang_is_lazy(made)) rest = made;
+    else if (!take_apart(run, made, &first, &rest)) return false;
+    put(lazy, seen, first, rest);
+    return true;
+}
+
+/* One step nearer to what the other one is. Nobody but the last of a long row is kept. */
+static bool follow(lang_run *run, lang_lazy *lazy, const lang_lazy *seen)
+{
+    lang_lazy *other = avout__lang_object_of(seen->rest, LANG_LAZY);
+    lang_lazy there = look(other);
+    bool fine = true;
+    if (there.make.bits) fine = make_one(run, other, &there);
+    else put(lazy, seen, avout_share(there.first), avout_share(there.rest));
+    drop(&there);
+    return fine;
+}
+
 /* No lock is held while the program's function runs: two threads may both call it, and the first
- * result stays. */
+ * result stays. A row of sequences each of which is the next one takes no stack. */
 bool avout__lang_force(lang_run *run, avout_value value, bool *empty)
 {
     lang_lazy *lazy = avout__lang_object_of(value, LANG_LAZY);
-    lang_lazy seen = look(lazy);
-    bool fine = true;
-    *empty = !seen.first.bits;
-    if (seen.make.bits) {
-        avout_value made = avout__lang_call(run, seen.make, 0, NULL);
-        avout_value first = AVOUT_NONE, rest = AVOUT_NONE;
-        fine = made.bits && take_apart(run, made, &first, &rest);
-        *empty = !first.bits;
-        if (fine) put(lazy, first, rest);
+    for (bool fine = true; fine;) {
+        lang_lazy seen = look(lazy);
+        bool other = is_other(&seen), done = !seen.make.bits && !other;
+        *empty = !seen.first.bits;
+        if (other) fine = lang_step(run, 1) && follow(run, lazy, &seen);
+        else if (!done) fine = make_one(run, lazy, &seen);
+        drop(&seen);
+        if (done) return true;
     }
-    avout_release(seen.make);
-    avout_release(seen.first);
-    avout_release(seen.rest);
-    return fine;
+    return false;
 }
 
 avout_value avout__lang_rest(avout_value value)

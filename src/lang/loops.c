@@ -107,7 +107,7 @@ static const lang_node *clauses(lang_compiler *c, const nest *n, size_t at)
 static bool nest_init(lang_compiler *c, nest *n, const lang_form *form)
 {
     const char *name = avout__lang_name(form->items[0]);
-    *n = (nest){.form = form, .collects = !strcmp(name, "for")};
+    *n = (nest){.form = form, .collects = *name == 'f'};
     if (form->count < 2 || form->items[1]->kind != FORM_VECTOR)
         return avout__lang_bad(c, form, "%s: expected a vector of names and collections", name);
     n->bindings = form->items[1];
@@ -134,7 +134,8 @@ static const lang_node *compile_doseq(lang_compiler *c, const lang_form *form, b
     return avout__lang_let_node(c, form, &steps, avout__lang_constant(c, form, avout_nil()));
 }
 
-static const lang_node *compile_for(lang_compiler *c, const lang_form *form, bool tail)
+/* for, all at once. */
+static const lang_node *compile_for_all(lang_compiler *c, const lang_form *form, bool tail)
 {
     (void)tail;
     nest n;
@@ -158,6 +159,54 @@ static const lang_node *compile_for(lang_compiler *c, const lang_form *form, boo
         list = avout__lang_core_node(c, form, "as-list*", 1, &argument);
     }
     return avout__lang_let_node(c, form, &steps, list);
+}
+
+/* Whether the walk over the first collection may be ended by :while in the middle of what becomes of an element:
+ * how many elements are wanted then is known only as they come, and the whole is made at once. */
+static bool ends_within(const lang_form *bindings)
+{
+    for (size_t i = 2; i + 1 < bindings->count; i += 2) {
+        const char *word = avout__lang_name(bindings->items[i]);
+        if (!word || avout__lang_is_symbol(bindings->items[i])) return false;
+        if (i > 2 && !strcmp(word, "while")) return true;
+    }
+    return false;
+}
+
+/* What stands behind [pattern collection :while test]: the collection up to there. */
+static const lang_form *up_to(lang_compiler *c, const lang_form *bindings)
+{
+    const lang_form *parameter[] = {bindings->items[0]};
+    const lang_form *test[] = {avout__lang_vector_form(c, bindings, 1, parameter),
+                               bindings->items[3]};
+    const lang_form *parts[] = {avout__lang_expand(c, bindings, "fn", 2, test), bindings->items[1]};
+    return avout__lang_expand(c, bindings, "take-while", 2, parts);
+}
+
+/* (for [pattern collection more...] body): (for-over* collection (fn [h] (for-all* [pattern h more...] body))), as the
+ * collection may have no end. */
+static const lang_node *compile_for(lang_compiler *c, const lang_form *form, bool tail)
+{
+    nest n;
+    if (!nest_init(c, &n, form)) return NULL;
+    if (form->count != 3) return avout__lang_bad(c, form, "for: expected one form as its body");
+    const lang_form *bindings = n.bindings;
+    if (ends_within(bindings)) return compile_for_all(c, form, tail);
+    const char *word = bindings->count > 2 ? avout__lang_name(bindings->items[2]) : NULL;
+    bool ends = word && !avout__lang_is_symbol(bindings->items[2]) && !strcmp(word, "while");
+    const lang_form *hidden = avout__lang_form_symbol(&c->unit->arena, form, "%hidden-for");
+    const lang_form **inner = avout__lang_room(c, bindings->count);
+    if (!inner || !hidden) return avout__lang_expanded(c, NULL, tail);
+    size_t count = 0;
+    inner[count++] = bindings->items[0];
+    inner[count++] = hidden;
+    for (size_t i = ends ? 4 : 2; i < bindings->count; i++) inner[count++] = bindings->items[i];
+    const lang_form *all[] = {avout__lang_vector_form(c, bindings, count, inner), form->items[2]};
+    const lang_form *function[] = {avout__lang_vector_form(c, bindings, 1, &hidden),
+                                   avout__lang_expand(c, form, "for-all*", 2, all)};
+    const lang_form *parts[] = {ends ? up_to(c, bindings) : bindings->items[1],
+                                avout__lang_expand(c, form, "fn", 2, function)};
+    return avout__lang_expanded(c, avout__lang_expand(c, form, "for-over*", 2, parts), tail);
 }
 
 /* ---- dotimes, while -------------------------------------------------------------------------------- */
@@ -200,6 +249,7 @@ static const lang_node *compile_while(lang_compiler *c, const lang_form *form, b
 }
 
 const lang_special avout__lang_loops[] = {
+    {"for-all*", "", "", compile_for_all},
     {"for", "[name coll ... :let [...] :when test :while test] body",
      "the list of the body's values for all elements", compile_for},
     {"doseq", "[name coll ... :let [...] :when test :while test] body...",

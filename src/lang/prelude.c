@@ -38,6 +38,13 @@ const lang_core avout__lang_prelude[] = {
          "   (cons (first s) (apply concat* (rest s) more))"
          "   (apply concat* more)))))"),
 
+    /* for, over what may have no end: f makes the list of what becomes of the elements of its argument. */
+    HIDDEN("for-over*",
+         "(fn for-over* [c f] (if (lazy?* c)"
+         " ((fn step [s] (lazy-seq (when-let [t (seq s)]"
+         "   (concat* (f (list (first t))) (step (rest t)))))) c)"
+         " (f c)))"),
+
     /* ---- endless sequences ---- */
     IN_LANGUAGE("iterate", "f x", "x, (f x), (f (f x)), ... endlessly",
                 "(fn iterate [f x] (lazy-seq (cons x (let [y (f x)] (iterate f y)))))"),
@@ -182,9 +189,9 @@ const lang_core avout__lang_prelude[] = {
     IN_LANGUAGE("partition-by", "f coll", "lists of neighbours for which f answers the same",
                 "(fn partition-by ([f] (partition-by-xf* f)) ([f c] (if (lazy?* c)"
                 " (lazy-seq (when-let [s (seq c)] (let [k (f (first s))"
-                "   part (take-while (fn [x] (= k (f x))) (next s))]"
-                "   (cons (cons (first s) (doall part))"
-                "     (partition-by f (drop (inc (count part)) s))))))"
+                "   part (take-while (fn [x] (= k (f x))) (rest s))]"
+                "   (cons (cons (first s) part)"
+                "     (lazy-seq (partition-by f (drop (inc (count part)) s)))))))"
                 " (loop [s (seq c) k nil part [] v []]"
                 " (if s"
                 "   (let [x (first s) l (f x)]"

@@ -135,7 +135,7 @@ static void fill_infos(void)
     const lang_core *core;
     const lang_special *special;
     for (size_t i = 0; (special = avout__lang_special_at(i)); i++)
-        if (!avout__lang_why_refused(special->name))
+        if (*special->doc && !avout__lang_why_refused(special->name))
             infos[info_count++] =
                 (avout_function_info){special->name, special->arguments, special->doc};
     for (size_t i = 0; (core = avout__lang_core_at(i)); i++)
