@@ -153,6 +153,12 @@ static avout_status check_full(site *s)
     return status;
 }
 
+/* The deadline may pass in the middle of a try. */
+static bool is_away(avout_status status)
+{
+    return status == AVOUT_ECONNECTION || status == AVOUT_ETIMEOUT;
+}
+
 static void check_room(site *s)
 {
     const avout_call_options long_enough = {.timeout_ms = TIMEOUT_MS};
@@ -218,10 +224,9 @@ TEST(a_full_disk_of_the_log_of_postgres)
     test_server_restart(server);
     test_server_wait(server);
     site s = open_site(avout_postgres_container, "postgres", test_postgres_place(server, "full"));
-    avout_status status = fill(&s); /* its last words, if they are to us */
-    CHECK(status == AVOUT_ENOSPACE || status == AVOUT_ECONNECTION || status == AVOUT_ETIMEOUT);
-    status = check_full(&s);
-    CHECK(status == AVOUT_ECONNECTION || status == AVOUT_ETIMEOUT);
+    avout_status status = fill(&s);
+    CHECK(status == AVOUT_ENOSPACE || is_away(status)); /* its last words, if they are to us */
+    CHECK(is_away(check_full(&s)));
     test_server_kill(server);
     test_small_disk_resize(disk, ROOM_KB);
     test_server_restart(server);
@@ -234,8 +239,8 @@ TEST(a_full_disk_of_redis)
     test_small_disk(test_directory(), 3 << 10);
     test_server *server = test_redis_start();
     site s = open_site(avout_redis_container, "redis", test_redis_place(server, "full:"));
-    CHECK_STATUS(AVOUT_ECONNECTION, fill(&s));
-    CHECK_STATUS(AVOUT_ECONNECTION, check_full(&s));
+    CHECK(is_away(fill(&s)));
+    CHECK(is_away(check_full(&s)));
     test_server_kill(server);
     test_small_disk_resize(test_directory(), ROOM_KB);
     test_server_restart(server);

@@ -61,7 +61,7 @@ static void check_refused(open_fn *open, const char *kind, const char *place, co
     avout_ref *ref;
     double start = test_seconds();
     CHECK_STATUS(AVOUT_EAUTH, open_ref(&ref, client, open, place));
-    CHECK(test_seconds() - start < 2);
+    CHECK(test_seconds() - start < 4);
     const char *detail = avout_error_detail();
     fprintf(stderr, "# %s\n", detail);
     CHECK_CONTAINS(test_server_text("/far: container %s at ", kind), detail);
@@ -153,7 +153,8 @@ TEST(redis_in_bad_times)
     test_server_pause(server);
     CHECK_STATUS(AVOUT_ETIMEOUT, c->ops->set_state_at(c, "large-2", large, 150));
     test_server_kill(server);
-    CHECK_STATUS(AVOUT_ECONNECTION, c->ops->set_state_at(c, "large-3", large, 150));
+    avout_status status = c->ops->set_state_at(c, "large-3", large, 150);
+    CHECK(status == AVOUT_ECONNECTION || status == AVOUT_ETIMEOUT); /* in the middle of a try */
     test_server_restart(server);
     CHECK_OK(c->ops->set_state_at(c, "large-4", large, TIMEOUT_MS));
     avout_release(large);
