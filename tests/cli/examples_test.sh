@@ -39,13 +39,15 @@ prepare()
         avout reset /app/old-counter 1 && avout reset /app/jobs/one 1 &&
         avout reset --codec json /app/public '{"port" 1}' && avout reset --codec bytes /app/logo - <logo.png
 }
+# Changes what is watched, again and again.
+stir() { while sleep 0.2; do avout swap /app/ready not && avout swap /app/config assoc :t 1; done >"$scratch/stir" 2>&1; }
 # Some follow until they are ended, some need a terminal, one another machine.
 run_example() # FILE
 (
     example=$(cat "$1")
     echo "$example"
     status=0
-    limit=10
+    limit=40
     follows=false
     terminal=
     case $example in
@@ -61,13 +63,14 @@ run_example() # FILE
     # Names that were removed would be looked for where no server is.
     'avout gc '*) export AVOUT_STORE="lmdb:$scratch/fresh" && avout reset /app/config 1 ;;
     esac
-    case $example in 'avout watch'*) (sleep 0.3 && avout swap /app/ready not && avout swap /app/config assoc :t 1) & esac
+    stirrer=
+    case $example in 'avout watch'*) stir & stirrer=$! ;; esac
     if [ -n "$terminal" ]; then
         TERM=xterm timeout $limit script -qec "$example" /dev/null >"$scratch/out" 2>&1 </dev/null || status=$?
     else
         timeout $limit sh -eu "$1" >"$scratch/out" 2>&1 </dev/null || status=$?
     fi
-    wait
+    [ -z "$stirrer" ] || kill "$stirrer"
     cat "$scratch/out"
     [ $status = 0 ] || { $follows && [ $status = 124 ]; }
 )
