@@ -437,26 +437,25 @@ static avout_status leave(party *p, avout_pass *pass, avout_status reason)
 }
 
 /* ZooKeeper numbers a node's sequential children up to 2^31 - 1. From half of it on whoever goes makes the node
- * anew, as one: refused, as it has to be, while anybody is below it. */
+ * anew, as one: refused, as it has to be, while anybody else is below it. Its own entry goes with that: versions begin
+ * anew, too, and what arrives late must not find one that fits by chance. */
 static void renew(party *p)
 {
     char path[ENTRY_PATH], text[AVOUT__BARRIER_TEXT];
     size_t failed;
-    entry_path(path, p);
-    avout_op op = {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
     extend(p);
-    if (avout__watcher_multi(&p->watcher, &op, 1, &failed)) return;
-    p->present = false;
-    if (look(p) || p->seen.children) return;
+    if (look(p) || p->seen.children != 1) return;
     p->seen.through = -1;
     avout__barrier_write(text, &p->seen);
-    avout_op ops[2] = {
+    entry_path(path, p);
+    avout_op ops[3] = {
+        {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY},
         {.kind = AVOUT_OP_DELETE, .path = p->barrier->is.path, .version = p->seen.version},
         {.kind = AVOUT_OP_CREATE,
          .path = p->barrier->is.path,
          .bytes = text,
          .length = strlen(text)}};
-    (void)avout__watcher_multi(&p->watcher, ops, 2, &failed);
+    if (!avout__watcher_multi(&p->watcher, ops, 3, &failed)) p->present = false;
 }
 
 static void go(party *p)

@@ -140,9 +140,10 @@ static void deleted(const avout_reply *reply, void *payload)
     avout__bid_reply_end(payload);
 }
 
-/* The numbers of ZooKeeper's sequential children come to an end: the pool's node is made anew when nobody is
- * below it, as a lock's (claim.c). What is kept in it stays. */
-static void renew(const avout__bid *bid)
+/* The numbers of ZooKeeper's sequential children come to an end: the pool's node is made anew when nobody else is
+ * below it, as a lock's (claim.c). What is kept in it stays, so the bid goes with that: versions begin anew, too, and
+ * what arrives late must not find one that fits by chance. */
+static void renew(avout__bid *bid, const char *path)
 {
     avout__pool *pool = bid->pool;
     avout__bid_name name;
@@ -150,17 +151,19 @@ static void renew(const avout__bid *bid)
     bool semaphore = pool->kind == AVOUT__SEMAPHORE;
     if (!avout__bid_parse(&name, pool->kind, bid->name) || name.is.sequence < AVOUT__RENEW_FROM)
         return;
-    if (semaphore && !pool->known) return;
+    /* Of an earlier node it says nothing, though the versions may be the same. */
+    if (semaphore && (!pool->known || pool->created != bid->below)) return;
     if (semaphore) avout__permits_text(text, pool->permits);
-    avout_op ops[2] = {
+    avout_op ops[3] = {
+        {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY},
         {.kind = AVOUT_OP_DELETE,
          .path = pool->path,
          .version = semaphore ? pool->version : AVOUT_VERSION_ANY},
         {.kind = AVOUT_OP_CREATE, .path = pool->path, .bytes = text, .length = strlen(text)},
     };
     avout_request request = {
-        .kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = 2, .done = avout__reply_ignored};
-    (void)avout__locks_submit(pool->room, &request, 1);
+        .kind = AVOUT_REQUEST_MULTI, .ops = ops, .op_count = 3, .done = avout__reply_ignored};
+    if (!avout__locks_submit(pool->room, &request, 1)) bid->ending.unclear = true;
 }
 
 static void bid_delete(avout__bid *bid)
@@ -169,10 +172,10 @@ static void bid_delete(avout__bid *bid)
     char path[AVOUT__BID_PATH];
     avout__bid_path(path, bid, bid->name);
     avout_op op = {.kind = AVOUT_OP_DELETE, .path = path, .version = AVOUT_VERSION_ANY};
+    renew(bid, path);
     bid->ending.deleting = avout__bid_request(
         bid,
         (avout_request){.kind = AVOUT_REQUEST_MULTI, .ops = &op, .op_count = 1, .done = deleted});
-    if (bid->ending.deleting) renew(bid);
 }
 
 void avout__bid_end(avout__bid *bid)

@@ -148,6 +148,7 @@ struct avout__bid {
 
     char name[AVOUT__CLAIM_NAME]; /* "": not known */
     avout_point point;
+    avout_point below; /* when the pool's node that it is below was created; 0: not known */
 
     /* PLACED: asking or waiting; neither: to be asked when there is a connection. */
     bool asking, waiting;

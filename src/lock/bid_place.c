@@ -172,6 +172,7 @@ static void place_bid(avout__bid *bid, const avout_reply *reply, bool watched)
         return;
     }
     snprintf(bid->name, sizeof bid->name, "%s", place.mine);
+    bid->below = reply->stat.created;
     if (place.doubtful)
         avout__bid_fail(
             bid, AVOUT_ELIMIT,

@@ -27,8 +27,9 @@ typedef struct place {
     pthread_mutex_t mutex;
     avout_token tokens[TOKENS]; /* of those who wrote */
     size_t token_count;
-    int items;         /* under the lock /q */
-    _Atomic int limit; /* of permits: more are not out */
+    int items;           /* under the lock /q */
+    _Atomic int limit;   /* of permits: more are not out */
+    _Atomic int changes; /* of that */
     _Atomic int ended, readers, writers, permits, leaders, signals;
     _Atomic uint32_t counted;
     _Atomic uint64_t done, released[4096]; /* by generation */
@@ -153,7 +154,9 @@ static void take_permits(actor *a)
     if (!had(often(a, 4) ? avout_semaphore_try(&lease, semaphore, permits)
                          : avout_semaphore_acquire(&lease, semaphore, permits, &options)))
         return;
-    enter(a, &p->permits, (int)permits, p->limit);
+    int changes = p->changes, limit = p->limit;
+    int now = atomic_fetch_add(&p->permits, (int)permits) + (int)permits;
+    CHECK(p->may_lose || now <= limit || p->changes != changes);
     linger(a);
     atomic_fetch_sub(&p->permits, (int)permits);
     kept(a, avout_lease_release(lease));
@@ -166,10 +169,12 @@ static void resize(actor *a)
     avout_wait_options options = patience(a);
     bool more = p->limit == PERMITS;
     if (more) p->limit = PERMITS + 1;
+    p->changes++;
     avout_status status = avout_semaphore_set_permits(
         p->semaphores[a->client], (uint32_t)p->limit - !more, more ? &patient : &options);
     if (more) kept(a, status);
     else if (status != AVOUT_UNKNOWN && had(status)) p->limit = PERMITS;
+    p->changes++;
 }
 
 /* A consumer whose waking is lost waits until its deadline. */
@@ -313,6 +318,16 @@ static void check_tokens(place *p)
         CHECK(avout_token_compare(p->tokens[i - 1], p->tokens[i]) < 0);
 }
 
+/* So late that whoever goes as the last makes the node anew. Not where there is none. */
+static void use_up_numbers(int times)
+{
+    static const char *const nodes[] = {"/avout/locks/l", "/avout/locks/q", "/avout/semaphores/s",
+                                        "/avout/elections/e", "/avout/barriers/b"};
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+        (void)avout__mem_set_sequence(avout__mem_handle(WORLD, 0), nodes[i],
+                                      (1 << 30) + times * 100000);
+}
+
 static void run(bool may_lose, const avout__mem_fault_kind *kinds, size_t kind_count)
 {
     static place p = {.mutex = PTHREAD_MUTEX_INITIALIZER};
@@ -334,7 +349,10 @@ static void run(bool may_lose, const avout__mem_fault_kind *kinds, size_t kind_c
         CHECK(!pthread_create(&actors[i].thread, NULL, act, &actors[i]));
     }
     trouble_start(&t);
-    avout__sleep_until(p.until_ns);
+    for (int times = 0; avout__now_ns() < p.until_ns; times++) {
+        avout__sleep_until(avout__deadline_in_ms(20));
+        use_up_numbers(times);
+    }
     trouble_end(&t);
     /* Some wait for parties and items that do not come any more. */
     for (; p.ended < THREADS; sched_yield()) {
