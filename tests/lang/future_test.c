@@ -9,6 +9,18 @@
 
 static const char store[] = "mem:lang-futures";
 
+/* Whoever comes first makes an element; one that is another sequence is followed by all at the same time. */
+TEST(threads_walk_one_sequence)
+{
+    avout_lang *lang = test_lang(store);
+    test_answers(lang, "[true 100 4950]",
+                 "(let [s (mapcat (fn [x] (if (zero? (rem x 50)) [x] [])) "
+                 "(take-while (fn [x] (< x 5000)) (range))) "
+                 "all (mapv deref (mapv (fn [_] (future (vec s))) (range 4)))] "
+                 "[(apply = all) (count (first all)) (last s)])");
+    test_lang_close(lang);
+}
+
 TEST(a_future_has_its_value_when_it_is_there)
 {
     avout_lang *lang = test_lang(store);
