@@ -28,7 +28,8 @@ static avout_status container_of(const avout__container **container, avout__stm 
         return AVOUT_OK;
     }
     avout__coded *fresh;
-    avout_status status = avout__coded_new(&fresh, codec);
+    avout_status status = avout__stm_usable(stm);
+    if (!status) status = avout__coded_new(&fresh, codec);
     if (status) return status;
     avout__stm_lock(stm);
     avout__coded *coded = find(stm, codec);

@@ -40,6 +40,7 @@ avout_status avout__submit(avout__stm *stm, const avout_request *requests, size_
 static avout_status door_submit(avout_store *door, const avout_request *requests, size_t count)
 {
     avout__stm *stm = (avout__stm *)(void *)((char *)door - offsetof(avout__stm, door));
+    if (avout__stm_forked(stm)) return avout__stm_usable(stm);
     avout__stm_lock(stm);
     avout_status status = atomic_load(&stm->closed)
                               ? avout_fail(AVOUT_ECLOSED, "the client is closed")
@@ -52,6 +53,7 @@ static avout_status door_submit(avout_store *door, const avout_request *requests
 static avout_status back_door_submit(avout_store *door, const avout_request *requests, size_t count)
 {
     avout__stm *stm = (avout__stm *)(void *)((char *)door - offsetof(avout__stm, back_door));
+    if (avout__stm_forked(stm)) return avout__stm_usable(stm);
     avout__stm_lock(stm);
     avout_status status = avout__submit(stm, requests, count);
     avout__stm_unlock(stm);

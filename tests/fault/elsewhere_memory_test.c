@@ -1,12 +1,12 @@
 /* No memory, at each allocation in turn, on whatever thread it is made: of values in pieces and in other formats, and
  * of what is overwritten in its place. Each call succeeds or answers AVOUT_ENOMEM and changes nothing; nothing is
  * left behind that the collector does not find (I2, I3, I10, F3; H1 to H4 in src/stm/held.h).
- * Test-tags: threads */
+ * Test-tags: single */
 #include "engine_support.h"
 #include "support/no_memory.h"
 #include "support/shelf.h"
 
-enum { LIMIT = 5000, SIZE = 9000, TIMES = 3 };
+enum { LIMIT = 5000, SIZE = 9000, TIMES = 2 };
 
 /* ---- in pieces, in EDN and in JSON ---------------------------------------------------------------------------- */
 

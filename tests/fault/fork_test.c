@@ -1,10 +1,15 @@
 /* A client in a forked child: every handle of the parent's answers AVOUT_EFORK there, a client of its
  * own works, and the parent does not notice (I10).
  * Test-tags: single */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "support/shelf.h"
 #include "support/suite.h"
+#include "support/vault.h"
 #include "support/zookeeper.h"
 
 typedef struct handles {
@@ -12,6 +17,13 @@ typedef struct handles {
     avout_atom *atom;
     avout_ref *ref, *local;
 } handles;
+
+/* What is elsewhere: in its place, in versions, in pieces, in another format. */
+typedef struct elsewhere {
+    avout_client *client;
+    avout_atom *held;
+    avout_ref *versioned, *pieces, *coded;
+} elsewhere;
 
 static avout_status touch(avout_txn *txn, void *payload)
 {
@@ -67,6 +79,129 @@ static void open_all(handles *all)
     CHECK_OK(avout_ref_local(&all->local, all->client, avout_int(0)));
 }
 
+/* ---- what is elsewhere --------------------------------------------------------------------------------------- */
+
+enum { LARGE = 1200000 };
+
+static avout_value large(char letter)
+{
+    static char text[LARGE];
+    memset(text, letter, sizeof text);
+    return avout_string_n(text, sizeof text);
+}
+
+static avout_status touch_elsewhere(avout_txn *txn, void *payload)
+{
+    const elsewhere *e = payload;
+    avout_status status = avout_alter(txn, e->versioned, suite_plus, &suite_one);
+    if (!status) status = avout_alter(txn, e->coded, suite_plus, &suite_one);
+    return status ? status : avout_ref_set(txn, e->pieces, large('b'));
+}
+
+static void open_elsewhere(elsewhere *e)
+{
+    avout_container *shelf;
+    avout_versioned_container *vault;
+    e->client = suite_connect();
+    CHECK_OK(shelf_open(&shelf, "shelf"));
+    CHECK_OK(avout_unversioned_atom(&e->held, e->client, "/held", shelf, avout_int(0), NULL));
+    CHECK_OK(vault_open(&vault, "vault"));
+    CHECK_OK(avout_distributed_ref(&e->versioned, e->client, "/v", vault, avout_int(0), NULL));
+    CHECK_OK(avout_ref_create(&e->pieces, e->client, "/pieces", large('a'), NULL));
+    CHECK_OK(avout_ref_create_coded(&e->coded, e->client, "/coded", avout_codec_json(),
+                                    avout_int(0), NULL));
+}
+
+static void close_elsewhere(elsewhere *e)
+{
+    avout_atom_close(e->held);
+    avout_ref_close(e->versioned);
+    avout_ref_close(e->pieces);
+    avout_ref_close(e->coded);
+    avout_close(e->client);
+}
+
+static void inherited_elsewhere(const elsewhere *e)
+{
+    avout_value value;
+    avout_ref *ref;
+    size_t orphans;
+    CHECK_STATUS(AVOUT_EFORK, avout_atom_deref(&value, e->held));
+    CHECK_STATUS(AVOUT_EFORK, avout_atom_deref_strict(&value, e->held, 0));
+    CHECK_STATUS(AVOUT_EFORK, avout_swap(e->held, suite_plus, &suite_one, NULL, NULL, NULL));
+    CHECK_STATUS(AVOUT_EFORK, avout_reset(e->held, avout_int(0), NULL));
+    CHECK_STATUS(AVOUT_EFORK, avout_atom_destroy(e->held));
+    CHECK_STATUS(AVOUT_EFORK, avout_ref_deref(&value, e->versioned));
+    CHECK_STATUS(AVOUT_EFORK, avout_ref_deref(&value, e->pieces));
+    CHECK_STATUS(AVOUT_EFORK, avout_ref_deref_strict(&value, e->pieces, 0));
+    CHECK_STATUS(AVOUT_EFORK, avout_ref_deref(&value, e->coded));
+    CHECK_STATUS(AVOUT_EFORK, avout_dosync(e->client, touch_elsewhere, (void *)(uintptr_t)e, NULL));
+    CHECK_STATUS(AVOUT_EFORK, avout_distributed_collect(&orphans, e->client, "/v", true, 0));
+    CHECK_STATUS(AVOUT_EFORK, avout_distributed_collect(&orphans, e->client, "/pieces", true, 0));
+    CHECK_STATUS(AVOUT_EFORK, avout_ref_open_coded(&ref, e->client, "/coded", avout_codec_json()));
+}
+
+/* The tests' containers have locks that must not be held when the process forks. */
+static void inherited_containers(const elsewhere *e)
+{
+    avout_container *shelf;
+    avout_versioned_container *vault;
+    avout_atom *atom;
+    avout_ref *ref;
+    CHECK_OK(shelf_open(&shelf, "shelf"));
+    CHECK_STATUS(AVOUT_EFORK,
+                 avout_unversioned_atom(&atom, e->client, "/o", shelf, avout_int(0), NULL));
+    CHECK_OK(vault_open(&vault, "vault"));
+    CHECK_STATUS(AVOUT_EFORK,
+                 avout_distributed_ref(&ref, e->client, "/o", vault, avout_int(0), NULL));
+}
+
+static _Atomic bool enough;
+
+/* So that locks are held and calls are under way when the process forks. */
+static void *keep_busy(void *payload)
+{
+    elsewhere *e = payload;
+    while (!atomic_load(&enough)) {
+        CHECK_OK(avout_swap(e->held, suite_plus, &suite_one, NULL, NULL, NULL));
+        CHECK_OK(avout_dosync(e->client, touch_elsewhere, e, NULL));
+    }
+    return NULL;
+}
+
+static void check_child(pid_t child);
+
+static void fork_with_values_elsewhere(void)
+{
+    enum { CHILDREN = 3 };
+    elsewhere e;
+    pthread_t busy;
+    open_elsewhere(&e);
+    for (int i = 0; i < CHILDREN; i++) {
+        if (i == 1) CHECK(!pthread_create(&busy, NULL, keep_busy, &e));
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (!child) {
+            inherited_elsewhere(&e);
+            if (!i) inherited_containers(&e);
+            close_elsewhere(&e);
+            _exit(0);
+        }
+        check_child(child);
+    }
+    atomic_store(&enough, true);
+    pthread_join(busy, NULL);
+    CHECK_INT(suite_ref_strict_int(e.coded), suite_ref_strict_int(e.versioned));
+    CHECK(suite_atom_strict_int(e.held) >= suite_ref_strict_int(e.coded));
+    close_elsewhere(&e);
+    suite_check_memory();
+    shelf_end();
+    vault_end();
+}
+
+/* ---- children ------------------------------------------------------------------------------------------------ */
+
 static void in_child(handles *inherited)
 {
     handles own;
@@ -121,6 +256,12 @@ TEST(embedded)
     fork_with_client_open(true);
 }
 
+TEST(embedded_with_values_elsewhere)
+{
+    suite_use(suite_lmdb_url);
+    fork_with_values_elsewhere();
+}
+
 static const char *one_zookeeper_url(void)
 {
     static const char *url;
@@ -139,4 +280,10 @@ TEST(in_memory)
 {
     suite_use(suite_mem_url);
     fork_with_client_open(false);
+}
+
+TEST(in_memory_with_values_elsewhere)
+{
+    suite_use(suite_mem_url);
+    fork_with_values_elsewhere();
 }
