@@ -88,6 +88,14 @@ reader_gone_while_quiet()
     rm "$scratch/pipe"
     ended 0 && [ ! -s "$scratch/watched.err" ]
 }
+# At several looks in a row: then it waits.
+asleep() # PID
+{
+    for look in 1 2 3 4 5; do
+        [ "$(cut -d ' ' -f 3 "/proc/$1/stat")" = S ] || { echo "not at look $look"; return 1; }
+        sleep 0.01
+    done
+}
 slow_reader_can_end()
 {
     # More than a pipe holds, and nobody reads: a signal must still end it.
@@ -102,8 +110,7 @@ slow_reader_can_end()
     "$avout" watch --initial /w/long >"$scratch/pipe" 2>"$scratch/watched.err" &
     watcher=$!
     eventually [ -s "$scratch/begun" ] || return 1
-    sleep 1 # to fill the pipe: it is stuck in writing when the signal comes
-    kill -0 $watcher || return 1
+    eventually asleep $watcher || return 1 # the pipe is full: it is stuck in writing when the signal comes
     kill -TERM $watcher
     ended 0
     result=$?
@@ -127,7 +134,8 @@ run() # [OPTION...] COMMAND [ARGUMENT...]
     rm -f "$scratch/go"
     (
         cd "$scratch" || exit
-        exec env --default-signal=INT "$avout" watch --initial /w/a "$@"
+        # What these say in our own environment is not what the command is told.
+        exec env --default-signal=INT AVOUT_OLD=ours AVOUT_VALUE=ours "$avout" watch --initial /w/a "$@"
     ) 2>"$scratch/watched.err" &
     watcher=$!
 }
