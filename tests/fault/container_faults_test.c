@@ -251,7 +251,7 @@ TEST(a_container_that_is_down_is_asked_once_for_all_news)
         TEST_AWAIT(avout_is_none(avout_ref_peek(news)));
     }
     TEST_AWAIT(vault_called("left", VAULT_GET) >= asked + 3);
-    nanosleep(&(struct timespec){0, 300000000}, NULL); /* the others would be due with it */
+    test_pause_ms(300); /* the others would be due with it */
     CHECK(vault_called("left", VAULT_GET) <= asked + 5);
     CHECK_INT(0, atomic_load(&told));
     vault_mend("left");

@@ -441,7 +441,7 @@ TEST(a_reader_that_is_stopped_in_the_middle_sees_one_state)
     for (int i = 0; i < READERS + WRITERS; i++)
         CHECK(!pthread_create(&threads[i], NULL, i < READERS ? read_parts_main : write_parts_main,
                               &all));
-    nanosleep(&(struct timespec){0, 400000000}, NULL);
+    test_pause_ms(400); /* meanwhile they are stopped anywhere */
     over = true;
     for (int i = 0; i < READERS + WRITERS; i++) pthread_join(threads[i], NULL);
     fprintf(stderr, "# %d looks at %d writes\n", (int)all.looks, (int)all.writes);

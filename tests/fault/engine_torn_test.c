@@ -343,7 +343,7 @@ TEST(nothing_stands_visibly_on_what_came_into_doubt_while_it_ran)
     pthread_join(waiting, NULL);
     atomic_store(&d.may_go_on, true);
     CHECK(!pthread_create(&looking, NULL, look_at_both, &d));
-    nanosleep(&(struct timespec){0, 30000000}, NULL); /* time to see what must not be seen */
+    test_pause_ms(30); /* time to see what must not be seen */
     avout__mem_release(store);
     pthread_join(setting, NULL);
     pthread_join(copying, NULL);

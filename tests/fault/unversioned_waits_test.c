@@ -11,6 +11,7 @@ typedef struct caller {
     int64_t timeout_ms;
     avout_change_fn change; /* NULL: plus one */
     avout__interrupts *source;
+    _Atomic int task;
     _Atomic bool over;
     avout_status status;
     pthread_t thread;
@@ -28,10 +29,12 @@ static avout_status until_told(avout_value *value, void *payload)
 static void *call(void *payload)
 {
     caller *c = payload;
+    c->task = test_task();
     if (c->source) avout__interrupt_use(avout__interruptible_by(c->source));
     c->status = avout_swap(c->atom, c->change ? c->change : suite_plus, &suite_one, NULL, NULL,
                            &(avout_call_options){.timeout_ms = c->timeout_ms});
     atomic_store(&c->over, true);
+    c->task = -1;
     return NULL;
 }
 
@@ -40,11 +43,11 @@ static void start(caller *c)
     CHECK(!pthread_create(&c->thread, NULL, call, c));
 }
 
-/* They queue in this order; nothing tells when one has. */
+/* They queue in this order. */
 static void start_next(caller *c)
 {
     start(c);
-    nanosleep(&(struct timespec){0, 30000000}, NULL);
+    test_await_asleep(&c->task);
 }
 
 static void finish(caller *c)
@@ -103,7 +106,7 @@ TEST(a_container_that_does_not_answer_is_unknown_to_whose_time_is_over)
     finish(&others[1]);
     CHECK_OK(first.status);
     int64_t counts = may_count(&others[1]);
-    nanosleep(&(struct timespec){0, 30000000}, NULL);
+    test_await_asleep(&others[0].task);
     CHECK(!atomic_load(&others[0].over));
     shelf_mend("shelf");
     finish(&others[0]);
@@ -203,7 +206,7 @@ TEST(an_interruption_is_of_one_caller_alone)
                      (avout__mem_fault){
                          .kind = AVOUT__MEM_DELAY, .nth = nth, .multis = true, .delay_ms = 1200});
         atomic_store(&may_leave, true);
-        nanosleep(&(struct timespec){0, 100000000}, NULL);
+        TEST_AWAIT(!avout__mem_faults_left(engine_store(0))); /* the delay has begun */
         avout__interrupt(&source);
         finish(&first);
         finish(&others[0]);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "store/mem/mem.h"
+#include "support/await.h"
 #include "support/suite.h"
 #include "support/trouble.h"
 
@@ -67,7 +68,7 @@ static avout_wait_options patience(actor *a)
 
 static void linger(actor *a)
 {
-    if (often(a, 4)) nanosleep(&(struct timespec){0, (long)trouble_draw(&a->random, 400000)}, NULL);
+    if (often(a, 4)) test_pause_us((int64_t)trouble_draw(&a->random, 400));
 }
 
 static bool had(avout_status status)

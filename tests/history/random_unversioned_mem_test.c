@@ -8,10 +8,10 @@
  *
  * Test-tags: threads */
 #include <pthread.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "support/await.h"
 #include "support/shelf.h"
 #include "support/suite.h"
 #include "support/trouble.h"
@@ -60,11 +60,6 @@ __attribute__((constructor)) static void use(void)
         test_failed(__FILE__, __LINE__, __VA_ARGS__);                                              \
     } while (0)
 
-static void pause_ms(uint64_t ms)
-{
-    nanosleep(&(struct timespec){0, (long)ms * 1000000}, NULL);
-}
-
 static int writer_of(avout_value value)
 {
     int64_t number;
@@ -88,7 +83,7 @@ typedef struct plan {
 static avout_status change(avout_value *value, void *payload)
 {
     const plan *p = payload;
-    if (p->pause_ms) pause_ms(p->pause_ms);
+    if (p->pause_ms) test_pause_ms((int)p->pause_ms);
     p->record->seen = writer_of(*value);
     return avout_put(value, version(p->number, p->record->seen));
 }
@@ -163,7 +158,7 @@ static void *disturb(void *payload)
         shelf_break("shelf", fault);
         if (!trouble_draw(random, 4))
             avout__interrupt(&members[trouble_draw(random, MEMBERS)].source);
-        pause_ms(1 + trouble_draw(random, 20));
+        test_pause_ms(1 + (int)trouble_draw(random, 20));
         if (fault.lasting) shelf_mend("shelf");
     }
     shelf_mend("shelf");

@@ -27,7 +27,7 @@ void test_pause_ms(int ms);
 /* The number of the calling thread. */
 int test_task(void);
 /* Waits until *task is set (from 0, by the thread itself) and that thread sleeps at several looks in a row: then
- * it waits. The test ends, too, when the thread ends instead. */
+ * it waits. The test ends, too, when the thread ends instead, unless it has set *task to -1 before. */
 void test_await_asleep(const _Atomic int *task);
 
 #endif

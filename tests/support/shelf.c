@@ -3,9 +3,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "avout/edn.h"
+#include "support/await.h"
 #include "support/test.h"
 
 enum { PLACES = 4, NAME = 32 };
@@ -72,7 +72,7 @@ static bool fails(bool *effect, avout_status *status, place *at, shelf_call call
     at->broken = fault.lasting;
     if (fault.delay_ms) {
         unlock();
-        nanosleep(&(struct timespec){fault.delay_ms / 1000, fault.delay_ms % 1000 * 1000000}, NULL);
+        test_pause_ms((int)fault.delay_ms);
         pthread_mutex_lock(&lock);
     }
     *status = fault.status;
