@@ -1,5 +1,5 @@
 # avout lock and avout locks: one holder at a time, whatever ends it; statuses that scripts can rely on.
-# Test-tags: slow
+# Test-tags: slow waits
 # shellcheck disable=SC2016 # what is between single quotes is the command's
 . tests/support/tap.sh
 . tests/cli/cli.sh

@@ -1,5 +1,5 @@
 # avout top: the table, live in a terminal (tmux is one) and once.
-# Test-tags: slow
+# Test-tags: slow waits
 . tests/support/tap.sh
 . tests/cli/cli.sh
 

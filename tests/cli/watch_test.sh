@@ -1,5 +1,5 @@
 # avout watch: every change in a line, at once; how it ends.
-# Test-tags: slow
+# Test-tags: slow waits
 # shellcheck disable=SC2016 # what is between single quotes is the command's
 . tests/support/tap.sh
 . tests/cli/cli.sh

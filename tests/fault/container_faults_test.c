@@ -3,7 +3,7 @@
  * all of a transaction is there or nothing, and nothing is left behind that the collector does not find
  * (I1, I2, I3, I10, I12, F1 to F3 in src/stm/foreign.c).
  *
- * Test-tags: threads */
+ * Test-tags: threads waits */
 #include "engine_support.h"
 #include "support/vault.h"
 

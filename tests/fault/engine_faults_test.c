@@ -1,6 +1,7 @@
 /* The engine in bad times: every fault at every request of a client's life, from its connection to
  * its end. Whatever happens, what was confirmed is there, what failed is not, nothing is half done,
- * nothing waits beyond its deadline and no memory is left (I1, I2, I3, I10, I12). */
+ * nothing waits beyond its deadline and no memory is left (I1, I2, I3, I10, I12).
+ * Test-tags: waits */
 #include "engine_support.h"
 #include "excuse.h"
 

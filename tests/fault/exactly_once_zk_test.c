@@ -1,7 +1,7 @@
 /* Connections that break while changes are on their way: each call takes effect exactly once (I3),
  * whatever became of the request or of its reply. What is unclear is settled by fences; nobody is
  * told "unknown" whose deadline has not passed.
- * Test-tags: single slow */
+ * Test-tags: single slow waits */
 #include "support/ledger.h"
 #include "support/proxy.h"
 #include "support/zookeeper.h"

@@ -1,7 +1,7 @@
 /* Locks on ZooKeeper in bad times, with something outside the lock to guard (I8): holders stopped for
  * longer than their session, connections that break anywhere, servers that are killed. And what a release
  * costs when many wait.
- * Test-tags: single slow */
+ * Test-tags: single slow waits */
 #include <stdlib.h>
 
 #include "support/guard.h"

@@ -1,7 +1,7 @@
 /* The HTTP container in bad times: the server killed under load, stopped, gone, behind a network that breaks;
  * answers that are lost, late, cut short, endless or nonsense. Calls keep their deadlines and say what they
  * know; what was answered with AVOUT_OK is there; who does not touch the container goes on.
- * Test-tags: threads */
+ * Test-tags: threads waits */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* The lease of holds, by the clock: what extends it and what does not. The store of one client is behind a
  * decorator that gives its session a timeout; mem's own have none.
- * Test-tags: threads */
+ * Test-tags: threads waits */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>

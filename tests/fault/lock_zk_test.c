@@ -1,5 +1,5 @@
 /* The lease on ZooKeeper: what a holder may believe while the server does not answer, and after.
- * Test-tags: slow */
+ * Test-tags: slow waits */
 #include <pthread.h>
 #include <stdatomic.h>
 

@@ -1,5 +1,5 @@
 /* tests/suites/database_faults.c on MongoDB.
- * Test-tags: threads */
+ * Test-tags: threads waits */
 #include "avout/mongo.h"
 #include "support/impostor.h"
 #include "support/mongodb.h"

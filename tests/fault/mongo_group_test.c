@@ -2,7 +2,7 @@
  * ref in MongoDB, and move between them. Processes move them and are killed at random moments; readers in
  * other processes never see a member in neither group or in both (I2, I4, I6).
  *
- * Test-tags: single slow */
+ * Test-tags: single slow waits */
 #include <stdlib.h>
 
 #include "avout/mongo.h"

@@ -1,6 +1,6 @@
 /* tests/suites/kills.c over ZooKeeper and MongoDB.
  *
- * Test-tags: single slow */
+ * Test-tags: single slow waits */
 #include "avout/mongo.h"
 #include "support/mongodb.h"
 #include "support/suite.h"

@@ -1,5 +1,5 @@
 /* tests/suites/database_faults.c on PostgreSQL, and what only PostgreSQL can do.
- * Test-tags: threads */
+ * Test-tags: threads waits */
 #include "avout/postgres.h"
 #include "support/impostor.h"
 #include "support/postgres.h"

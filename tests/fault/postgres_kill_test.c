@@ -1,6 +1,6 @@
 /* tests/suites/kills.c over ZooKeeper, MongoDB and PostgreSQL in one transaction.
  *
- * Test-tags: single slow */
+ * Test-tags: single slow waits */
 #include "avout/mongo.h"
 #include "avout/postgres.h"
 #include "support/mongodb.h"

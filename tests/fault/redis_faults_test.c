@@ -1,5 +1,5 @@
 /* tests/suites/database_faults.c on Redis, and what only Redis can do.
- * Test-tags: threads */
+ * Test-tags: threads waits */
 #include <hiredis/hiredis.h>
 
 #include "avout/redis.h"

@@ -1,6 +1,6 @@
 /* tests/suites/kills.c over ZooKeeper, Redis and HTTP in one transaction.
  *
- * Test-tags: single slow */
+ * Test-tags: single slow waits */
 #include "avout/http.h"
 #include "avout/redis.h"
 #include "support/redis.h"

@@ -1,7 +1,7 @@
 /* Changes of an atom in an unversioned container that are made together have each a time of their own: whose
  * is over is told so, and the others go on (I3, I12; H4 in src/stm/held.h).
  *
- * Test-tags: threads */
+ * Test-tags: threads waits */
 #include "base/interrupt.h"
 #include "engine_support.h"
 #include "support/shelf.h"

@@ -1,6 +1,6 @@
 /* Watches over lost connections and expired sessions: the last change is told always, old and new
  * follow on each other, in order (I7).
- * Test-tags: single slow */
+ * Test-tags: single slow waits */
 #include <stdlib.h>
 
 #include "avout.h"

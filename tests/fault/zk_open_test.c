@@ -1,6 +1,6 @@
 /* Opening a ZooKeeper handle where something is wrong: no server, a silent one, credentials, access
  * lists, what the library cannot do, sessions that are none, no memory.
- * Test-tags: threads */
+ * Test-tags: threads waits */
 #include <stdlib.h>
 #include <unistd.h>
 

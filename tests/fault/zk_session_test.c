@@ -1,6 +1,6 @@
 /* ZooKeeper sessions under fire: expiry, servers killed, stopped and started again, a request that a
  * living server never answers, a fork.
- * Test-tags: threads */
+ * Test-tags: threads waits */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <stdlib.h>

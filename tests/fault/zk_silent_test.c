@@ -1,6 +1,6 @@
 /* Servers that take the connection and never answer, as a stopped one does, next to one that is well:
  * they cost a client time, but neither its opening nor its session.
- * Test-tags: threads */
+ * Test-tags: threads waits */
 #include <pthread.h>
 
 #include "store/zk/internal.h"

@@ -1,4 +1,4 @@
-/* Test-tags: single slow */
+/* Test-tags: single slow waits */
 #include "support/suite.h"
 #include "suites/guard.c"
 

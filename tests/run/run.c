@@ -10,7 +10,7 @@
  * Exit status: 0 nothing failed, 1 something did, 2 it could not run, 130 interrupted.
  *
  *     -b BUILD              where the programs are (build)
- *     -j N                  programs at a time (number of processors + 1, at most 4)
+ *     -j N                  programs at a time (4; 2 on one processor), and as many of those that wait
  *     -l SECONDS            how long a program may run (180; sanitizer builds twice that)
  *     -s                    skipped tests count as failed
  *     -e NAME=COMMAND       a server for all programs: the first line it prints becomes the
@@ -20,6 +20,8 @@
  *
  *     Test-tags: serial     runs while no other program runs
  *     Test-tags: slow       takes long: started first (and not built with sanitizers, see Makefile)
+ *     Test-tags: waits      takes long and leaves the processors to others: run beside them, with
+ *                           others of its kind, from the beginning
  *
  * Programs find their variant's build folder in AVOUT_TEST_BUILD, and in TMPDIR a folder that is
  * removed at the end.
@@ -29,11 +31,13 @@
 #include <ftw.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,12 +54,17 @@ enum {
 typedef struct job {
     char variant[32];
     const char *source;
-    bool serial, slow;
+    bool serial, slow, waits;
     bool started, ended;
     pid_t keeper;
     char log[PATH_BYTES];
     outcome *result;
 } job;
+
+/* How many run. */
+typedef struct crowd {
+    int working, waiting;
+} crowd;
 
 typedef struct options {
     const char *build;
@@ -104,6 +113,7 @@ static bool job_init(job *j, const char *argument)
     fclose(file);
     j->serial = has_tag(head, "serial");
     j->slow = has_tag(head, "slow");
+    j->waits = has_tag(head, "waits");
     return true;
 }
 
@@ -113,17 +123,44 @@ static bool ends_with(const char *text, const char *end)
     return length >= part && !strcmp(text + length - part, end);
 }
 
-/* Next to start, or NULL: slow ones first, those that want the machine for themselves last. */
-static job *next_job(job *jobs, int count, int running)
+static job *first_of(job *jobs, int count, bool (*fits)(const job *j))
 {
     for (int i = 0; i < count; i++)
-        if (!jobs[i].started && !jobs[i].serial && jobs[i].slow) return &jobs[i];
-    for (int i = 0; i < count; i++)
-        if (!jobs[i].started && !jobs[i].serial) return &jobs[i];
-    if (running) return NULL;
-    for (int i = 0; i < count; i++)
-        if (!jobs[i].started) return &jobs[i];
+        if (!jobs[i].started && fits(&jobs[i])) return &jobs[i];
     return NULL;
+}
+
+static bool is_waiting(const job *j)
+{
+    return j->waits && !j->serial;
+}
+
+static bool is_slow(const job *j)
+{
+    return j->slow && !j->serial && !j->waits;
+}
+
+static bool is_ordinary(const job *j)
+{
+    return !j->serial && !j->waits;
+}
+
+static bool is_any(const job *j)
+{
+    (void)j;
+    return true;
+}
+
+/* Next to start, or NULL: what waits and what is slow first, those that want the machine for themselves
+ * last. */
+static job *next_job(job *jobs, int count, const crowd *running, int at_once)
+{
+    job *next = NULL;
+    if (running->waiting < at_once) next = first_of(jobs, count, is_waiting);
+    if (!next && running->working < at_once) next = first_of(jobs, count, is_slow);
+    if (!next && running->working < at_once) next = first_of(jobs, count, is_ordinary);
+    if (!next && running->working + running->waiting == 0) next = first_of(jobs, count, is_any);
+    return next;
 }
 
 /* ---- running ------------------------------------------------------------------------------- */
@@ -204,7 +241,12 @@ static pid_t wait_for_child(int *status, bool may_interrupt)
     return pid;
 }
 
-static void wait_for_one(job *jobs, int count, int *running, bool may_interrupt)
+static int *place_of(crowd *running, const job *j)
+{
+    return is_waiting(j) ? &running->waiting : &running->working;
+}
+
+static void wait_for_one(job *jobs, int count, crowd *running, bool may_interrupt)
 {
     int status;
     pid_t pid = wait_for_child(&status, may_interrupt);
@@ -212,7 +254,7 @@ static void wait_for_one(job *jobs, int count, int *running, bool may_interrupt)
         job *j = &jobs[i];
         if (j->keeper != pid || j->ended) continue;
         j->ended = true;
-        --*running;
+        --*place_of(running, j);
         if (!WIFEXITED(status) || WEXITSTATUS(status)) {
             j->result->counts.failed++;
             snprintf(j->result->note, sizeof j->result->note, "its keeper died");
@@ -223,25 +265,24 @@ static void wait_for_one(job *jobs, int count, int *running, bool may_interrupt)
 
 static bool run_all(job *jobs, int count, const options *o)
 {
-    int running = 0;
+    crowd running = {0};
     bool alone = false, told = false;
     for (;;) {
-        job *next =
-            interrupted || alone || running >= o->at_once ? NULL : next_job(jobs, count, running);
+        job *next = interrupted || alone ? NULL : next_job(jobs, count, &running, o->at_once);
         if (next) {
             if (!job_start(next, o)) return false;
             alone = next->serial;
-            running++;
+            ++*place_of(&running, next);
             continue;
         }
-        if (!running) return true;
+        if (!running.working && !running.waiting) return true;
         if (interrupted && !told) {
             told = true;
             for (int i = 0; i < count; i++)
                 if (jobs[i].started && !jobs[i].ended) kill(jobs[i].keeper, SIGTERM);
         }
         wait_for_one(jobs, count, &running, !told);
-        if (!running) alone = false;
+        if (!running.working && !running.waiting) alone = false;
     }
 }
 
@@ -287,6 +328,10 @@ static void set_environment(void)
            0);
     setenv("UBSAN_OPTIONS", "print_stacktrace=1", 0);
     setenv("TSAN_OPTIONS", "halt_on_error=1:second_deadlock_stack=1", 0);
+    /* Tests start threads by the ten thousand. glibc keeps 40 MB of stacks for reuse, five of the usual
+     * size, and what the system has to map and clear for the others (with it, under the thread sanitizer,
+     * 760 KB a thread) was half of the system's time in some programs. */
+    setenv("GLIBC_TUNABLES", "glibc.pthread.stack_cache_size=1073741824", 0);
     unsetenv("AVOUT_STORE");
     /* A test that calls make is no part of the make that called us. */
     unsetenv("MAKEFLAGS");
@@ -389,10 +434,23 @@ static bool read_options(options *o, int argc, char **argv)
     return o->at_once > 0 && o->limit_seconds > 0;
 }
 
+/* Memory that is a file system, where there is plenty and programs may be run from it. What tests prove
+ * of a process that dies is proved there as well: the system keeps what it has written; of a machine that
+ * dies they prove nothing anywhere. Waiting for a disk is what many of them did most. */
+static bool memory_will_do(const char *path)
+{
+    struct statvfs place;
+    uint64_t plenty = (uint64_t)4 << 30;
+    uint64_t memory = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    return !statvfs(path, &place) && !(place.f_flag & ST_NOEXEC) && !access(path, W_OK | X_OK) &&
+           (uint64_t)place.f_bavail * place.f_frsize >= plenty && memory >= plenty;
+}
+
 static bool make_temporary(void)
 {
     const char *base = getenv("TMPDIR");
-    if (!base || !*base || strlen(base) > PATH_BYTES / 2) base = "/tmp";
+    if (!base || !*base || strlen(base) > PATH_BYTES / 2)
+        base = memory_will_do("/dev/shm") ? "/dev/shm" : "/tmp";
     snprintf(temporary, sizeof temporary, "%s/avout-XXXXXX", base);
     /* As open as /tmp: some tests become another user. */
     if (mkdtemp(temporary) && !chmod(temporary, 01777)) return true;

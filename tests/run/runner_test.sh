@@ -75,6 +75,12 @@ check the_folder_is_removed test ! -e "$(cat folder)"
 check leaving_a_process_behind run '1 passed, 0 failed' leave
 check what_was_left_is_ended sh -c '! kill -0 "$(cat left)"'
 
+# Each ends when the other has begun.
+program waiting '# Test-tags: waits
+mkdir begun_waiting; until [ -d begun_working ]; do sleep 0.01; done; echo ok 1 a; echo 1..1'
+program working 'mkdir begun_working; until [ -d begun_waiting ]; do sleep 0.01; done; echo ok 1 a; echo 1..1'
+check what_waits_runs_beside_what_works run '2 passed, 0 failed' working waiting -- -j 1 -l 20
+
 # More programs than the table of costs shows, one of them costly, none of them worth a second.
 costly=
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

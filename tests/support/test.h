@@ -10,6 +10,7 @@
  *
  *     serial    while no other program runs
  *     slow      takes long: started first, and not run with sanitizers
+ *     waits     takes long and mostly waits: run beside others from the beginning
  *     threads   run with the thread sanitizer too (so is a file that names pthread_...)
  *     single    not run with the thread sanitizer
  */
