@@ -298,16 +298,38 @@ TEST(news_that_are_no_value_are_told_as_none)
 
 /* ---- versions that are not there ------------------------------------------------------------------------ */
 
+/* A machine may be too busy for a single look within the deadline: then nothing was learned. */
+static avout_status learned(avout_status (*read)(bank *reader), bank *reader)
+{
+    avout_status status;
+    do {
+        status = read(reader);
+    } while (status == AVOUT_ETIMEOUT);
+    return status;
+}
+
+static avout_status deref_left(bank *reader)
+{
+    avout_value value;
+    avout_status status = avout_ref_deref(&value, reader->left);
+    if (!status) avout_release(value);
+    return status;
+}
+
+static avout_status add_one_left(bank *reader)
+{
+    return avout_dosync(reader->client, plus_one, reader->left, NULL);
+}
+
 TEST(a_version_that_is_lost_is_reported_and_can_be_replaced)
 {
     bank b, reader;
-    avout_value value;
     bank_open(&b);
     vault_lose("left");
     bank_open_with(&reader, &(avout_options){.timeout_ms = 200});
-    CHECK_STATUS(AVOUT_EIO, avout_ref_deref(&value, reader.left));
+    CHECK_STATUS(AVOUT_EIO, learned(deref_left, &reader));
     CHECK_CONTAINS("/dir/left: container vault at left: version", avout_error_detail());
-    CHECK_STATUS(AVOUT_EIO, avout_dosync(reader.client, plus_one, reader.left, NULL));
+    CHECK_STATUS(AVOUT_EIO, learned(add_one_left, &reader));
     CHECK_INT(SUM, suite_ref_int(reader.plain));
     CHECK_INT(0, suite_ref_int(reader.right));
     /* Who has it in memory goes on from there. */
