@@ -39,7 +39,7 @@ TEST(steps_end_what_has_no_end)
         "(re-find #\"(x+x+)+y\" (apply str (repeat 40 \\x)))",
         "(into {} (map vector (range) (range)))",
     };
-    avout_lang *lang = open_with(300000);
+    avout_lang *lang = open_with(100000);
     for (size_t i = 0; i < sizeof endless / sizeof *endless; i++)
         test_fails(lang, AVOUT_ELIMIT, "", endless[i], NULL);
     test_answers(lang, "5", "(+ 2 3)");

@@ -1,5 +1,6 @@
 /* The fixture itself: servers come up, can be killed, stopped and started again, and an ensemble
- * elects another leader. */
+ * elects another leader.
+ * All tests on ZooKeeper use it under the sanitizers. Test-tags: slow waits */
 #include "support/zookeeper.h"
 
 #include <stdlib.h>
