@@ -164,7 +164,10 @@ once_with_locks()
         "$avout" top --once --json --interval 20ms /t >"$scratch/json" &&
         is '.names[0] | .name == "/t/ann" and .value == 1 and .lock == {holders: 1, waiting: 0, shared: false}' &&
         is '.names[-1] | .name == "/t/only" and .value == null and .version == null and
-            .lock == {holders: 1, waiting: 0, shared: true}'
+            .lock == {holders: 1, waiting: 0, shared: true}' || return 1
+    # What is asked for may be a name itself, and a lock.
+    "$avout" lock /t/ann -- "$avout" top --once --json --interval 20ms /t/ann >"$scratch/json" &&
+        is '.names | map([.name, .value, .lock.holders]) == [["/t/ann", 1, 1]]'
 }
 # ZooKeeper: who may not read a value is told so, in its place.
 once_with_secrets()
