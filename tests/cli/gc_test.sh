@@ -110,6 +110,7 @@ collects()
     # On the embedded store it would be a great one.
     [ "$where" = lmdb_ ] || check "${where}pieces_of_a_killed_writer" pieces
     fails no_such_name 3 'no such name' gc /nowhere
+    fails a_name_whose_beginning_is_one 3 'no such name' gc /in/files2
 }
 on_each_store collects "${AVOUT_TEST_ZOOKEEPER:-}"
 
