@@ -4,9 +4,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "support/await.h"
 #include "support/shelf.h"
 #include "support/suite.h"
 #include "support/vault.h"
@@ -179,7 +179,7 @@ static void fork_with_values_elsewhere(void)
     open_elsewhere(&e);
     for (int i = 0; i < CHILDREN; i++) {
         if (i == 1) CHECK(!pthread_create(&busy, NULL, keep_busy, &e));
-        nanosleep(&(struct timespec){0, 10000000}, NULL);
+        test_pause_ms(10); /* the fork comes somewhere in its work */
         pid_t child = fork();
         CHECK(child >= 0);
         if (!child) {
