@@ -62,25 +62,41 @@ as_json()
         gc --json /plain && jq -e '.names == []' "$scratch/out" &&
         gc --json --delete --container "file:$files" && jq -e '.deleted and .orphans == 1' "$scratch/out"
 }
+# Adds to the atom, thirty at a time, until there is enough; the file holds how many that were.
+write_until_enough()
+{
+    wrote=0
+    until [ -e "$scratch/enough" ]; do
+        "$avout" eval "(let [a (distributed-atom (connect) \"/in/files\" (file-container \"$files\"))]
+            (dotimes [i 30] (swap!! a inc)))" || return 1
+        wrote=$((wrote + 30))
+        echo $wrote >"$1"
+    done
+}
 # Writers whose values are staged when the collector comes stage them again.
 beside_writers()
 {
     "$avout" eval '(reset!! (distributed-atom (connect) "/in/files" (file-container "'"$files"'")) 0)' || return 1
+    rm -f "$scratch/enough" "$scratch"/wrote?
     pids=
     for writer in 1 2; do
-        "$avout" eval "(let [a (distributed-atom (connect) \"/in/files\" (file-container \"$files\"))]
-            (dotimes [i 60] (swap!! a inc)))" >"$scratch/writer$writer" 2>&1 &
+        write_until_enough "$scratch/wrote$writer" >"$scratch/writer$writer" 2>&1 &
         pids="$pids $!"
     done
-    rounds=0
     # shellcheck disable=SC2086 # several numbers
-    while kill -0 $pids; do
-        rounds=$((rounds + 1))
-        gc --delete --container "file:$files" /in || { cat "$scratch/err"; wait; return 1; }
+    until [ -s "$scratch/wrote1" ] && [ -s "$scratch/wrote2" ]; do
+        kill -0 $pids || { cat "$scratch"/writer?; return 1; }
+        sleep 0.02
     done
+    collected=0
+    for round in 1 2 3; do
+        gc --delete --container "file:$files" /in || { collected=$?; cat "$scratch/err"; echo "in round $round"; }
+    done
+    : >"$scratch/enough"
     wait
     cat "$scratch"/writer?
-    [ $rounds -gt 1 ] && said 0 120 eval '@(distributed-atom (connect) "/in/files" (file-container "'"$files"'"))'
+    [ $collected = 0 ] && said 0 "$(($(cat "$scratch/wrote1") + $(cat "$scratch/wrote2")))" \
+        eval '@(distributed-atom (connect) "/in/files" (file-container "'"$files"'"))'
 }
 # A writer that is killed while the pieces of its value are on their way.
 pieces()
