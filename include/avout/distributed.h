@@ -107,10 +107,12 @@ AVOUT_API avout_status avout_distributed_kind(char kind[AVOUT_KIND_SIZE], bool *
  *
  * What it promises, and no more: no change is lost while nobody loses the lock in the middle of one (a
  * session that ends before its client knows). A container that refuses old fencing tokens closes that hole,
- * too. Reads are reads of memory while the mark is clean; while it is not, each asks the container, and may
- * show a change that is not confirmed yet; one within a transaction sleeps until it is clean. A change whose writing or marking is not answered until
- * the deadline is AVOUT_UNKNOWN: it may have happened, and those who read see what the container has. Callers
- * whose changes are made together have each their own deadline and interruption.
+ * too; where it has seen greater ones than the store gives (a store begun anew beside it), changes answer
+ * AVOUT_EIO until it has forgotten them. Reads are reads of memory while the mark is clean; while it is not,
+ * each asks the container, and may show a change that is not confirmed yet; one within a transaction sleeps
+ * until it is clean. A change whose writing or marking is not answered until the deadline is AVOUT_UNKNOWN: it
+ * may have happened, and those who read see what the container has. Callers whose changes are made together
+ * have each their own deadline and interruption.
  *
  * It is an avout_atom, but: avout_swap_async answers AVOUT_ENOTSUP; a function may not change the atom it
  * is called for (AVOUT_EDEADLOCK), and holds up those who want to change it, in its own client until the

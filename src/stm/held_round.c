@@ -164,6 +164,36 @@ static void refused_by_container(driver *by, avout_status status)
     }
 }
 
+/* The round's mark is still there, or (*finished) became clean by it. */
+static avout_status mark_again(bool *finished, driver *by)
+{
+    avout__marking again = {.cell = by->cell,
+                            .check = by->check,
+                            .token = by->token,
+                            .dirty = true,
+                            .again = true,
+                            .change = by->queue->round.change};
+    avout_status status = avout__held_mark(&again, by->patience_ns);
+    avout__record_unref(again.base);
+    *finished = again.finished;
+    return status;
+}
+
+/* Mostly the lock is lost, and all wait again. If it is not, its token is the greatest that this store has given. */
+static void refused_by_token(driver *by)
+{
+    char why[512];
+    bool finished;
+    snprintf(why, sizeof why, "%s", avout_error_detail());
+    avout_status status = mark_again(&finished, by);
+    if (status) avout__held_put_back(by->queue);
+    else
+        refused_by_container(by, avout_fail(AVOUT_EIO,
+                                            "%s; the store has never given that token: it was "
+                                            "begun anew, or another wrote there",
+                                            why));
+}
+
 /* The same value may be written again. */
 static void write_round(driver *by)
 {
@@ -176,7 +206,7 @@ static void write_round(driver *by)
         if (!status) {
             close_round(by);
         } else if (!round->maybe && status == AVOUT_EVERSION) {
-            avout__held_put_back(by->queue); /* the lock is lost */
+            refused_by_token(by);
         } else if (!round->maybe) {
             refused_by_container(by, status);
         } else if (status == AVOUT_EVERSION) {
@@ -228,14 +258,8 @@ static void begin_round(driver *by)
 static void resume_round(driver *by)
 {
     round_of *round = &by->queue->round;
-    avout__marking again = {.cell = by->cell,
-                            .check = by->check,
-                            .token = by->token,
-                            .dirty = true,
-                            .again = true,
-                            .change = round->change};
-    avout_status status = avout__held_mark(&again, by->patience_ns);
-    avout__record_unref(again.base);
+    bool finished;
+    avout_status status = mark_again(&finished, by);
     if (status == AVOUT_ELOST) return; /* once more, with another hold */
     if (status == AVOUT_ENOMEM && !is_late(by)) {
         avout__pause_ms(PAUSE_MS, by->patience_ns);
@@ -247,7 +271,7 @@ static void resume_round(driver *by)
         leave(by, unknown(by, "the store did not answer before the deadline"));
     else if (status)
         avout__held_finish_all(by->queue, unknown(by, "it was left before it was done"));
-    else if (again.finished) avout__held_finish_all(by->queue, AVOUT_OK);
+    else if (finished) avout__held_finish_all(by->queue, AVOUT_OK);
     else if (round->stage == AVOUT__HELD_WRITING) write_round(by);
     else close_round(by);
 }

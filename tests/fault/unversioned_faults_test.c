@@ -144,6 +144,29 @@ TEST(who_lost_the_lock_is_not_told_that_it_changed_anything)
     CHECK_STATUS(AVOUT_UNKNOWN, overtake(1));
 }
 
+/* The store gives smaller tokens than it did. To try again would be in vain for ever. */
+TEST(a_container_that_has_seen_greater_tokens_is_named_at_once)
+{
+    avout_client *client = suite_connect();
+    avout_atom *atom;
+    shelf_checks_tokens("shelf");
+    CHECK_OK(try_open(&atom, client));
+    shelf_saw("shelf", (avout_token){.point = UINT64_MAX});
+    int called = shelf_called("shelf", SHELF_SET);
+    CHECK_STATUS(AVOUT_EIO, avout_swap(atom, suite_plus, &suite_one, NULL, NULL, NULL));
+    CHECK_CONTAINS("container shelf at shelf", avout_error_detail());
+    CHECK_CONTAINS("begun anew", avout_error_detail());
+    CHECK_INT(called + 1, shelf_called("shelf", SHELF_SET));
+    CHECK_INT(0, suite_atom_strict_int(atom));
+    shelf_saw("shelf", (avout_token){0});
+    CHECK_OK(avout_swap(atom, suite_plus, &suite_one, NULL, NULL, NULL));
+    CHECK_INT(1, suite_atom_strict_int(atom));
+    avout_atom_close(atom);
+    suite_close(client);
+    suite_check_memory();
+    shelf_end();
+}
+
 /* ---- reading between the marks -------------------------------------------------------------------------- */
 
 static _Atomic bool returned;

@@ -197,6 +197,12 @@ void shelf_checks_tokens(const char *name)
     unlock();
 }
 
+void shelf_saw(const char *name, avout_token token)
+{
+    locked(name)->greatest = token;
+    unlock();
+}
+
 void shelf_break(const char *name, shelf_fault fault)
 {
     place *at = locked(name);

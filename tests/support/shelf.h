@@ -20,6 +20,8 @@ typedef struct shelf_fault {
 avout_status shelf_open(avout_container **container, const char *place);
 /* It refuses tokens smaller than the greatest it has seen. */
 void shelf_checks_tokens(const char *place);
+/* It has seen this one. */
+void shelf_saw(const char *place, avout_token token);
 void shelf_break(const char *place, shelf_fault fault);
 void shelf_mend(const char *place);
 void shelf_put(const char *place, const char *text); /* NULL: nothing */

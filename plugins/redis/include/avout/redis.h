@@ -67,7 +67,7 @@ AVOUT_API avout_status avout_redis_container_coded(avout_versioned_container **c
  * origin, is the atom's first value; others must not write it afterwards. Beside it the key KEY:token has the
  * fencing token of who wrote last, and who comes with a smaller one is refused (AVOUT_EVERSION): no change
  * is lost, also when a holder of the atom's lock was stopped past its session. Where the store itself was begun anew, and
- * its tokens with it, KEY:token has to be deleted by hand.
+ * its tokens with it, changes answer AVOUT_EIO until KEY:token is deleted by hand.
  *
  * The user needs EVAL, SET, GET and UNLINK on both keys; the rest as above. AVOUT_EINVAL (place, codec),
  * AVOUT_ENOMEM. */
