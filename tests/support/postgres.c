@@ -106,9 +106,14 @@ static void command(test_command *command, const char *directory, int port)
     snprintf(data, sizeof data, "%s/data", directory);
     if (access(data, F_OK)) make_data(directory, data);
     static const char *const settings[] = {
-        "listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=16MB",
-        "max_connections=40",         "autovacuum=off",           "fsync=off",
-        "max_wal_size=32MB"};
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "shared_buffers=16MB",
+        "max_connections=40",
+        "autovacuum=off",
+        "fsync=off",
+        "max_wal_size=32MB",
+        "dynamic_shared_memory_type=mmap"}; /* else killed ones leave files in /dev/shm */
     add_user(command);
     test_command_add(command, "%s/postgres", programs());
     test_command_add(command, "-D%s", data);
