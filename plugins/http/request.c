@@ -351,13 +351,21 @@ static bool is_gateway(long code)
     return code == 502 || code == 504;
 }
 
+/* The request may have been carried out, or be yet: whoever answers so, perhaps a proxy in front, fails in the
+ * middle of it, or does not say that it is done. 501, 505 and 507 say that it was not. */
+static bool is_in_doubt(long code)
+{
+    if (code >= 500) return code != 501 && code != 505 && code != 507;
+    return code == 303 || (code > 200 && code < 300 && code != 201 && code != 204);
+}
+
 static void perform(attempt *a, transfer *t, CURL *handle)
 {
     curl_off_t seconds = 0;
     a->code = curl_easy_perform(handle);
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &t->answer->code);
     t->answer->endless = is_endless(handle);
-    if (t->begun && (a->code || is_gateway(t->answer->code))) t->answer->lost = true;
+    if (t->begun && (a->code || is_in_doubt(t->answer->code))) t->answer->lost = true;
     if (a->code || !is_put_off(t->answer->code)) return;
     curl_easy_getinfo(handle, CURLINFO_RETRY_AFTER, &seconds);
     a->wait_ms = seconds > INT32_MAX ? INT32_MAX : seconds * 1000;

@@ -39,9 +39,9 @@ typedef struct avout__http_answer {
     char *body; /* NUL behind it; NULL: empty */
     size_t length;
     bool repeated; /* the request may have been carried out before the one that was answered so */
-    bool
-        lost; /* an attempt that may have been carried out, or be yet, was not answered by who does it;
-                      set also where the call fails */
+    /* An attempt that may have been carried out, or be yet, was not answered, or in a way that leaves it open;
+     * set also where the call fails. */
+    bool lost;
     bool endless; /* nothing says where it ends but the connection's end: it may be cut */
 } avout__http_answer;
 void avout__http_answer_release(avout__http_answer *answer);

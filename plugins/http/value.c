@@ -4,8 +4,8 @@
  *   get      GET                                        404, 410: there is none
  *   destroy  DELETE
  *
- * The same PUT with the same token may be carried out again. Once one was not answered a failure leaves it open
- * whether the value is there. */
+ * The same PUT with the same token may be carried out again. Once one was not answered, or with what does not
+ * say that nothing was done, a failure leaves it open whether the value is there. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,8 +79,7 @@ static avout_status put(bool *again, bool *doubtful, const value_container *at,
     avout__http_answer answer;
     avout_status status = avout__http_call(&answer, &at->server, request, deadline_ms);
     long code = answer.code;
-    /* Who fails within may have done it. */
-    *doubtful = *doubtful || answer.lost || code == 500;
+    *doubtful = *doubtful || answer.lost;
     if (!status && code == 412)
         status = avout_fail(AVOUT_EVERSION, "the server answers 412: somebody with a later fencing "
                                             "token has written it");

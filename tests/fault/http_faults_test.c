@@ -255,9 +255,13 @@ TEST(one_value_that_may_be_written_is_told_as_unknown)
     static const struct {
         int answer;
         avout_status status;
-    } cases[] = {{1, AVOUT_UNKNOWN},   {500, AVOUT_UNKNOWN},  {502, AVOUT_UNKNOWN},
-                 {504, AVOUT_UNKNOWN}, {503, AVOUT_ETIMEOUT}, {429, AVOUT_ETIMEOUT},
-                 {403, AVOUT_EPERM},   {507, AVOUT_ENOSPACE}, {412, AVOUT_EVERSION}};
+    } cases[] = {
+        {1, AVOUT_UNKNOWN},    {500, AVOUT_UNKNOWN},  {502, AVOUT_UNKNOWN}, {503, AVOUT_UNKNOWN},
+        {504, AVOUT_UNKNOWN},  {506, AVOUT_UNKNOWN},  {508, AVOUT_UNKNOWN}, {520, AVOUT_UNKNOWN},
+        {524, AVOUT_UNKNOWN},  {599, AVOUT_UNKNOWN},  {202, AVOUT_UNKNOWN}, {203, AVOUT_UNKNOWN},
+        {205, AVOUT_UNKNOWN},  {207, AVOUT_UNKNOWN},  {226, AVOUT_UNKNOWN}, {303, AVOUT_UNKNOWN},
+        {429, AVOUT_ETIMEOUT}, {403, AVOUT_EPERM},    {501, AVOUT_ENOTSUP}, {505, AVOUT_EIO},
+        {507, AVOUT_ENOSPACE}, {412, AVOUT_EVERSION}, {307, AVOUT_EIO}};
     http_script *script = http_script_start(act_on_one);
     avout_container *c = one_at(http_script_place(script));
     CHECK_OK(set_one(c, 1, TIMEOUT_MS));
