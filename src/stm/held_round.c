@@ -20,18 +20,24 @@ static avout__held *held_by(const driver *by)
 
 /* ---- functions ------------------------------------------------------------------------------------------ */
 
-/* The changes in whose functions this thread is. */
-static _Thread_local const avout__held_queue *inside;
+/* The changes in whose functions this thread is, the innermost first. */
+typedef struct frame {
+    const avout__held_queue *queue;
+    const struct frame *outer;
+} frame;
+static _Thread_local const frame *inside;
 
 bool avout__held_is_inside(const avout__held_queue *queue)
 {
-    return inside == queue;
+    const frame *at = inside;
+    while (at && at->queue != queue) at = at->outer;
+    return at;
 }
 
 void avout__held_run_function(avout__held_job *job, avout__held_queue *queue, avout__cell *cell)
 {
-    const avout__held_queue *outer = inside;
-    inside = queue;
+    frame this = {.queue = queue, .outer = inside};
+    inside = &this;
     avout_value changed = avout_share(job->before);
     job->status = job->change ? job->change(&changed, job->payload) : AVOUT_OK;
     if (!job->status && avout_is_none(changed)) job->status = avout_none_status();
@@ -42,7 +48,7 @@ void avout__held_run_function(avout__held_job *job, avout__held_queue *queue, av
     } else {
         job->after = changed;
     }
-    inside = outer;
+    inside = this.outer;
     avout__held_has_run(queue, job);
 }
 

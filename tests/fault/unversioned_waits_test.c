@@ -376,6 +376,42 @@ TEST(a_function_that_takes_long_keeps_not_even_who_waits_for_it)
     close_one(client, atom, 3);
 }
 
+/* ---- changes within changes ---------------------------------------------------------------------------------- */
+
+typedef struct nest {
+    avout_atom *outer, *inner;
+} nest;
+
+static avout_status change_outer(avout_value *value, void *payload)
+{
+    nest *n = payload;
+    avout_call_options soon = {.timeout_ms = 2000}; /* nobody waits that long for himself */
+    CHECK_STATUS(AVOUT_EDEADLOCK, avout_swap(n->outer, suite_plus, &suite_one, NULL, NULL, &soon));
+    CHECK_STATUS(AVOUT_EDEADLOCK, avout_atom_destroy(n->outer));
+    return suite_plus(value, &suite_one);
+}
+
+static avout_status change_inner(avout_value *value, void *payload)
+{
+    nest *n = payload;
+    avout_status status = avout_swap(n->inner, change_outer, n, NULL, NULL, NULL);
+    return status ? status : suite_plus(value, &suite_one);
+}
+
+/* However many others are between. */
+TEST(nobody_waits_for_a_change_in_whose_function_he_is)
+{
+    nest n;
+    avout_container *container;
+    avout_client *client = open_one(&n.outer);
+    CHECK_OK(shelf_open(&container, "second"));
+    CHECK_OK(avout_unversioned_atom(&n.inner, client, "/b", container, avout_int(0), NULL));
+    CHECK_OK(avout_swap(n.outer, change_inner, &n, NULL, NULL, NULL));
+    CHECK_INT(1, suite_atom_strict_int(n.inner));
+    avout_atom_close(n.inner);
+    close_one(client, n.outer, 1);
+}
+
 /* ---- tokens ------------------------------------------------------------------------------------------------ */
 
 /* The first's value is written again and called done; then the second's is written. */
