@@ -146,6 +146,7 @@ static void close_round(driver *by)
     avout_status status = mark_clean(by);
     for (; status == AVOUT_ENOMEM && !is_late(by); status = mark_clean(by))
         avout__pause_ms(PAUSE_MS, by->patience_ns);
+    if (status == AVOUT_ELOST) return; /* T2 finds out, with another hold */
     if (status) status = unknown(by, "written, but not marked as written");
     if (status && is_late(by)) leave(by, status);
     else avout__held_finish_all(by->queue, status);

@@ -167,6 +167,27 @@ TEST(a_container_that_has_seen_greater_tokens_is_named_at_once)
     shelf_end();
 }
 
+/* What was written is known to be there: with the lock again, only the mark is left to be made. */
+TEST(who_lost_the_lock_behind_the_writing_finds_out_what_became_of_it)
+{
+    for (uint64_t nth = 1; nth <= 4; nth++) {
+        avout_client *client = suite_connect(), *other = suite_connect();
+        avout_atom *atom;
+        CHECK_OK(try_open(&atom, client));
+        engine_fault(
+            engine_store(0),
+            (avout__mem_fault){.kind = AVOUT__MEM_EXPIRE_BEFORE, .nth = nth, .multis = true});
+        CHECK_OK(avout_swap(atom, suite_plus, &suite_one, NULL, NULL, NULL));
+        avout__mem_faults_clear(engine_store(0));
+        CHECK_INT(1, judge());
+        avout_atom_close(atom);
+        avout_close(other);
+        suite_close(client);
+        suite_check_memory();
+        shelf_end();
+    }
+}
+
 /* ---- reading between the marks -------------------------------------------------------------------------- */
 
 static _Atomic bool returned;
