@@ -1,7 +1,8 @@
 /* The file container without versions: one file, replaced as a whole.
  *
  *   set    write FILE.new-TOKEN, which nobody else writes (tokens are used once; what a try of the same has
- *          left is deleted first) -> fsync -> rename to FILE -> fsync of the directory
+ *          left is deleted first) -> fsync -> rename to FILE -> fsync of the directory. A rename that may
+ *          have happened, or may not be durable, is AVOUT_UNKNOWN: the same is written again
  *
  * A file named FILE is whole, whenever the process dies. What dies before the rename leaves FILE.new-TOKEN,
  * which is deleted by the first write of the next process. Old tokens are not refused: a file system cannot look
@@ -86,13 +87,39 @@ static avout_status get_state(avout_value *value, avout_container *container, in
     return status;
 }
 
+/* What a rename answers that has not happened. Any other number may be what a server says to a rename that is sent
+ * again, as its first answer was lost (NFS: ENOENT), or of one that nobody has waited for (EIO, EINTR). */
+static bool is_refusal(int number)
+{
+    static const int refusals[] = {EACCES, EPERM,   EROFS, ENOSPC,       EDQUOT, EISDIR,
+                                   EBUSY,  ENOTDIR, EXDEV, ENAMETOOLONG, ELOOP};
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        if (number == refusals[i]) return true;
+    return false;
+}
+
+/* 0, or the error's number: then it is not known, unless it is a refusal, whether FILE is the new one. What is left
+ * of that is deleted, so that it does not get there later. */
+static int move(const char *fresh, const char *file)
+{
+    struct stat made, found;
+    bool is_known = !stat(fresh, &made);
+    if (!rename(fresh, file)) return 0;
+    int number = errno;
+    if (is_known && !stat(file, &found) && found.st_dev == made.st_dev &&
+        found.st_ino == made.st_ino)
+        return 0;
+    (void)unlink(fresh);
+    return number;
+}
+
 /* After the rename it may not be durable yet: who tries again makes it so. */
 static avout_status replace(const value_container *at, const char *fresh)
 {
-    if (rename(fresh, at->file)) {
-        int number = errno;
-        (void)unlink(fresh);
-        return avout__disk_failed(number, "replacing the file");
+    int number = move(fresh, at->file);
+    if (number) {
+        avout_status status = avout__disk_failed(number, "replacing the file");
+        return is_refusal(number) ? status : avout_fail(AVOUT_UNKNOWN, "%s", avout_error_detail());
     }
     avout_status status = avout__disk_sync_directory(at->directory);
     return status ? avout_fail(AVOUT_UNKNOWN, "%s", avout_error_detail()) : AVOUT_OK;
