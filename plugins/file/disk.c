@@ -103,11 +103,14 @@ static int write_all(int fd, const char *bytes, size_t length)
     return 0;
 }
 
-/* Only the superuser gives files away; whoever else writes it owns it. */
+/* Only the superuser gives files away; whoever else writes it owns it, and keeps the group where he is in it. Where he
+ * is not the group is his, which must not get what the other one had: no more than everybody has. */
 static int make_like(int fd, const struct stat *like)
 {
-    (void)!fchown(fd, like->st_uid, like->st_gid);
-    return fchmod(fd, like->st_mode & 0777) ? errno : 0;
+    mode_t mode = like->st_mode & 0777;
+    if (fchown(fd, like->st_uid, like->st_gid) && fchown(fd, (uid_t)-1, like->st_gid))
+        mode = (mode & 0707) | (mode & (mode << 3) & 0070);
+    return fchmod(fd, mode) ? errno : 0;
 }
 
 /* Some file systems tell of a full disk only when the file is closed. */

@@ -18,7 +18,7 @@ avout_status avout__disk_sync_directory(const char *directory);
 avout_status avout__disk_make_directory(const char *directory);
 
 /* Writes a new file and syncs it; its name is not. With a newline behind it where `line`, and for whom a file `like`
- * that is (NULL: as the process makes files). 0 or the error's number: EEXIST when there is one. */
+ * that is, or for fewer (NULL: as the process makes files). 0 or the error's number: EEXIST when there is one. */
 int avout__disk_write(const char *name, const char *text, size_t length, bool line,
                       const struct stat *like);
 /* The whole of a file, to be freed. 0 or the error's number. */

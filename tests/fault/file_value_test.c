@@ -1,7 +1,10 @@
-/* One value in one file: what a rename answers whose own answer was lost, as on NFS. The rename is ours here, and fails as it is told. Test-tags: single */
+/* One value in one file: what a rename answers whose own answer was lost, as on NFS, and for whom the file is when
+ * another than its owner replaces it. The rename is ours here, and fails as it is told. Test-tags: single */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "avout/file.h"
@@ -10,7 +13,7 @@
 #include "support/test.h"
 #include "support/value.h"
 
-enum { TIMEOUT_MS = 5000 };
+enum { TIMEOUT_MS = 5000, NOBODY = 65534, SHARED_GROUP = 4242 };
 
 static struct {
     int number; /* 0: no failure */
@@ -100,6 +103,77 @@ TEST(a_rename_that_is_refused_has_not_happened)
         broken.number = refusals[i].number, broken.happens = false;
         CHECK_STATUS(refusals[i].status, set(container, 2));
         check_is(container, 1);
+    }
+    container->ops->close(container);
+}
+
+/* ---- for whom it is -------------------------------------------------------------------------------------- */
+
+static void make(avout_container *container, mode_t mode, gid_t group)
+{
+    CHECK_OK(set(container, 1));
+    if (!geteuid()) CHECK(!chown(path(), 0, group));
+    CHECK(!chmod(path(), mode));
+}
+
+static void check_kept(avout_container *container, mode_t mode, uid_t owner, gid_t group)
+{
+    struct stat found;
+    CHECK_OK(set(container, 2));
+    CHECK(!stat(path(), &found));
+    CHECK_INT(mode, found.st_mode & 0777);
+    CHECK_INT(owner, found.st_uid);
+    CHECK_INT(group, found.st_gid);
+    CHECK(!unlink(path()));
+}
+
+/* As a service in the group does that is not the owner. */
+static void become_nobody(void)
+{
+    const gid_t shared = SHARED_GROUP;
+    CHECK(!chmod(test_directory(), 0777));
+    CHECK(!setgroups(1, &shared) && !setegid(NOBODY) && !seteuid(NOBODY));
+}
+
+static void become_root(void)
+{
+    CHECK(!seteuid(0) && !setegid(0));
+}
+
+TEST(permissions_stay)
+{
+    avout_container *container = open_file();
+    make(container, 0640, getegid());
+    check_kept(container, 0640, geteuid(), getegid());
+    if (!geteuid()) {
+        make(container, 0660, SHARED_GROUP);
+        check_kept(container, 0660, 0, SHARED_GROUP);
+    }
+    container->ops->close(container);
+}
+
+TEST(who_cannot_keep_the_owner_keeps_the_group)
+{
+    avout_container *container = open_file();
+    if (!geteuid()) {
+        make(container, 0660, SHARED_GROUP);
+        become_nobody();
+        check_kept(container, 0660, NOBODY, SHARED_GROUP);
+        become_root();
+    }
+    container->ops->close(container);
+}
+
+TEST(a_group_that_cannot_be_kept_leaves_nothing_to_another)
+{
+    static const mode_t modes[][2] = {{0660, 0600}, {0664, 0644}, {0666, 0666},
+                                      {0640, 0600}, {0626, 0626}, {0606, 0606}};
+    avout_container *container = open_file();
+    for (int i = 0; !geteuid() && i < 6; i++) {
+        make(container, modes[i][0], SHARED_GROUP + 1);
+        become_nobody();
+        check_kept(container, modes[i][1], NOBODY, NOBODY);
+        become_root();
     }
     container->ops->close(container);
 }

@@ -29,8 +29,9 @@ AVOUT_API avout_status avout_file_container_coded(avout_versioned_container **co
 /* A container without versions: one file, which other programs may read at any time, and find whole. To be
  * handed to avout_unversioned_atom. `codec` as above: with avout_codec_json() it is a JSON file. The path is
  * copied; the directory is created when it is not there. Others must not write the file. Its
- * permissions stay (its owner, where the process may give files away); a symbolic link is replaced by a file. It does not
- * refuse old fencing tokens. AVOUT_EINVAL, AVOUT_ENOMEM. */
+ * permissions stay (its owner, where the process may give files away; its group, where the process is in it: the
+ * process's own gets no more than everybody has); a symbolic link is replaced by a file. It does not refuse old
+ * fencing tokens. AVOUT_EINVAL, AVOUT_ENOMEM. */
 AVOUT_API avout_status avout_file_value_container(avout_container **container, const char *file,
                                                   const avout_codec *codec);
 
