@@ -47,6 +47,7 @@ if [ "$what" = test ] || [ "$what" = bench ]; then
     need libhiredis-dev pkg-config --exists hiredis
     need libssl-dev pkg-config --exists openssl
     need redis-server command -v redis-server
+    need locales test -r /usr/share/i18n/locales/da_DK
     need postgresql sh -c 'ls /usr/lib/postgresql/*/bin/postgres'
     need util-linux command -v setpriv
     need libcurl4-openssl-dev pkg-config --exists libcurl

@@ -21,9 +21,16 @@
 
 #define TOKEN ":token"
 
-/* Tokens as text have one length, and sort as they grow. */
-static const char script[] = "local t = redis.call('GET', KEYS[2])\n"
-                             "if t and #t == #ARGV[2] and t > ARGV[2] then return 0 end\n"
+/* Tokens as text have one length, and their bytes sort as they grow; Lua's own comparison of texts follows the
+ * server's locale. */
+static const char script[] = "local t, n = redis.call('GET', KEYS[2]), ARGV[2]\n"
+                             "if t and #t == #n then\n"
+                             "  for i = 1, #n do\n"
+                             "    local was, is = t:byte(i), n:byte(i)\n"
+                             "    if was > is then return 0 end\n"
+                             "    if was < is then break end\n"
+                             "  end\n"
+                             "end\n"
                              "redis.call('SET', KEYS[1], ARGV[1])\n"
                              "redis.call('SET', KEYS[2], ARGV[2])\n"
                              "return 1";

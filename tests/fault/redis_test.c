@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "avout/redis.h"
@@ -188,6 +189,25 @@ TEST(one_value_is_a_string_that_others_read)
     c->ops->close(c);
     redisFree(redis);
     CHECK_INT(0, avout_memory_blocks());
+}
+
+/* In Danish aa is sorted behind z: tokens are compared as bytes, whatever the server's locale is. */
+TEST(tokens_are_compared_whatever_the_locale)
+{
+    const char *directory = test_directory();
+    const char *made = test_server_text("%s/da_DK", directory);
+    if (system(test_server_text("localedef -i da_DK -f ISO-8859-1 --no-archive %s >%s/log 2>&1",
+                                made, directory)))
+        test_skip("no Danish locale: install Debian's package locales");
+    CHECK(!setenv("LOCPATH", directory, 1) && !setenv("LC_ALL", "da_DK", 1));
+    avout_container *c;
+    CHECK_OK(avout_redis_value_container(&c, one_at(test_redis_start(), "k"), NULL));
+    static const uint64_t points[] = {0x9f, 0xa9, 0xaa, 0xab, 0xb0, 0xf0, 0x1aa, 0xaa00, 0xb000};
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        CHECK_OK(set_one(c, 1, points[i]));
+        for (size_t j = 0; j < i; j++) CHECK_STATUS(AVOUT_EVERSION, set_one(c, 2, points[j]));
+    }
+    c->ops->close(c);
 }
 
 TEST(what_is_no_codec_is_refused)

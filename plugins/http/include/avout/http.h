@@ -61,7 +61,7 @@ AVOUT_API avout_status avout_http_container_coded(avout_versioned_container **co
  * DELETE removes it with the atom.
  *
  * Each PUT has a header `Avout-Token: POINT-COUNT`, the fencing token as avout_token_text writes it. A service that
- * keeps the greatest one (they sort as texts) and answers 412 to a smaller one lets no change get lost, also when a
+ * keeps the greatest one (compared byte by byte) and answers 412 to a smaller one lets no change get lost, also when a
  * holder of the atom's lock was stopped past its session; others ignore it. A PUT whose answer got lost is
  * sent again, and is AVOUT_UNKNOWN when none is answered, or with what leaves it open whether it was done (500, 503
  * and others, 202, 303); what a server carries out long after its client has gone may overwrite what came later,
