@@ -107,7 +107,7 @@ TEST(a_replica_is_not_asked)
     CHECK_OK(set_int(c, "v-1", 1, TIMEOUT_MS));
     tell(server, "REPLICAOF 127.0.0.1 1");
     avout_value value;
-    CHECK_STATUS(AVOUT_ECONNECTION, c->ops->get_state_at(&value, c, "v-2", 200));
+    CHECK_STATUS(AVOUT_ECONNECTION, c->ops->get_state_at(&value, c, "v-2", 1000));
     CHECK_STATUS(AVOUT_ECONNECTION, set_int(c, "v-2", 1, 200));
     tell(server, "REPLICAOF NO ONE");
     CHECK_OK(set_int(c, "v-2", 2, TIMEOUT_MS));
@@ -162,7 +162,7 @@ TEST(a_replica_is_not_asked_for_one_value)
     avout_value value;
     CHECK_OK(set_one(c, 1, 1, TIMEOUT_MS));
     tell(server, "REPLICAOF 127.0.0.1 1");
-    CHECK_STATUS(AVOUT_ECONNECTION, c->ops->get_state(&value, c, 200));
+    CHECK_STATUS(AVOUT_ECONNECTION, c->ops->get_state(&value, c, 1000));
     CHECK_STATUS(AVOUT_ECONNECTION, set_one(c, 2, 2, 200)); /* and not unknown: it refuses */
     tell(server, "REPLICAOF NO ONE");
     CHECK_INT(1, get_one(c));
