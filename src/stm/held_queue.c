@@ -70,10 +70,12 @@ static void drop(job *one)
     avout__latch_open(&one->done);
 }
 
+/* An error of its own function stays: that one's change has not happened, whatever becomes of the others'. */
 static void drop_with(job *one, avout_status status)
 {
-    one->status = status;
-    if (status) snprintf(one->detail, sizeof one->detail, "%s", avout_error_detail());
+    if (!one->status && status)
+        snprintf(one->detail, sizeof one->detail, "%s", avout_error_detail());
+    if (!one->status) one->status = status;
     drop(one);
 }
 

@@ -10,7 +10,8 @@
  *      it has the TURN; it may be gone once it is in no list and `done` is open. Values are released without the
  *      lock (I9).
  *  Q2  Each caller looks after its own time. Who has not had its turn leaves, and nothing has happened. Who has
- *      run leaves as AVOUT_UNKNOWN: its change is in the value that the others have gone on from.
+ *      run leaves as AVOUT_UNKNOWN: its change is in the value that the others have gone on from; but for who has
+ *      failed, which leaves with its own error.
  *  Q3  There is one driver at a time (`driven`), and it is one of those whose change is being made: nobody works for
  *      others when his own change is done, but for moments. The driver that leaves in the middle leaves the round
  *      behind, with those that have run; the next driver is one of them.
@@ -85,7 +86,7 @@ bool avout__held_enqueue(avout__held_queue *queue, avout__held_job *job);
 void avout__held_take(avout__held_queue *queue);
 /* Back, at the front and in order: nothing of the round has happened, nothing is left of it. */
 void avout__held_put_back(avout__held_queue *queue);
-/* With the thread's error detail. */
+/* With the thread's error detail; whose function has failed, with its own error. */
 void avout__held_finish(avout__held_queue *queue, avout__held_job *job, avout_status status);
 void avout__held_finish_all(avout__held_queue *queue, avout_status status); /* of the round */
 void avout__held_finish_failed(avout__held_queue *queue); /* whose functions have failed */

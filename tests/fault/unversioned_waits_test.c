@@ -376,6 +376,32 @@ TEST(a_function_that_takes_long_keeps_not_even_who_waits_for_it)
     close_one(client, atom, 3);
 }
 
+/* Its change has not happened, and that is known. */
+TEST(whose_function_has_failed_leaves_with_its_error)
+{
+    avout__interrupts source;
+    avout__interrupts_init(&source);
+    avout_atom *atom;
+    avout_client *client = open_one(&atom);
+    atomic_store(&slow_calls, 0);
+    atomic_store(&slow_may_leave, false);
+    caller first = {.atom = atom, .timeout_ms = 20000, .change = until_told};
+    caller others[] = {{.atom = atom, .timeout_ms = 20000},
+                       {.atom = atom, .timeout_ms = 20000, .change = refuse, .source = &source},
+                       {.atom = atom, .timeout_ms = 20000, .change = slowly}};
+    start_behind(&first, others, 3);
+    atomic_store(&may_leave, true);
+    TEST_AWAIT(atomic_load(&slow_calls));
+    avout__interrupt(&source);
+    finish(&others[1]);
+    CHECK_STATUS(AVOUT_ETYPE, others[1].status);
+    atomic_store(&slow_may_leave, true);
+    finish(&first);
+    finish(&others[0]);
+    finish(&others[2]);
+    close_one(client, atom, 3);
+}
+
 /* ---- changes within changes ---------------------------------------------------------------------------------- */
 
 typedef struct nest {
