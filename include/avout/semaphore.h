@@ -51,7 +51,8 @@ AVOUT_API avout_status avout_semaphore_permits(uint32_t *permits, avout_semaphor
 /* Changes that number, for everybody. More are there at once. Fewer: the difference is acquired first, in
  * its turn, and then taken away, so that never more are out than there are; that is what `options` are
  * for. AVOUT_ETIMEOUT, AVOUT_ECANCELLED: not changed. AVOUT_EINVAL: 0, or more than AVOUT_PERMITS_MAX;
- * AVOUT_ENOTFOUND, AVOUT_EDATA; AVOUT_UNKNOWN: the store did not answer in time. */
+ * AVOUT_ENOTFOUND, AVOUT_EDATA; AVOUT_UNKNOWN: the store did not answer in time, or the session was lost
+ * meanwhile: it may have been changed, avout_semaphore_permits tells. */
 AVOUT_API avout_status avout_semaphore_set_permits(avout_semaphore *semaphore, uint32_t permits,
                                                    const avout_wait_options *options);
 

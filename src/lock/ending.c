@@ -12,6 +12,7 @@ bool avout__ending_told(avout_status *status, const char **detail, avout__ending
     *detail = NULL;
     if (!reply->status || (missing && ending->unclear)) {
         *status = AVOUT_OK;
+        if (ending->releaser) ending->releaser->was_there = !missing;
     } else if (missing) {
         *status = AVOUT_ELOST;
         *detail = "its node had been removed by somebody else";

@@ -251,6 +251,7 @@ typedef struct avout__ending {
 typedef struct avout__releaser {
     avout__ending *ending; /* good until the latch opens */
     avout_status status;
+    bool was_there; /* the node, until its confirmed deletion; false: nothing is known of it */
     char detail[256];
     avout__latch latch;
 } avout__releaser;

@@ -290,28 +290,38 @@ static avout_status was_lost(const avout_lease *lease)
                       lease->bidder.pool->name);
 }
 
-avout_status avout_lease_release(avout_lease *lease)
+/* *was_there: whether it is proven that the bid of that number was there until now (0, NULL: nobody asks). What is
+ * given back otherwise, with a lost session for instance, proves nothing. */
+static avout_status give_back(bool *was_there, avout_lease *lease, uint64_t number)
 {
-    if (!lease) return AVOUT_OK;
     avout__pool *pool = lease->bidder.pool;
     avout__locks *room = pool->room;
     avout__releaser releaser;
     avout_status status = avout__locks_usable(room);
+    if (was_there) *was_there = false;
     if (status == AVOUT_EFORK) return status;
     atomic_fetch_add(&room->refs, 1);
     avout__locks_lock(room);
     bool held = !status && (lease->pins || avout__bidder_holds(&lease->bidder));
+    bool same = lease->bidder.bid && lease->bidder.bid->number == number;
     bool wait = avout__bidder_leave(&lease->bidder, &releaser);
     avout__link_remove(&lease->link);
     avout__bids_unlock(room);
+    bool waited = !status && held && wait;
     if (!status && !held) status = was_lost(lease);
-    else if (!status && wait) status = avout__releaser_wait(room, &releaser, pool->name);
+    else if (waited) status = avout__releaser_wait(room, &releaser, pool->name);
+    if (was_there) *was_there = waited && !status && same && releaser.was_there;
     avout__locks_lock(room);
     avout__pool_drop(pool);
     avout__bids_unlock(room);
     avout__locks_unref(room);
     lease_free(lease);
     return status;
+}
+
+avout_status avout_lease_release(avout_lease *lease)
+{
+    return lease ? give_back(NULL, lease, 0) : AVOUT_OK;
 }
 
 bool avout_lease_is_held(avout_lease *lease)
@@ -380,15 +390,17 @@ static avout_status write_permits(avout__pool *pool, uint32_t permits, int64_t v
     avout_status status =
         avout__room_call(NULL, pool->room, pool->name, &request, soon(pool, deadline_ns));
     if (status == AVOUT_ENOTFOUND) return AVOUT_EVERSION; /* with its session, removed, or by us */
-    if (status != AVOUT_ETIMEOUT) return status;
-    return avout_fail(AVOUT_UNKNOWN, "%s: no answer from the store before the deadline",
-                      pool->name);
+    /* Also when there was no connection in the end, or it was interrupted then: an attempt before may have been done. */
+    if (status != AVOUT_UNKNOWN && status != AVOUT_ETIMEOUT && status != AVOUT_ECANCELLED)
+        return status;
+    return avout_fail(AVOUT_UNKNOWN, "%s: %s", pool->name,
+                      avout__late_text("no answer from the store before the deadline"));
 }
 
 /* Versions say nothing of the node's identity: a semaphore that is made anew begins with the same. So what it says
  * is read while the lease's bid is below it: while that is there the node cannot have been another, and the write
- * deletes it. */
-static avout_status rewrite(avout__pool *pool, uint32_t there, uint32_t permits,
+ * deletes it. *number: of that bid. */
+static avout_status rewrite(uint64_t *number, avout__pool *pool, uint32_t there, uint32_t permits,
                             const avout_lease *lease, int64_t deadline_ns)
 {
     char path[AVOUT__NODE_MAX + AVOUT__CLAIM_NAME] = "";
@@ -396,6 +408,7 @@ static avout_status rewrite(avout__pool *pool, uint32_t there, uint32_t permits,
     int64_t version;
     avout__locks_lock(pool->room);
     const avout__bid *bid = lease->bidder.bid;
+    *number = bid ? bid->number : 0;
     if (bid && *bid->name) snprintf(path, sizeof path, "%s/%s", pool->path, bid->name);
     avout__bids_unlock(pool->room);
     if (!*path) return AVOUT_EVERSION; /* lost: from the beginning */
@@ -420,16 +433,18 @@ static avout_status change(avout_semaphore *semaphore, uint32_t there, uint32_t 
         return asked ? asked : now == there ? status : AVOUT_EVERSION;
     }
     if (status) return status;
-    status = rewrite(semaphore->pool, there, permits, lease, deadline_ns);
+    uint64_t number;
+    status = rewrite(&number, semaphore->pool, there, permits, lease, deadline_ns);
     char detail[256];
     snprintf(detail, sizeof detail, "%s", status ? avout_error_detail() : "");
-    /* Confirmed, nothing that is still on its way can take effect: it deletes the bid, too. And if the bid was
-     * still there it has not. */
-    avout_status given_back = avout_lease_release(lease);
+    /* Once the bid is gone nothing that is still on its way can take effect: it deletes the bid, too. And if the
+     * bid was still there it has not. */
+    bool was_there;
+    avout_status given_back = give_back(&was_there, lease, number);
     if (!status) return AVOUT_OK;
     if (given_back == AVOUT_UNKNOWN) return given_back;
-    bool known = status == AVOUT_UNKNOWN && !given_back;
-    return avout_fail(known ? AVOUT_ETIMEOUT : status, "%s", detail);
+    bool known = status == AVOUT_UNKNOWN && was_there;
+    return avout_fail(known ? avout__late() : status, "%s", detail);
 }
 
 avout_status avout_semaphore_set_permits(avout_semaphore *semaphore, uint32_t permits,

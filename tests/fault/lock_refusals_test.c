@@ -84,8 +84,9 @@ TEST(a_lasting_refusal_is_its_own_delay)
 
 /* ---- not answered in time ---------------------------------------------------------------------- */
 
-/* What the number of permits is becomes known with the giving back of what the change was made with. */
-static void change_without_answer(avout__mem_fault_kind kind, avout_status expected)
+/* What the number of permits is becomes known with the giving back of what the change was made with: if that was
+ * still there. */
+static void change_without_answer(avout__mem_fault_kind kind, uint32_t to, avout_status expected)
 {
     side s = open_side(0, NULL);
     avout_semaphore *semaphore;
@@ -95,10 +96,10 @@ static void change_without_answer(avout__mem_fault_kind kind, avout_status expec
     engine_fault(s.store, (avout__mem_fault){
                               .kind = kind, .multis = true, .path = "/avout/semaphores/permits"});
     avout_wait_options soon = {.timeout_ms = 300};
-    CHECK_STATUS(expected, avout_semaphore_set_permits(semaphore, 1, &soon));
+    CHECK_STATUS(expected, avout_semaphore_set_permits(semaphore, to, &soon));
     CHECK(strstr(avout_error_detail(), "deadline"));
     CHECK_OK(avout_semaphore_permits(&permits, semaphore));
-    CHECK_INT(expected == AVOUT_UNKNOWN ? 1 : 3, permits);
+    CHECK_INT(expected == AVOUT_UNKNOWN ? to : 3, permits);
     avout_semaphore_close(semaphore);
     close_side(&s);
     suite_check_memory();
@@ -106,12 +107,18 @@ static void change_without_answer(avout__mem_fault_kind kind, avout_status expec
 
 TEST(permits_that_were_not_changed)
 {
-    change_without_answer(AVOUT__MEM_LOSE_BEFORE, AVOUT_ETIMEOUT);
+    change_without_answer(AVOUT__MEM_LOSE_BEFORE, 1, AVOUT_ETIMEOUT);
 }
 
 TEST(permits_of_which_nobody_can_tell)
 {
-    change_without_answer(AVOUT__MEM_LOSE_AFTER, AVOUT_UNKNOWN);
+    change_without_answer(AVOUT__MEM_LOSE_AFTER, 1, AVOUT_UNKNOWN);
+}
+
+/* With its session goes the request for one more; the next one's, or none, says nothing of the first. */
+TEST(permits_of_which_nobody_can_tell_after_a_lost_session)
+{
+    change_without_answer(AVOUT__MEM_EXPIRE_AFTER, 5, AVOUT_UNKNOWN);
 }
 
 /* ---- closing ----------------------------------------------------------------------------------- */
