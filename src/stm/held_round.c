@@ -7,8 +7,9 @@
 #include "base/interrupt.h"
 #include "base/banned.h"
 
-/* How long it is waited before a value is written again; how long who is done works for others. */
-enum { PAUSE_MS = 20, MOMENT_MS = 100, OVER_NS = 2000000 };
+/* How long it is waited before a value is written again, at first and at most; how long who is done works for
+ * others. */
+enum { PAUSE_MS = 20, LONG_PAUSE_MS = 320, MOMENT_MS = 100, OVER_NS = 2000000 };
 
 typedef avout__held_driver driver;
 typedef avout__held_round round_of;
@@ -201,29 +202,25 @@ static void refused_by_token(driver *by)
                                             why));
 }
 
-/* The same value may be written again. */
+/* The same value may be written again, but not without asking for the lock: others may have got it meanwhile. */
 static void write_round(driver *by)
 {
     round_of *round = &by->queue->round;
     round->stage = AVOUT__HELD_WRITING;
-    for (;; avout__pause_ms(PAUSE_MS, by->patience_ns)) {
-        avout_status status =
-            avout__held_set(held_by(by), round->value, by->token, by->patience_ns);
-        round->maybe = round->maybe || !status || status == AVOUT_UNKNOWN;
-        if (!status) {
-            close_round(by);
-        } else if (!round->maybe && status == AVOUT_EVERSION) {
-            refused_by_token(by);
-        } else if (!round->maybe) {
-            refused_by_container(by, status);
-        } else if (status == AVOUT_EVERSION) {
-            avout__held_finish_all(by->queue, unknown(by, "others have written it since"));
-        } else if (is_late(by)) {
-            leave(by, unknown(by, "the container did not answer"));
-        } else {
-            continue;
-        }
-        return;
+    avout_status status = avout__held_set(held_by(by), round->value, by->token, by->patience_ns);
+    round->maybe = round->maybe || !status || status == AVOUT_UNKNOWN;
+    if (!status) {
+        close_round(by);
+    } else if (!round->maybe && status == AVOUT_EVERSION) {
+        refused_by_token(by);
+    } else if (!round->maybe) {
+        refused_by_container(by, status);
+    } else if (status == AVOUT_EVERSION) {
+        avout__held_finish_all(by->queue, unknown(by, "others have written it since"));
+    } else if (is_late(by)) {
+        leave(by, unknown(by, "the container did not answer"));
+    } else {
+        by->once_more = true;
     }
 }
 
@@ -285,6 +282,12 @@ static void resume_round(driver *by)
 
 void avout__held_make_round(driver *by)
 {
+    by->once_more = false;
     if (by->queue->round.stage == AVOUT__HELD_NOTHING) begin_round(by);
     else resume_round(by);
+    for (int pause_ms = PAUSE_MS; by->once_more; pause_ms *= pause_ms < LONG_PAUSE_MS ? 2 : 1) {
+        by->once_more = false;
+        avout__pause_ms(pause_ms, by->patience_ns);
+        resume_round(by);
+    }
 }

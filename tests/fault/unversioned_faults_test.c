@@ -104,7 +104,7 @@ static void *add_one(void *payload)
 }
 
 /* Its session ends while the container works; then another one changes it. */
-static avout_status overtake(int64_t expected)
+static avout_status overtake(int64_t expected, avout_status answer)
 {
     avout_client *slow = suite_connect(), *fast = suite_connect();
     avout_store *store = engine_store(0);
@@ -114,7 +114,7 @@ static avout_status overtake(int64_t expected)
     CHECK_OK(try_open(&l.atom, slow));
     CHECK_OK(try_open(&next, fast));
     int called = shelf_called("shelf", SHELF_SET);
-    shelf_break("shelf", (shelf_fault){.call = SHELF_SET, .delay_ms = 500});
+    shelf_break("shelf", (shelf_fault){.call = SHELF_SET, .delay_ms = 500, .status = answer});
     CHECK(!pthread_create(&thread, NULL, add_one, &l));
     TEST_AWAIT(shelf_called("shelf", SHELF_SET) > called);
     avout__mem_expire(store);
@@ -135,13 +135,19 @@ TEST(a_container_that_checks_tokens_refuses_who_lost_the_lock)
 {
     shelf_checks_tokens("shelf");
     /* Three, and the late one once more, on what they had made. */
-    CHECK_OK(overtake(4));
+    CHECK_OK(overtake(4, AVOUT_OK));
 }
 
 /* What it wrote over theirs is lost to them, as is said of such containers; but it is not called done. */
 TEST(who_lost_the_lock_is_not_told_that_it_changed_anything)
 {
-    CHECK_STATUS(AVOUT_UNKNOWN, overtake(1));
+    CHECK_STATUS(AVOUT_UNKNOWN, overtake(1, AVOUT_OK));
+}
+
+/* Whose writing was not answered asks for the lock before it writes again. */
+TEST(who_lost_the_lock_does_not_write_again_over_what_is_confirmed)
+{
+    CHECK_STATUS(AVOUT_UNKNOWN, overtake(3, AVOUT_UNKNOWN));
 }
 
 /* The store gives smaller tokens than it did. To try again would be in vain for ever. */
