@@ -13,7 +13,8 @@
  *   set     PUT, If-None-Match: *    412: it is there; of V.edn or V.seal, behind which V.CODEC is PUT by who
  *                                    has the seal, and nobody else
  *   get     GET                      404, 410: it is not there
- *   delete  DELETE; the seal last. Who collects need not know the codec: the seal tells it
+ *   delete  DELETE; the seal last. Who collects need not know the codec: the seal tells it, and of what came
+ *           late, when its seal had been collected, the list
  *   list    PROPFIND, Depth: 1       207; 405, 501 and others: the server has no list
  *   init    MKCOL, if need be from above; then, once per place and process, PUT, GET, PUT, DELETE of
  *           BASE/avout-probe-N: whether the server keeps what it gets, and heeds If-None-Match
@@ -74,8 +75,6 @@ static resource claim_of(const char *version)
 {
     return with_suffix(version, AVOUT__HTTP_CLAIM "/");
 }
-
-/* ---- answers ------------------------------------------------------------------------------------------ */
 
 /* ---- what the server can ------------------------------------------------------------------------------------- */
 
@@ -386,49 +385,15 @@ static avout_status set_state_at(avout_versioned_container *container, const cha
     return status;
 }
 
-/* ---- deleting, listing ------------------------------------------------------------------------------------------- */
+/* ---- listing ------------------------------------------------------------------------------------------------------ */
 
-/* What another codec has written, as the seal says. */
-static avout_status delete_sealed(const http_container *at, const char *version,
-                                  int64_t deadline_ms)
-{
-    avout__http_answer seal;
-    char codec[32], suffix[40];
-    const resource name = seal_name(version);
-    avout_status status = get_resource(&seal, at, name.text, deadline_ms);
-    bool known = !status && avout__http_seal_codec(codec, seal.body);
-    avout__http_answer_release(&seal);
-    if (status) return status == AVOUT_ENOTFOUND ? AVOUT_OK : status;
-    if (known) {
-        snprintf(suffix, sizeof suffix, ".%s", codec);
-        status =
-            avout__http_delete(NULL, &at->server, with_suffix(version, suffix).text, deadline_ms);
-    }
-    return status ? status : avout__http_delete(NULL, &at->server, name.text, deadline_ms);
-}
-
-static avout_status delete_state_at(avout_versioned_container *container, const char *version,
-                                    int64_t timeout_ms)
-{
-    const http_container *at = (http_container *)container;
-    int64_t deadline_ms = avout__plugin_deadline(timeout_ms);
-    bool absent;
-    avout_status status =
-        avout__http_delete(&absent, &at->server, value_name(at, version).text, deadline_ms);
-    if (!status && absent) status = delete_sealed(at, version, deadline_ms);
-    else if (!status && !is_edn(at))
-        status = avout__http_delete(NULL, &at->server, seal_name(version).text, deadline_ms);
-    if (status || atomic_load(&known(at)->conditions) == HEEDED) return status;
-    return avout__http_delete(NULL, &at->server, claim_of(version).text, deadline_ms);
-}
-
-static avout_status list_versions(avout_versioned_container *container, avout_version_fn found,
-                                  void *payload, int64_t timeout_ms)
+/* All versions, or (`only`) what there is of one. */
+static avout_status list(const http_container *at, const char *only, avout_version_fn found,
+                         void *payload, int64_t deadline_ms)
 {
     static const char wanted[] =
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
         "<propfind xmlns=\"DAV:\"><prop><resourcetype/></prop></propfind>\n";
-    const http_container *at = (http_container *)container;
     avout__http_request request = {.method = "PROPFIND",
                                    .name = "",
                                    .body = wanted,
@@ -436,10 +401,9 @@ static avout_status list_versions(avout_versioned_container *container, avout_ve
                                    .type = "application/xml",
                                    .children = true};
     avout__http_answer answer;
-    avout_status status =
-        avout__http_call(&answer, &at->server, &request, avout__plugin_deadline(timeout_ms));
+    avout_status status = avout__http_call(&answer, &at->server, &request, deadline_ms);
     if (!status && answer.code == 207)
-        status = avout__http_listing(answer.body, answer.length, at->suffix, found, payload);
+        status = avout__http_listing(answer.body, answer.length, only, found, payload);
     else if (!status && (answer.code == 400 || avout__http_is_done(answer.code)))
         status = avout_fail(AVOUT_ENOTSUP, "the server answers %ld to PROPFIND: it has no list",
                             answer.code);
@@ -447,6 +411,74 @@ static avout_status list_versions(avout_versioned_container *container, avout_ve
         status = avout__http_refused(&answer, "PROPFIND");
     avout__http_answer_release(&answer);
     return status;
+}
+
+static avout_status list_versions(avout_versioned_container *container, avout_version_fn found,
+                                  void *payload, int64_t timeout_ms)
+{
+    const http_container *at = (http_container *)container;
+    return list(at, NULL, found, payload, avout__plugin_deadline(timeout_ms));
+}
+
+/* ---- deleting ----------------------------------------------------------------------------------------------------- */
+
+typedef struct deletion {
+    const http_container *at;
+    const char *version;
+    bool any; /* there was something */
+    int64_t deadline_ms;
+} deletion;
+
+static avout_status delete_one(deletion *d, const char *suffix)
+{
+    bool absent;
+    avout_status status = avout__http_delete(&absent, &d->at->server,
+                                             with_suffix(d->version, suffix).text, d->deadline_ms);
+    if (!status && !absent) d->any = true;
+    return status;
+}
+
+/* What another codec has written, as the seal says. Also where our own was there: some servers say so of what was
+ * not. */
+static avout_status delete_sealed(deletion *d)
+{
+    avout__http_answer seal;
+    char codec[AVOUT__HTTP_CODEC + 1], suffix[40];
+    avout_status status = get_resource(&seal, d->at, seal_name(d->version).text, d->deadline_ms);
+    bool known = !status && avout__http_seal_codec(codec, seal.body);
+    avout__http_answer_release(&seal);
+    if (status) return status == AVOUT_ENOTFOUND ? AVOUT_OK : status;
+    if (known) {
+        snprintf(suffix, sizeof suffix, ".%s", codec);
+        if (strcmp(suffix, d->at->suffix) != 0) status = delete_one(d, suffix);
+    }
+    return status ? status : delete_one(d, AVOUT__HTTP_SEAL);
+}
+
+static avout_status delete_late(const char *suffix, void *payload)
+{
+    return strcmp(suffix, AVOUT__HTTP_CLAIM) ? delete_one(payload, suffix) : AVOUT_OK;
+}
+
+/* Nothing was where it should be: it has come late, or there is nothing. Who has no list has not told us of it. */
+static avout_status look_for_late(deletion *d)
+{
+    avout_status status = list(d->at, d->version, delete_late, d, d->deadline_ms);
+    return status == AVOUT_ENOTSUP || status == AVOUT_EPERM ? AVOUT_OK : status;
+}
+
+static avout_status delete_state_at(avout_versioned_container *container, const char *version,
+                                    int64_t timeout_ms)
+{
+    deletion d = {.at = (http_container *)container,
+                  .version = version,
+                  .deadline_ms = avout__plugin_deadline(timeout_ms)};
+    avout_status status = delete_one(&d, d.at->suffix);
+    if (!status && !is_edn(d.at)) status = delete_one(&d, AVOUT__HTTP_SUFFIX);
+    if (!status) status = delete_sealed(&d);
+    if (!status && !d.any) status = look_for_late(&d);
+    if (status || atomic_load(&known(d.at)->conditions) == HEEDED) return status;
+    return avout__http_delete(NULL, &d.at->server, claim_of(version).text, d.deadline_ms);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */

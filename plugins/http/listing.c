@@ -30,7 +30,7 @@ typedef struct version {
 } version;
 
 typedef struct versions {
-    const char *suffix; /* of the container's codec */
+    const char *only; /* the suffixes of this one are wanted; NULL: versions */
     version *all;
     size_t count, room;
 } versions;
@@ -48,10 +48,11 @@ static avout_status add(versions *seen, const char *name, size_t length)
     return AVOUT_OK;
 }
 
-static bool is_suffix(const char *text, const char *own)
+/* A codec's name, claim or seal: what there is of a version, whoever has written it. */
+static bool is_suffix(const char *text)
 {
-    return !strcmp(text, AVOUT__HTTP_SUFFIX) || !strcmp(text, AVOUT__HTTP_CLAIM) ||
-           !strcmp(text, AVOUT__HTTP_SEAL) || !strcmp(text, own);
+    size_t length = *text == '.' ? avout__plugin_word(text + 1, AVOUT__HTTP_CODEC) : 0;
+    return length && !text[1 + length];
 }
 
 /* Collections' names may have a slash at their end. */
@@ -67,9 +68,12 @@ static avout_status add_href(versions *seen, const char *href, size_t length)
         }
     if (!avout__plugin_unescape(name, sizeof name, href, length)) return AVOUT_OK;
     size_t own = avout__plugin_version(name);
-    bool ours = own && is_suffix(name + own, seen->suffix) &&
-                strncmp(name, AVOUT__HTTP_PROBE, strlen(AVOUT__HTTP_PROBE)) != 0;
-    return ours ? add(seen, name, own) : AVOUT_OK;
+    if (!own || !is_suffix(name + own) ||
+        !strncmp(name, AVOUT__HTTP_PROBE, strlen(AVOUT__HTTP_PROBE)))
+        return AVOUT_OK;
+    if (!seen->only) return add(seen, name, own);
+    bool wanted = strlen(seen->only) == own && !memcmp(seen->only, name, own);
+    return wanted ? add(seen, name + own, strlen(name + own)) : AVOUT_OK;
 }
 
 static int by_name(const void *one, const void *other)
@@ -119,10 +123,10 @@ static avout_status read_hrefs(versions *seen, const char *text)
     return avout_fail(AVOUT_EDATA, "the answer to PROPFIND is not a whole multistatus document");
 }
 
-avout_status avout__http_listing(const char *text, size_t length, const char *suffix,
+avout_status avout__http_listing(const char *text, size_t length, const char *only,
                                  avout_version_fn found, void *payload)
 {
-    versions seen = {.suffix = suffix};
+    versions seen = {.only = only};
     avout_status status = read_hrefs(&seen, text && !memchr(text, '\0', length) ? text : "");
     if (!status) status = tell_all(&seen, found, payload);
     free(seen.all);

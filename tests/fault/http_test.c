@@ -220,16 +220,10 @@ static avout_status list(char names[256], avout_versioned_container *c)
 
 TEST(strangers_are_not_listed)
 {
-    static const char *const strangers[] = {"readme.txt",
-                                            "Not-a-version.edn",
-                                            "a b.edn",
-                                            ".edn",
-                                            "a%41.edn",
-                                            "x.edn.bak",
-                                            "probe",
-                                            "v-2.json",
-                                            "avout-probe-1.claim",
-                                            "avout-probe-2.edn"};
+    static const char *const strangers[] = {
+        "readme",   "read me.txt", "Not-a-version.edn",   "a b.edn",
+        ".edn",     "a%41.edn",    "x.edn.bak",           "probe",
+        "v-2.Json", "v-2.json~",   "avout-probe-1.claim", "avout-probe-2.edn"};
     char path[400], names[256];
     test_server *server = test_webdav_start();
     avout_versioned_container *c = open_on(server, "dav/mixed");
@@ -328,6 +322,71 @@ TEST(resources_are_what_the_codec_writes)
     c->ops->close(c);
     plain->ops->close(plain);
     CHECK_INT(0, avout_memory_blocks());
+}
+
+static void put_file(const test_server *server, const char *name, const char *text)
+{
+    char path[400];
+    path_on(path, server, name);
+    rewrite(path, text, strlen(text));
+}
+
+/* Who collects takes what any codec has written, or left, all of it, and is told of it by the list. */
+TEST(who_collects_need_not_know_the_codec)
+{
+    static const char sealed[] = "avout 0123456789abcdef 0123456789abcdef own\n";
+    char names[256];
+    test_server *server = test_webdav_start();
+    avout_versioned_container *plain = open_on(server, "dav/c"), *json = json_on(server, "dav/c");
+    avout_versioned_container *const both[] = {plain, json};
+    for (size_t i = 0; i < 2; i++) {
+        avout_versioned_container *c = both[i];
+        CHECK_OK(set_text(plain, "v-1", "1"));
+        CHECK_OK(set_text(json, "v-2", "2"));
+        put_file(server, "dav/c/v-3.own", "3");
+        put_file(server, "dav/c/v-3.seal", sealed);
+        put_file(server, "dav/c/v-4.own", "late");
+        put_file(server, "dav/c/v-4x.own", "another one");
+        put_file(server, "dav/c/v-5.seal", "av");
+        CHECK_OK(list(names, c));
+        CHECK_TEXT("v-1 v-2 v-3 v-4 v-4x v-5 ", names);
+        static const char *const versions[] = {"v-1", "v-2", "v-3", "v-4", "v-5", "v-6"};
+        for (size_t j = 0; j < sizeof versions / sizeof *versions; j++)
+            CHECK_OK(c->ops->delete_state_at(c, versions[j], TIMEOUT_MS));
+        CHECK_OK(list(names, c));
+        CHECK_TEXT("v-4x ", names);
+        CHECK_OK(c->ops->delete_state_at(c, "v-4x", TIMEOUT_MS));
+        CHECK_OK(list(names, c));
+        CHECK_TEXT("", names);
+    }
+    plain->ops->close(plain);
+    json->ops->close(json);
+}
+
+/* Some servers answer to DELETE of what is not there as if it had been. */
+static http_script_deed delete_always(int fd, const http_script_request *request)
+{
+    const char *suffix = strrchr(request->path, '.');
+    if (strcmp(request->method, "DELETE") || !suffix || strcmp(suffix, ".edn")) return HTTP_SERVE;
+    http_script_answer(fd, 204, "", "");
+    return HTTP_ANSWERED;
+}
+
+TEST(what_is_sealed_is_collected_though_the_server_calls_nothing_absent)
+{
+    char names[256];
+    http_script *script = http_script_start(delete_always);
+    avout_versioned_container *plain, *json;
+    CHECK_OK(avout_http_container(&plain, http_script_place(script)));
+    CHECK_OK(avout_http_container_coded(&json, http_script_place(script), avout_codec_json()));
+    CHECK_OK(json->ops->init(json, TIMEOUT_MS));
+    CHECK_OK(set_text(json, "v-1", "1"));
+    CHECK_OK(plain->ops->delete_state_at(plain, "v-1", TIMEOUT_MS));
+    CHECK_OK(list(names, json));
+    CHECK_TEXT("", names);
+    plain->ops->close(plain);
+    json->ops->close(json);
+    http_script_end(script);
 }
 
 static avout_container *one_on(const char *place, const avout_codec *codec)
