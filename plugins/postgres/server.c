@@ -22,6 +22,7 @@ typedef struct connection {
     PGconn *pg;
     int64_t statement_ms; /* the server's statement_timeout; 0: none */
     bool unconfirmed;     /* what was called done is not on a synchronous standby */
+    bool refused_by_tls;  /* when it was to be made */
 } connection;
 
 /* ---- failures ----------------------------------------------------------------------------------------- */
@@ -79,23 +80,34 @@ static const char *code_in(const char *message)
 
 /* libpq has no code for it: that TLS refuses the server's certificate or its name, the server ours, or that one
  * of the files cannot be used. In another language than libpq's own (LC_MESSAGES) OpenSSL's words are found. */
-static bool is_refused_by_tls(const char *message)
+static bool tells_of_tls(const char *text)
 {
-    const char *failed = strstr(message, "failed: "); /* in front of it are names of hosts */
-    if (failed) message = failed;
-    return strstr(message, "certificate") || strstr(message, "private key") ||
-           strstr(message, "alert unknown ca");
+    return strstr(text, "certificate") || strstr(text, "private key") ||
+           strstr(text, "alert unknown ca");
 }
 
-static avout_status connecting_failed(PGconn *pg)
+/* The name of the host stands in most messages, once for each of its addresses: where it has those words itself
+ * it does not count. */
+static bool is_refused_by_tls(PGconn *pg)
 {
+    const char *message = PQerrorMessage(pg), *host = PQhost(pg);
+    char text[4096];
+    if (!host || !tells_of_tls(host)) return tells_of_tls(message);
+    avout__plugin_hide(text, sizeof text, message, host);
+    return tells_of_tls(text);
+}
+
+static avout_status connecting_failed(connection *c)
+{
+    PGconn *pg = c->pg;
     const char *message = PQerrorMessage(pg), *code = code_in(message);
     char line[400];
     if (code) {
         snprintf(line, sizeof line, "%.*s", (int)strcspn(code + 7, "\n"), code + 7);
         return say(status_of(code), pg, line);
     }
-    bool refused = PQconnectionNeedsPassword(pg) || is_refused_by_tls(message);
+    c->refused_by_tls = is_refused_by_tls(pg);
+    bool refused = PQconnectionNeedsPassword(pg) || c->refused_by_tls;
     return say(refused ? AVOUT_EAUTH : AVOUT_ECONNECTION, pg, message);
 }
 
@@ -252,18 +264,19 @@ static bool set_all(parameters *p, const server *s, int host)
     return p->count < OPTIONS;
 }
 
-static avout_status finish_connecting(PGconn *pg, int64_t deadline_ms)
+static avout_status finish_connecting(connection *c, int64_t deadline_ms)
 {
+    PGconn *pg = c->pg;
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
-    if (PQstatus(pg) == CONNECTION_BAD) return connecting_failed(pg);
+    if (PQstatus(pg) == CONNECTION_BAD) return connecting_failed(c);
     while (next != PGRES_POLLING_OK) {
         if (!avout__plugin_poll(PQsocket(pg), next == PGRES_POLLING_READING ? POLLIN : POLLOUT,
                                 deadline_ms))
             return too_late();
         next = PQconnectPoll(pg);
-        if (next == PGRES_POLLING_FAILED) return connecting_failed(pg);
+        if (next == PGRES_POLLING_FAILED) return connecting_failed(c);
     }
-    if (PQsetnonblocking(pg, 1)) return connecting_failed(pg);
+    if (PQsetnonblocking(pg, 1)) return connecting_failed(c);
     return AVOUT_OK;
 }
 
@@ -300,37 +313,62 @@ static avout_status connect_to(connection *c, const server *s, int host, int64_t
 {
     parameters p;
     if (!set_all(&p, s, host)) return avout_fail(AVOUT_ELIMIT, "the address is too long");
+    c->refused_by_tls = false;
     c->pg = PQconnectStartParams(p.keywords, p.values, 0);
     if (!c->pg) return avout__plugin_no_memory();
     PQsetErrorVerbosity(c->pg, PQERRORS_VERBOSE);
     PQsetNoticeReceiver(c->pg, take_notice, c);
-    avout_status status = finish_connecting(c->pg, deadline_ms);
+    avout_status status = finish_connecting(c, deadline_ms);
     if (!status) status = set_up(c->pg, deadline_ms);
     if (status) PQfinish(c->pg);
     return status;
 }
 
-/* One host after the other, each with its share of the time, until one takes writes, or refuses us. */
+/* What all hosts together have failed with: one that is merely away may come up, and counts for more than those that
+ * TLS refuses. */
+typedef struct failure {
+    avout_status status;
+    char detail[500];
+} failure;
+
+static void keep(failure *kept, avout_status status)
+{
+    if (kept->status && status == AVOUT_EAUTH) return;
+    kept->status = status;
+    snprintf(kept->detail, sizeof kept->detail, "%s", avout_error_detail());
+}
+
+static bool ends_the_search(const connection *c, avout_status status)
+{
+    return status != AVOUT_ECONNECTION && status != AVOUT_ETIMEOUT && !c->refused_by_tls;
+}
+
+/* One host after the other, each with its share of the time, until one takes writes, or says no itself. One that TLS
+ * refuses has not been asked: it may be another's machine, or its certificate too old. */
 static avout_status connect_any(void **made, void *to, int64_t deadline_ms)
 {
     const server *s = to;
-    avout_status status = AVOUT_OK;
+    failure kept = {AVOUT_OK, ""};
     connection *c = malloc(sizeof *c);
     if (!c) return avout__plugin_no_memory();
-    *c = (connection){NULL, -1, false};
+    *c = (connection){NULL, -1, false, false};
     for (int i = 0; i < s->hosts; i++) {
         int64_t left_ms = avout__plugin_left_ms(deadline_ms, 0, INT32_MAX);
         int64_t share =
             i + 1 < s->hosts ? avout__plugin_deadline(left_ms / (s->hosts - i) + 1) : deadline_ms;
-        status = connect_to(c, s, i, share);
+        avout_status status = connect_to(c, s, i, share);
         if (!status) {
             *made = c;
             return AVOUT_OK;
         }
-        if (status != AVOUT_ECONNECTION && status != AVOUT_ETIMEOUT) break;
+        if (ends_the_search(c, status)) {
+            free(c);
+            return status;
+        }
+        keep(&kept, status);
     }
     free(c);
-    return status;
+    return avout_fail(kept.status, "%s", kept.detail);
 }
 
 static bool is_usable(void *used)

@@ -218,6 +218,43 @@ TEST(postgres_tries_no_other_host_where_one_refuses)
                     "password");
 }
 
+static const char *postgres_places(const test_server *server, const char *hosts, int port,
+                                   int other)
+{
+    return test_server_text("host=%s port=%d,%d user=ann password=open%%sesame dbname=postgres "
+                            "sslmode=verify-full sslrootcert=%s/ca",
+                            hosts, port, other, test_server_directory(server));
+}
+
+/* One has a certificate that is not for its name (or too old), which says nothing of the others. */
+TEST(postgres_tries_the_others_where_tls_refuses_one)
+{
+    test_server *server = start_postgres();
+    int port = test_server_port(server), nobody = test_silent_port(false);
+    check_works(avout_postgres_container,
+                postgres_places(server, "localhost,127.0.0.1", port, port));
+    refuse_postgres(postgres_places(server, "localhost,localhost", port, port), "host name");
+    const char *const away[] = {postgres_places(server, "localhost,127.0.0.1", port, nobody),
+                                postgres_places(server, "127.0.0.1,localhost", nobody, port)};
+    for (int i = 0; i < 2; i++) {
+        avout_versioned_container *c;
+        CHECK_OK(avout_postgres_container(&c, away[i]));
+        CHECK_STATUS(AVOUT_ECONNECTION, c->ops->init(c, TIMEOUT_MS));
+        CHECK_CONTAINS("127.0.0.1", avout_error_detail());
+        c->ops->close(c);
+    }
+}
+
+/* What is said of it is no word of TLS. */
+TEST(postgres_hosts_may_be_called_as_they_like)
+{
+    avout_versioned_container *c;
+    CHECK_OK(avout_postgres_container(&c, "host=certificates.invalid"));
+    CHECK_STATUS(AVOUT_ECONNECTION, c->ops->init(c, TIMEOUT_MS));
+    CHECK_CONTAINS("certificates.invalid", avout_error_detail());
+    c->ops->close(c);
+}
+
 /* ---- HTTP --------------------------------------------------------------------------------------------------- */
 
 static const char *http_place(const test_server *server, const char *user, const char *host)

@@ -33,6 +33,8 @@ AVOUT_BEGIN
  * (synchronous_commit is at least `on`). So nothing confirmed is lost in a failover, where standbys are
  * synchronous. Between us and the server there may be a pooler that keeps sessions, not one that only keeps
  * transactions. An unlogged table is refused: AVOUT_ENOTSUP.
+ * Of several hosts the next one is asked where one is away, takes no writes, or is refused by TLS (AVOUT_EAUTH, where
+ * all are); a server that does not accept the user or the password ends the search.
  *
  * Does not connect. Later calls keep their deadlines, but for the resolution of names, and go on when
  * connections break; a server that cannot be connected to is waited for no longer than connect_timeout
