@@ -2,7 +2,8 @@
  *
  *   EDN ;NUMBER          the comment is for us: a number that is new in each call of set
  *
- * With another codec it holds that codec's bytes and nothing else, and PREFIX V.put the number.
+ * With another codec it holds that codec's bytes and nothing else, and PREFIX V.put the number: which of the two has
+ * written V is seen by that.
  *
  *   set     SET NX, or MSETNX of both, which is put-if-absent. Where V is there with our own number, another
  *           attempt of this call has put it there, without having been told: it is written once more, so that
@@ -77,13 +78,6 @@ static bool has_comment(const version_step *s)
     return avout__plugin_is_edn(&s->in->codec);
 }
 
-static avout_status get_key(redisReply **reply, const version_step *s, void *connection,
-                            const char *key)
-{
-    return avout__redis_command(reply, connection, 2, (const char *[]){"GET", key}, NULL,
-                                s->is.deadline_ms);
-}
-
 /* ---- setting ------------------------------------------------------------------------------------------ */
 
 /* *done: it was set, which `how`, NX or XX, left to be decided. */
@@ -120,7 +114,9 @@ static avout_status is_ours(bool *ours, const version_step *s, void *connection)
     redisReply *reply;
     const char *expected = has_comment(s) ? s->text.bytes : s->number;
     size_t length = has_comment(s) ? s->text.length : DIGITS;
-    avout_status status = get_key(&reply, s, connection, has_comment(s) ? s->key : s->put_key);
+    const char *words[] = {"GET", has_comment(s) ? s->key : s->put_key};
+    avout_status status =
+        avout__redis_command(&reply, connection, 2, words, NULL, s->is.deadline_ms);
     if (status) return status == AVOUT_EDATA ? AVOUT_OK : status; /* no string: another's */
     *ours = reply->type == REDIS_REPLY_STRING && reply->len == length &&
             !memcmp(reply->str, expected, length);
@@ -172,24 +168,42 @@ static avout_status set_state_at(avout_versioned_container *container, const cha
 
 /* ---- getting, deleting ---------------------------------------------------------------------------------- */
 
-static avout_status read_text(version_step *s, const redisReply *reply)
+/* Bytes of another codec may be ones that ours can read. */
+static avout_status read_text(version_step *s, const redisReply *reply, bool coded)
 {
+    if (coded == has_comment(s))
+        return avout_fail(AVOUT_EDATA, "%s: another codec has written it", s->version);
     avout_status status = avout__plugin_decode(&s->value, reply->str, reply->len, &s->in->codec);
     if (status != AVOUT_EDATA) return status;
     return avout_fail(status, "%s: %s", s->version, avout_error_detail());
+}
+
+/* MGET says of what is no string that it is not there. */
+static avout_status check_absent(const version_step *s, void *connection)
+{
+    redisReply *reply;
+    const char *words[] = {"GET", s->key};
+    avout_status status =
+        avout__redis_command(&reply, connection, 2, words, NULL, s->is.deadline_ms);
+    freeReplyObject(reply);
+    if (!status) status = avout__redis_check_primary(connection, s->is.deadline_ms);
+    return status ? status : avout_fail(AVOUT_ENOTFOUND, "there is no such key");
 }
 
 static avout_status run_get(avout__plugin_step *step, void *connection)
 {
     version_step *s = (version_step *)step;
     redisReply *reply;
-    avout_status status = get_key(&reply, s, connection, s->key);
+    const char *words[] = {"MGET", s->key, s->put_key};
+    avout_status status =
+        avout__redis_command(&reply, connection, 3, words, NULL, s->is.deadline_ms);
     if (status) return status;
-    if (reply->type == REDIS_REPLY_STRING) status = read_text(s, reply);
-    else if (reply->type != REDIS_REPLY_NIL) status = avout__redis_strange(connection);
-    else status = avout__redis_check_primary(connection, step->deadline_ms);
-    if (!status && reply->type == REDIS_REPLY_NIL)
-        status = avout_fail(AVOUT_ENOTFOUND, "there is no such key");
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+        status = avout__redis_strange(connection);
+    else if (reply->element[0]->type == REDIS_REPLY_STRING)
+        status = read_text(s, reply->element[0], reply->element[1]->type == REDIS_REPLY_STRING);
+    else if (reply->element[0]->type == REDIS_REPLY_NIL) status = check_absent(s, connection);
+    else status = avout__redis_strange(connection);
     freeReplyObject(reply);
     return status;
 }

@@ -269,9 +269,10 @@ TEST(passwords_and_rights_are_told_apart)
         c->ops->close(c);
     }
     /* What the header says is enough, for versions and for one value, and is all asked for in a life. */
-    tell(server, "ACL SETUSER cat on >sesame ~faults:* ~one ~one:token +get +set +msetnx +unlink "
-                 "+scan +role +info "
-                 "+config|get +eval");
+    tell(server,
+         "ACL SETUSER cat on >sesame ~faults:* ~one ~one:token +get +mget +set +msetnx +unlink "
+         "+scan +role +info "
+         "+config|get +eval");
     avout_versioned_container *enough;
     CHECK_OK(avout_redis_container_coded(
         &enough, test_server_text("redis://cat:sesame@127.0.0.1:%d?prefix=faults:", port),
@@ -310,6 +311,7 @@ static const char *answer_of(later *l, const char *command)
 {
     if (strstr(command, "ROLE")) return "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
     if (strstr(command, "INFO")) return "$15\r\nmaxmemory:0\r\nok\r\n";
+    if (strstr(command, "MGET")) return "*2\r\n$-1\r\n$-1\r\n";
     if (strstr(command, "GET")) return "$-1\r\n";
     if (strstr(command, "WAITAOF")) return atomic_fetch_add(&l->waits, 1), l->to_wait;
     if (strstr(command, "SET")) return atomic_fetch_add(&l->sets, 1), "+OK\r\n";

@@ -40,8 +40,8 @@ AVOUT_BEGIN
  * The server is asked directly, and has to be the primary; it may have replicas. Redis Cluster and Sentinel
  * are not supported. Values have less than 512 MB, the server's limit.
  *
- * The user needs, on keys with the prefix, GET, SET, MSETNX (with a codec), UNLINK and SCAN; ROLE; SELECT where the
- * database is not 0; and unless `durable` is no INFO, and WAITAOF or CONFIG GET.
+ * The user needs, on keys with the prefix, GET, MGET, SET, MSETNX (with a codec), UNLINK and SCAN; ROLE; SELECT where
+ * the database is not 0; and unless `durable` is no INFO, and WAITAOF or CONFIG GET.
  *
  * Does not connect. Later calls keep their deadlines, but for the resolution of names, and go on when
  * connections break; a server that cannot be connected to is waited for for 30 seconds at most (parameter
