@@ -40,16 +40,16 @@ endif
 endif
 
 # A plugin is a folder with a public header. The packages of pkg-config it needs stand in its file
-# `requires`; without them it is left out, which `make all` says.
+# `requires`, as in `Requires:` of pkg-config's own; without them it is left out, which `make all` says.
 KNOWN_PLUGINS := $(notdir $(patsubst %/include,%,$(sort $(wildcard plugins/*/include))))
 requires = $(if $(wildcard plugins/$(1)/requires),$(shell cat plugins/$(1)/requires))
-has = $(if $(strip $(call requires,$(1))),$(shell pkg-config --exists $(call requires,$(1)) && echo yes),yes)
+has = $(if $(strip $(call requires,$(1))),$(shell pkg-config --exists '$(call requires,$(1))' && echo yes),yes)
 PLUGINS := $(foreach plugin,$(KNOWN_PLUGINS),$(if $(call has,$(plugin)),$(plugin)))
 LEFT_OUT := $(filter-out $(PLUGINS),$(KNOWN_PLUGINS))
 # Headers of others are not held to our warnings.
 $(foreach plugin,$(PLUGINS),$(if $(strip $(call requires,$(plugin))),\
-    $(eval CFLAGS_of_$(plugin) := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(call requires,$(plugin))))) \
-    $(eval LIBS_of_$(plugin) := $(shell pkg-config --libs $(call requires,$(plugin))))))
+    $(eval CFLAGS_of_$(plugin) := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags '$(call requires,$(plugin))'))) \
+    $(eval LIBS_of_$(plugin) := $(shell pkg-config --libs '$(call requires,$(plugin))'))))
 PLUGIN_CFLAGS_ALL := $(foreach plugin,$(PLUGINS),$(CFLAGS_of_$(plugin)))
 PLUGIN_LIBS := $(foreach plugin,$(PLUGINS),$(LIBS_of_$(plugin)))
 
@@ -223,8 +223,10 @@ $(BUILD)/$(1)/bin/avout: $(CLI_SOURCES:%.c=$(BUILD)/$(1)/%.o) $(BUILD)/$(1)/lib/
 	    -L$(BUILD)/$(1)/lib -lavout '-Wl,-rpath,$$$$ORIGIN/../lib' $$(CLI_LIBS)
 endef
 , := ,
-# Some 400 programs are linked: gold takes half the time, where there is one.
-QUICK_LINKER := $(if $(shell command -v ld.gold),-fuse-ld=gold)
+# Some 400 programs are linked: gold takes half the time, where the compiler has one for what it compiles for.
+QUICK_LINKER := $(shell program=$$(mktemp) && echo 'int main(void) { return 0; }' | \
+    $(CC) $(CFLAGS) $(LDFLAGS) -fuse-ld=gold -x c -o "$$program" - >/dev/null 2>&1 && echo -fuse-ld=gold; \
+    rm -f "$$program")
 define link
 @mkdir -p $(@D)
 @echo "  LD  $(1) $(@:$(BUILD)/$(1)/%=%)"
