@@ -61,6 +61,13 @@ environment()
     [ "$(AVOUT_TEST=x "$avout" eval '[(System/getenv "AVOUT_TEST") (get (System/getenv) "AVOUT_TEST") (System/getenv "AVOUT_NO")]')" = '["x" "x" nil]' ]
 }
 check environment environment
+# What is no text cannot be said, and is not there.
+environment_of_bytes()
+{
+    byte=$(printf '\377')
+    [ "$(env -i "$byte=1" "B=$byte" A=2 "$avout" eval '(System/getenv)')" = '{"A" "2"}' ]
+}
+check environment_of_bytes environment_of_bytes
 fails no_files_in_swap 2 'slurp is not part of this language' swap /n '(fn [x] (slurp "x"))'
 
 fails exit_status_too_large 2 '0 to 255' eval '(System/exit 256)'
