@@ -160,7 +160,7 @@ static const cli_command commands[] = {
      "and\n"
      "write a file, (System/getenv NAME) the environment. --steps N ends a program that does not "
      "end by\n"
-     "itself. Errors tell line, column and form.\n"
+     "itself, with status 4. Errors tell line, column and form.\n"
      "\n"
      "  avout eval '(reduce + (range 10))'\n"
      "  avout eval '(map inc (map parse-long *command-line-args*))' 1 2 3\n"

@@ -53,7 +53,7 @@ static const option options[] = {
      FLAG, IN(file)},
 
     {CLI_STEPS, 0, "steps", "N",
-     "end with status 4 after so many steps: calls, turns of loops, elements made", NUMBER,
+     "calls, turns of loops, elements made that a form may take (dosync: all forms)", NUMBER,
      IN(steps)},
 
     {CLI_KEEP_GOING, 'k', "keep-going", NULL,

@@ -26,6 +26,7 @@ says exit_from_inside 7 x eval '(println "x") (try (System/exit 7) (catch Throwa
 says exit_from_a_future 7 '' eval '(future (Thread/sleep 20) (System/exit 7)) @(promise)'
 says steps_that_are_enough 0 499500 eval --steps 100000 '(reduce + (range 1000))'
 fails steps_that_are_not 4 'more than 1000 steps' eval --steps 1000 '(loop [] (recur))'
+says steps_of_each_form 0 '' eval --steps 1000 '(dotimes [_ 200]) (dotimes [_ 200]) (dotimes [_ 200])'
 fails no_steps 2 'whole number from 1 on' eval --steps 0 1
 
 # What was printed is there when somebody asks for it, not only at the end.
@@ -134,7 +135,8 @@ interrupted()
 check interrupt_ends_it interrupted
 no_store() { [ ! -e "$scratch/store" ]; }
 check needs_no_store no_store
-fails steps_of_a_transaction 4 'more than 1000 steps' dosync --steps 1000 '(loop [] (recur))'
+fails steps_of_a_transaction 4 'more than 1000 steps' dosync --steps 1000 \
+    '(dotimes [_ 200]) (dotimes [_ 200]) (dotimes [_ 200])'
 
 # ---- with a store -----------------------------------------------------------------------------
 

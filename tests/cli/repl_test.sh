@@ -49,6 +49,12 @@ avout: repl: line 2, column 1: unmatched )' --keep-going
 prints keep_going_without_an_error 0 '1\n2' '1\n2' '' -k
 prints the_line_is_that_of_the_input 1 '1\n[2\n3]\n4 5 (foo bar)\n' '1\n[2 3]\n4\n5' \
     'avout: repl: line 4, column 6: unknown name: foo (did you mean for?), in foo'
+prints steps_of_each_form 1 '(dotimes [_ 200])\n(dotimes [_ 200]) (loop [] (recur)) 3' 'nil\nnil' \
+    'avout: repl: line 2, column 19: more than 600 steps: a loop without an end?, in (loop [] (recur))' \
+    --steps 600
+prints steps_and_going_on 1 '(loop [] (recur)) 3' 3 \
+    'avout: repl: line 1, column 1: more than 600 steps: a loop without an end?, in (loop [] (recur))' \
+    --steps 600 -k
 prints exit_with_a_status 7 '1 (System/exit 7) 2' 1
 prints exit_ends_it 0 '1 (exit) 2' 1
 prints did_you_mean 1 '(redcue + [1])' '' \
