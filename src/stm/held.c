@@ -116,12 +116,25 @@ static avout_status moved_on(const avout__cell *cell)
     return avout_fail(AVOUT_ECONFLICT, "%s: others have changed it since", cell->name);
 }
 
+/* An atom that is made again goes on counting, so that a mark of it is never taken for one of the destroyed
+ * one's: each change, the destruction too, has moved the node's version. */
+static uint64_t count_of_destroyed(avout__stm *stm, const avout__record *base)
+{
+    uint64_t count = 0;
+    if (base->kind != AVOUT__RECORD_TOMBSTONE) return 0;
+    avout__stm_lock(stm);
+    for (; base->fate == AVOUT__FATE_PENDING && base->under; base = base->under) count++;
+    if (base->version > 0) count += (uint64_t)base->version;
+    avout__stm_unlock(stm);
+    return count;
+}
+
 static avout_status read_base(avout__mark *mark, avout__marking *wanted, const avout__record *base)
 {
     const void *bytes;
     size_t length;
     avout__held *held = avout__held_of(wanted->cell->container);
-    mark->change = 0;
+    mark->change = count_of_destroyed(wanted->cell->stm, base);
     if (base->kind != AVOUT__RECORD_VALUE) {
         if (wanted->again) return moved_on(wanted->cell);
         return wanted->creates ? AVOUT_OK : avout__record_none(base->kind, wanted->cell->name);

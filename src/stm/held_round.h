@@ -23,8 +23,7 @@ typedef struct avout__held_driver {
     avout__node_check *check;
     avout_token token;
     int64_t patience_ns; /* until then it works for the round */
-    bool
-        once_more; /* the container has not answered: as T2, under the same hold if that still is one */
+    bool once_more; /* the container has not answered: as T2, by the same hold while it is one */
 } avout__held_driver;
 
 /* The round that was left, else a new one of those that wait; with the lock, on the driver's thread. Its own job is
