@@ -18,9 +18,13 @@ static bool read_number(int *number, const char *text, int least, int most)
     return !*end && read >= least && read <= most;
 }
 
+/* Control characters are refused: in `shared` a line's end is where the next field begins. */
 static bool decode(char out[AVOUT__REDIS_TEXT], const char *text, size_t length)
 {
-    return avout__plugin_unescape(out, AVOUT__REDIS_TEXT, text, length);
+    if (!avout__plugin_unescape(out, AVOUT__REDIS_TEXT, text, length)) return false;
+    for (; *out; out++)
+        if ((unsigned char)*out < ' ' || *out == 0x7f) return false;
+    return true;
 }
 
 /* "USER:PASSWORD" */
@@ -143,6 +147,8 @@ avout_status avout__redis_read_address(avout__redis_address *a, const char *plac
                           "special characters written %%XX");
     if (one && !*a->prefix)
         return avout_fail(AVOUT_EINVAL, "place: it does not say in which key: ?key=NAME");
+    if (!*a->certificate != !*a->certificate_key)
+        return avout_fail(AVOUT_EINVAL, "place: cert and cert_key are given together");
     if (a->is_unix) snprintf(a->shown, sizeof a->shown, "%s/%d/%s", a->host, a->db, a->prefix);
     else snprintf(a->shown, sizeof a->shown, "%s:%d/%d/%s", a->host, a->port, a->db, a->prefix);
     snprintf(a->shared, sizeof a->shared, "%d\n%d\n%s\n%d\n%d\n%d\n%d\n%d\n%s\n%s\n%s\n%s\n%s",

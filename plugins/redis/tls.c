@@ -161,6 +161,7 @@ static bool expect_host(SSL *tls, const char *host)
     if (is_number(host)) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host) == 1;
     char name[AVOUT__REDIS_TEXT]; /* OpenSSL's macro takes no const */
     snprintf(name, sizeof name, "%s", host);
+    SSL_set_hostflags(tls, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS); /* w*.host: RFC 9525 has none */
     return SSL_set1_host(tls, host) == 1 && SSL_set_tlsext_host_name(tls, name) == 1;
 }
 

@@ -27,14 +27,14 @@ AVOUT_BEGIN
  *     unix:///run/redis/redis.sock?db=2                     with user:password@ before the path, if need be
  *
  * with the parameters prefix (of the keys), db, pool_size (1 to 1000 connections, default 8), and durable (yes,
- * no). Special characters are written %XX. Any number of identities may share a prefix; each knows its own
- * versions. All containers of the process with the same address, but for the prefix, share one pool of
- * connections. The string is copied; its password is in no message.
+ * no). Special characters are written %XX; control characters are refused. Any number of identities may share a
+ * prefix; each knows its own versions. All containers of the process with the same address, but for the prefix,
+ * share one pool of connections. The string is copied; its password is in no message.
  *
  * With TLS (1.2 and later) the server's certificate is verified, always, with the host's name or number: against
  * the authorities in the file that `cacert` names (PEM), else those of the system, which SSL_CERT_FILE and
- * SSL_CERT_DIR in the environment replace. `cert` and `cert_key` name the files with our own certificate and its key,
- * without a passphrase, where the server asks for one (Redis does, unless tls-auth-clients is no). They are read
+ * SSL_CERT_DIR in the environment replace. `cert` and `cert_key` name, together, the files with our own certificate and its
+ * key, without a passphrase, where the server asks for one (Redis does, unless tls-auth-clients is no). They are read
  * for each connection. AVOUT_EAUTH: a certificate is refused, or a file cannot be used.
  *
  * The server is asked directly, and has to be the primary; it may have replicas. Redis Cluster and Sentinel
