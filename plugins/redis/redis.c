@@ -58,10 +58,10 @@ typedef struct version_step {
 } version_step;
 
 static avout_status call(const redis_container *c, avout__plugin_step *step,
-                         avout_status (*run)(avout__plugin_step *, void *), int64_t timeout_ms)
+                         avout_status (*run)(avout__plugin_step *, void *), int64_t deadline_ms)
 {
     step->run = run;
-    step->deadline_ms = avout__plugin_deadline(timeout_ms);
+    step->deadline_ms = deadline_ms;
     return avout__plugin_pool_call(avout__plugin_shared_object(c->pool), step);
 }
 
@@ -159,9 +159,10 @@ static avout_status write_text(version_step *s, avout_value value)
 static avout_status set_state_at(avout_versioned_container *container, const char *version,
                                  avout_value value, int64_t timeout_ms)
 {
+    int64_t deadline_ms = avout__plugin_deadline(timeout_ms); /* encoding takes of it, too */
     version_step step = step_of(cast(container), version);
     avout_status status = write_text(&step, value);
-    if (!status) status = call(cast(container), &step.is, run_set, timeout_ms);
+    if (!status) status = call(cast(container), &step.is, run_set, deadline_ms);
     free(step.text.bytes);
     return status;
 }
@@ -212,7 +213,8 @@ static avout_status get_state_at(avout_value *value, avout_versioned_container *
                                  const char *version, int64_t timeout_ms)
 {
     version_step step = step_of(cast(container), version);
-    avout_status status = call(cast(container), &step.is, run_get, timeout_ms);
+    avout_status status =
+        call(cast(container), &step.is, run_get, avout__plugin_deadline(timeout_ms));
     if (!status) *value = step.value;
     return status;
 }
@@ -233,7 +235,7 @@ static avout_status delete_state_at(avout_versioned_container *container, const 
                                     int64_t timeout_ms)
 {
     version_step step = step_of(cast(container), version);
-    return call(cast(container), &step.is, run_delete, timeout_ms);
+    return call(cast(container), &step.is, run_delete, avout__plugin_deadline(timeout_ms));
 }
 
 /* ---- listing -------------------------------------------------------------------------------------------- */
@@ -321,7 +323,8 @@ static avout_status list_versions(avout_versioned_container *container, avout_ve
 {
     list_step step = {.prefix = cast(container)->address.prefix};
     write_pattern(step.pattern, step.prefix);
-    avout_status status = call(cast(container), &step.is, run_list, timeout_ms);
+    avout_status status =
+        call(cast(container), &step.is, run_list, avout__plugin_deadline(timeout_ms));
     if (step.count) qsort(step.names, step.count, sizeof *step.names, compare);
     for (size_t i = 0; !status && i < step.count; i++)
         if (!i || strcmp(step.names[i], step.names[i - 1])) status = found(step.names[i], payload);

@@ -10,7 +10,7 @@
 #include "common/words.h"
 #include "wire.h"
 
-enum { TEXT_MOST = 512 << 20 };
+enum { TEXT_MOST = 512 << 20, WAIT_MOST_MS = 1000000 };
 
 /* How what was written gets to the disk before it is confirmed. */
 typedef enum durability {
@@ -182,7 +182,7 @@ static avout_status wait_aof(long long *written, avout__redis_connection *c, int
 {
     redisReply *reply;
     char left[24];
-    snprintf(left, sizeof left, "%d", (int)avout__plugin_left_ms(deadline_ms, 1, 1000000));
+    snprintf(left, sizeof left, "%d", (int)avout__plugin_left_ms(deadline_ms, 1, WAIT_MOST_MS));
     avout_status status =
         avout__redis_command(&reply, c, 4, (const char *[]){"WAITAOF", "1", "0", left}, NULL,
                              deadline_ms == INT64_MAX ? deadline_ms : deadline_ms + 50);
@@ -198,8 +198,13 @@ static avout_status wait_aof(long long *written, avout__redis_connection *c, int
 avout_status avout__redis_wait_durable(avout__redis_connection *c, int64_t deadline_ms)
 {
     long long written = 0;
+    bool cut; /* the server waits a part of our time alone */
+    avout_status status;
     if (c->durability == AS_IT_IS) return AVOUT_OK;
-    avout_status status = wait_aof(&written, c, deadline_ms);
+    do {
+        cut = avout__plugin_left_ms(deadline_ms, 0, INT64_MAX) > WAIT_MOST_MS;
+        status = wait_aof(&written, c, deadline_ms);
+    } while (!status && written <= 0 && cut);
     if (status || written > 0) return status;
     return avout_fail(AVOUT_ETIMEOUT, "it is not on the server's disk yet");
 }

@@ -59,10 +59,10 @@ static value_container *cast(avout_container *container)
 }
 
 static avout_status call(value_step *step, avout_status (*run)(avout__plugin_step *, void *),
-                         int64_t timeout_ms)
+                         int64_t deadline_ms)
 {
     step->is.run = run;
-    step->is.deadline_ms = avout__plugin_deadline(timeout_ms);
+    step->is.deadline_ms = deadline_ms;
     return avout__plugin_pool_call(avout__plugin_shared_object(step->in->pool), &step->is);
 }
 
@@ -100,11 +100,12 @@ static avout_status run_set(avout__plugin_step *step, void *connection)
 static avout_status set_state(avout_container *container, avout_value value, avout_token token,
                               int64_t timeout_ms)
 {
+    int64_t deadline_ms = avout__plugin_deadline(timeout_ms); /* encoding takes of it, too */
     value_step step = {.in = cast(container)};
     avout_token_text(step.token, token);
     avout_status status = avout__plugin_encode(&step.text, value, &step.in->codec);
     if (!status) status = avout__redis_check_size(step.text.length);
-    if (!status) status = call(&step, run_set, timeout_ms);
+    if (!status) status = call(&step, run_set, deadline_ms);
     free(step.text.bytes);
     if (status && step.is_doubtful) return avout_fail(AVOUT_UNKNOWN, "%s", avout_error_detail());
     return status;
@@ -133,7 +134,7 @@ static avout_status run_get(avout__plugin_step *step, void *connection)
 static avout_status get_state(avout_value *value, avout_container *container, int64_t timeout_ms)
 {
     value_step step = {.in = cast(container)};
-    avout_status status = call(&step, run_get, timeout_ms);
+    avout_status status = call(&step, run_get, avout__plugin_deadline(timeout_ms));
     if (!status) *value = step.value;
     return status;
 }
@@ -163,7 +164,7 @@ static avout_status run_destroy(avout__plugin_step *step, void *connection)
 static avout_status destroy(avout_container *container, int64_t timeout_ms)
 {
     value_step step = {.in = cast(container)};
-    return call(&step, run_destroy, timeout_ms);
+    return call(&step, run_destroy, avout__plugin_deadline(timeout_ms));
 }
 
 static void close_container(avout_container *container)

@@ -304,8 +304,10 @@ typedef struct later {
     int listener, port;
     pthread_t thread;
     const char *to_wait;
-    _Atomic int sets, waits;
+    _Atomic int sets, waits, not_yet; /* so many times it is not, before `to_wait` */
 } later;
+
+static const char not_yet[] = "*2\r\n:0\r\n:0\r\n", is_there[] = "*2\r\n:1\r\n:0\r\n";
 
 static const char *answer_of(later *l, const char *command)
 {
@@ -313,7 +315,10 @@ static const char *answer_of(later *l, const char *command)
     if (strstr(command, "INFO")) return "$15\r\nmaxmemory:0\r\nok\r\n";
     if (strstr(command, "MGET")) return "*2\r\n$-1\r\n$-1\r\n";
     if (strstr(command, "GET")) return "$-1\r\n";
-    if (strstr(command, "WAITAOF")) return atomic_fetch_add(&l->waits, 1), l->to_wait;
+    if (strstr(command, "WAITAOF")) {
+        atomic_fetch_add(&l->waits, 1);
+        return atomic_fetch_sub(&l->not_yet, 1) > 0 ? not_yet : l->to_wait;
+    }
     if (strstr(command, "SET")) return atomic_fetch_add(&l->sets, 1), "+OK\r\n";
     return "-ERR unknown command\r\n";
 }
@@ -332,8 +337,8 @@ static void *serve_later(void *payload)
     return NULL;
 }
 
-/* WAITAOF is sent behind each SET, and what it answers decides. */
-static void set_later(const char *to_wait, avout_status expected)
+/* WAITAOF is sent behind each SET, and what it answers decides; it is sent `waits` times. */
+static void set_later(const char *to_wait, int waits, int64_t timeout_ms, avout_status expected)
 {
     later l = {.to_wait = to_wait};
     avout_versioned_container *c;
@@ -342,9 +347,10 @@ static void set_later(const char *to_wait, avout_status expected)
     CHECK_OK(database_open(&c, l.port, "pool_size=1"));
     CHECK_OK(c->ops->init(c, TIMEOUT_MS));
     int before = atomic_load(&l.waits);
-    CHECK_STATUS(expected, set_int(c, "v-1", 1, TIMEOUT_MS));
+    atomic_store(&l.not_yet, waits - 1);
+    CHECK_STATUS(expected, set_int(c, "v-1", 1, timeout_ms));
     CHECK_INT(1, atomic_load(&l.sets));
-    CHECK_INT(before + 1, atomic_load(&l.waits));
+    CHECK_INT(before + waits, atomic_load(&l.waits));
     c->ops->close(c);
     shutdown(l.listener, SHUT_RDWR);
     pthread_join(l.thread, NULL);
@@ -353,6 +359,8 @@ static void set_later(const char *to_wait, avout_status expected)
 
 TEST(a_write_is_confirmed_when_it_is_on_the_disk)
 {
-    set_later("*2\r\n:1\r\n:0\r\n", AVOUT_OK);
-    set_later("*2\r\n:0\r\n:0\r\n", AVOUT_ETIMEOUT);
+    set_later(is_there, 1, TIMEOUT_MS, AVOUT_OK);
+    set_later(not_yet, 1, TIMEOUT_MS, AVOUT_ETIMEOUT);
+    /* The server waits for a part of such a time alone. */
+    set_later(is_there, 3, AVOUT_FOREVER, AVOUT_OK);
 }
