@@ -508,14 +508,13 @@ static const avout_versioned_container_ops ops = {
 /* Its name becomes a part of a resource's, and must not make it another one of ours. */
 static avout_status take_codec(http_container *at, const avout_codec *codec)
 {
-    static const char *const taken[] = {AVOUT__HTTP_SUFFIX, AVOUT__HTTP_CLAIM, AVOUT__HTTP_SEAL};
     avout_status status = avout__plugin_codec(&at->codec, codec);
     if (status) return status;
     snprintf(at->suffix, sizeof at->suffix, ".%s", at->codec.name);
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
-        if (!is_edn(at) && !strcmp(at->suffix, taken[i]))
-            return avout_fail(AVOUT_EINVAL, "codec %s: that name is taken here", at->codec.name);
-    return AVOUT_OK;
+    if (strcmp(at->suffix, AVOUT__HTTP_CLAIM) && strcmp(at->suffix, AVOUT__HTTP_SEAL) &&
+        (is_edn(at) || strcmp(at->suffix, AVOUT__HTTP_SUFFIX)))
+        return AVOUT_OK;
+    return avout_fail(AVOUT_EINVAL, "codec %s: that name is taken here", at->codec.name);
 }
 
 avout_status avout_http_container_coded(avout_versioned_container **container, const char *place,

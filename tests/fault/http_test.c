@@ -506,6 +506,11 @@ TEST(what_is_no_codec_or_no_resource_is_refused)
         CHECK_STATUS(AVOUT_EINVAL, avout_http_container_coded(&c, "http://h/", &codec));
         CHECK_CONTAINS("codec", avout_error_detail());
     }
+    for (size_t i = 3; i < 5; i++) { /* whatever it writes */
+        avout_codec codec = *avout_codec_edn();
+        codec.name = names[i];
+        CHECK_STATUS(AVOUT_EINVAL, avout_http_container_coded(&c, "http://h/", &codec));
+    }
     avout_codec lame = {"own", coded_own()->encode, NULL, NULL};
     CHECK_STATUS(AVOUT_EINVAL, avout_http_value_container(&one, "http://h/x", &lame));
     static const char *const places[] = {"http://u:sesame@h", "http://u:sesame@h/",

@@ -45,7 +45,8 @@ AVOUT_API avout_status avout_http_container(avout_versioned_container **containe
  * everybody who opens the identity uses the same. NULL: EDN. A version is the resource BASE/VERSION.CODEC, for
  * avout_codec_json() BASE/VERSION.json, which is what the codec writes and nothing else; the checksum is in
  * BASE/VERSION.seal, so writing and reading take a request more. The content type is application/json for JSON,
- * application/octet-stream for others. The names edn, seal and claim are no codec's here: AVOUT_EINVAL. */
+ * application/octet-stream for others. The names seal and claim are no codec's here, and edn is no other's than
+ * EDN's: AVOUT_EINVAL. */
 AVOUT_API avout_status avout_http_container_coded(avout_versioned_container **container,
                                                   const char *place, const avout_codec *codec);
 
