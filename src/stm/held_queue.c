@@ -159,11 +159,12 @@ void avout__held_finish_all(queue_of *queue, avout_status status)
 
 void avout__held_finish_failed(queue_of *queue)
 {
+    uintptr_t old = queue->round.old.bits;
     pthread_mutex_lock(&queue->lock);
     AVOUT__LIST_EACH(link, &queue->round.jobs)
     {
         job *one = JOB_OF(link);
-        if (one->status) drop(one);
+        if (one->status && (one->created || one->before.bits == old)) drop(one);
     }
     pthread_mutex_unlock(&queue->lock);
 }

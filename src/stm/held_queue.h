@@ -14,7 +14,8 @@
  *      failed, which leaves with its own error.
  *  Q3  There is one driver at a time (`driven`), and it is one of those whose change is being made: nobody works for
  *      others when his own change is done, but for moments. The driver that leaves in the middle leaves the round
- *      behind, with those that have run; the next driver is one of them.
+ *      behind, with those that have run; the next driver is one of them. It is always the first: of
+ *      the round that was left, else of those that wait.
  *  Q4  A function that runs longer than the driver waits is left alone: its job is LOST to the round, which begins
  *      again without it, and waits again when the function has returned. */
 #ifndef AVOUT_STM_HELD_QUEUE_H
@@ -89,9 +90,11 @@ void avout__held_put_back(avout__held_queue *queue);
 /* With the thread's error detail; whose function has failed, with its own error. */
 void avout__held_finish(avout__held_queue *queue, avout__held_job *job, avout_status status);
 void avout__held_finish_all(avout__held_queue *queue, avout_status status); /* of the round */
-void avout__held_finish_failed(avout__held_queue *queue); /* whose functions have failed */
-size_t avout__held_count(avout__held_queue *queue);       /* how many are in the round */
-bool avout__held_creates(avout__held_queue *queue);       /* one of them is a creation */
+/* Whose functions have failed, for what is confirmed. Who has failed for what others in the round have made of it
+ * waits until that is written, and is called again if it never will be. */
+void avout__held_finish_failed(avout__held_queue *queue);
+size_t avout__held_count(avout__held_queue *queue); /* how many are in the round */
+bool avout__held_creates(avout__held_queue *queue); /* one of them is a creation */
 /* The value that a creation of the round brings, shared; from now on it counts as the atom's. False: there is none. */
 bool avout__held_initial(avout_value *value, avout__held_queue *queue);
 /* Whose function is next, and from what; NULL: none any more. */

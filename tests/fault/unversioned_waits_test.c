@@ -416,6 +416,41 @@ TEST(whose_function_has_failed_leaves_with_its_error)
     close_one(client, atom, 3);
 }
 
+static _Atomic int calls_of_once;
+
+static avout_status plus_once(avout_value *value, void *payload)
+{
+    return atomic_fetch_add(&calls_of_once, 1) ? refuse(value, payload)
+                                               : suite_plus(value, payload);
+}
+
+static avout_status plus_to_one(avout_value *value, void *payload)
+{
+    int64_t number;
+    CHECK_OK(avout_value_to_int(&number, *value));
+    return number == 1 ? suite_plus(value, payload) : refuse(value, payload);
+}
+
+/* The container refuses what the others had made when it failed: for all that anybody knows that has never been. */
+TEST(nobody_fails_for_what_has_never_been_confirmed)
+{
+    avout_atom *atom;
+    avout_client *client = open_one(&atom);
+    caller first = {.atom = atom, .timeout_ms = 20000, .change = until_told};
+    caller others[] = {{.atom = atom, .timeout_ms = 20000, .change = plus_once},
+                       {.atom = atom, .timeout_ms = 20000, .change = plus_to_one}};
+    start_behind(&first, others, 2);
+    shelf_break("shelf", (shelf_fault){.call = SHELF_SET, .nth = 2, .status = AVOUT_ENOSPACE});
+    atomic_store(&may_leave, true);
+    finish(&first);
+    finish(&others[0]);
+    finish(&others[1]);
+    CHECK_OK(first.status);
+    CHECK_STATUS(AVOUT_ETYPE, others[0].status);
+    CHECK_OK(others[1].status);
+    close_one(client, atom, 2);
+}
+
 /* ---- changes within changes ---------------------------------------------------------------------------------- */
 
 typedef struct nest {
