@@ -56,7 +56,7 @@ static void hold_and_lose(avout_rwlock *lock)
     avout_token token;
     CHECK(guard_enter(shared, 0, 0, stage->first, stage->shared));
     atomic_store(&stage->held, true);
-    while (!atomic_load(&stage->taken)) test_pause_ms(1); /* stopped meanwhile */
+    TEST_AWAIT(atomic_load(&stage->taken)); /* stopped meanwhile */
     /* The first call after the stop. */
     CHECK(!(stage->shared ? avout_rwlock_is_read(lock) : avout_rwlock_is_written(lock)));
     CHECK(!guard_leave(shared, 0, 0));
@@ -101,7 +101,7 @@ static void take_over(int number)
     CHECK_OK(avout_lock_acquire(&stage->second, lock, NULL));
     CHECK(guard_enter(shared, 1, 0, stage->second, false));
     atomic_store(&stage->taken, true);
-    while (!atomic_load(&stage->over)) test_pause_ms(1);
+    TEST_AWAIT(atomic_load(&stage->over));
     CHECK(avout_lock_is_held(lock));
     CHECK(guard_leave(shared, 1, 0));
     CHECK_OK(avout_lock_release(lock));
@@ -116,18 +116,10 @@ static void stop_past_the_session(bool reads)
     stage = crowd_share(sizeof *stage);
     stage->shared = reads;
     crowd_start(&both[0], be_stopped, 0);
-    while (!atomic_load(&stage->held)) {
-        crowd_check(both, 1);
-        test_pause_ms(1);
-    }
+    TEST_AWAIT((crowd_check(both, 1), atomic_load(&stage->held)));
     crowd_stop(&both[0]);
     crowd_start(&both[1], take_over, 1);
-    int64_t limit = crowd_now_ms() + 20000;
-    while (!atomic_load(&stage->taken)) {
-        crowd_check(&both[1], 1);
-        CHECK(crowd_now_ms() < limit);
-        test_pause_ms(1);
-    }
+    TEST_AWAIT((crowd_check(&both[1], 1), atomic_load(&stage->taken)));
     crowd_go_on(&both[0]);
     crowd_finish(both, 2, 30);
     guard_await_queue(0, 10);
@@ -263,7 +255,7 @@ static void wait_in_vain(int number)
     for (int i = 0; i < THREADS; i++) CHECK(!pthread_create(&threads[i], NULL, give_up, lock));
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     atomic_fetch_add(&shared->tried[number], 1);
-    while (!atomic_load(&stage->over)) test_pause_ms(2);
+    TEST_AWAIT(atomic_load(&stage->over));
     avout_lock_close(lock);
     suite_close(client);
 }
@@ -280,9 +272,9 @@ TEST(waits_given_up_without_a_connection_leave_no_request)
     test_proxy *proxy = begin_with_proxy();
     stage = crowd_share(sizeof *stage);
     crowd_start(&holder, hold_it, 1);
-    while (!atomic_load(&stage->taken)) test_pause_ms(1);
+    TEST_AWAIT(atomic_load(&stage->taken));
     crowd_start(&quitter, wait_in_vain, 0);
-    while (!atomic_load(&stage->held)) test_pause_ms(1);
+    TEST_AWAIT(atomic_load(&stage->held));
     while (!atomic_load(&shared->tried[0])) {
         crowd_check(&quitter, 1);
         proxy_set(proxy, crowd_random(2) ? PROXY_CHAOS : PROXY_CUT);
@@ -326,7 +318,7 @@ static void queue_up(int number)
                    : avout_rwlock_write(&token, lock, NULL));
     CHECK(guard_enter(shared, number, 0, token, reads));
     atomic_fetch_add(&shared->acquired[0], 1);
-    while (!atomic_load(&shared->over)) test_pause_ms(1);
+    TEST_AWAIT(atomic_load(&shared->over));
     CHECK(guard_leave(shared, number, 0));
     CHECK_OK(reads ? avout_rwlock_release_read(lock) : avout_rwlock_release_write(lock));
     avout_rwlock_close(lock);
@@ -337,7 +329,7 @@ static void await_queue_of(int length)
 {
     guard_await_queue((size_t)length, 10);
     /* Each that waits watches one other, and itself; so does, after a moment, the holder. */
-    while (counted("zk_watch_count\t") != 2 * (length - 1) + 1) test_pause_ms(5);
+    TEST_AWAIT(counted("zk_watch_count\t") == 2 * (length - 1) + 1);
 }
 
 /* HERD wait behind a holder in an order of arrival; the first `readers` of them read. Answers how many
@@ -349,7 +341,7 @@ static int64_t cost_of_a_release(int readers)
     stage = crowd_share(sizeof *stage);
     shared->readers = readers;
     crowd_start(&holder, hold_it, 1);
-    while (!atomic_load(&stage->taken)) test_pause_ms(1);
+    TEST_AWAIT(atomic_load(&stage->taken));
     for (int i = 0; i < HERD; i++) {
         crowd_start(&herd[i], queue_up, i);
         await_queue_of(2 + i);
@@ -357,7 +349,7 @@ static int64_t cost_of_a_release(int readers)
     int woken = readers ? readers : 1;
     int64_t before = counted("zk_packets_sent\t");
     atomic_store(&stage->over, true);
-    while (atomic_load(&shared->acquired[0]) < woken) test_pause_ms(1);
+    TEST_AWAIT(atomic_load(&shared->acquired[0]) >= woken);
     crowd_finish(&holder, 1, 20);
     int64_t cost = counted("zk_packets_sent\t") - before;
     guard_await_queue(HERD, 10);

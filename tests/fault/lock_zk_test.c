@@ -64,11 +64,11 @@ TEST(a_silent_server_ends_the_hold)
     CHECK_OK(avout_lock_acquire(&first, lock, NULL));
     int64_t paused_ns = avout__now_ns();
     test_zk_pause(zk, 0);
-    while (avout_lock_is_held(lock)) test_pause_ms(1);
+    TEST_AWAIT(!avout_lock_is_held(lock));
     int64_t held_ms = (avout__now_ns() - paused_ns) / 1000000;
     if (held_ms > SESSION_MS + 200) test_failed(__FILE__, __LINE__, "held for %d ms", (int)held_ms);
     CHECK(held_ms >= SESSION_MS / 3);
-    for (int i = 0; !lost.calls && i < 2000; i++) test_pause_ms(1);
+    TEST_AWAIT(lost.calls);
     CHECK_INT(1, lost.calls);
     test_zk_resume(zk, 0);
     avout_client *other = open_client(url);
@@ -172,13 +172,13 @@ static void be_stopped(int number)
     take_both(&p, &stage->old_permit, &stage->old_term);
     change_both_ways(&p, AVOUT_OK);
     stage->has = true;
-    while (!stage->taken) test_pause_ms(1); /* stopped meanwhile */
+    TEST_AWAIT(stage->taken); /* stopped meanwhile */
     CHECK(!avout_lease_is_held(p.lease));
     CHECK(!avout_election_leads(p.election));
     CHECK_STATUS(AVOUT_ENOTHELD, avout_election_token(&token, p.election));
     change_both_ways(&p, AVOUT_ELOST);
     CHECK_STATUS(AVOUT_ELOST, avout_lease_release(p.lease));
-    for (int i = 0; (!stage->lost || !stage->deposed) && i < 5000; i++) test_pause_ms(1);
+    TEST_AWAIT(stage->lost && stage->deposed);
     CHECK_INT(1, stage->lost);
     CHECK_INT(1, stage->deposed);
     leave_both(&p);
@@ -193,7 +193,7 @@ static void take_over(int number)
     CHECK(avout_token_compare(stage->old_term, stage->new_term) < 0);
     change_both_ways(&p, AVOUT_OK);
     stage->taken = true;
-    while (!stage->deposed) test_pause_ms(1); /* the other has gone on, and is too late */
+    TEST_AWAIT(stage->deposed); /* the other has gone on, and is too late */
     CHECK(avout_lease_is_held(p.lease) && avout_election_leads(p.election));
     CHECK_INT(4, suite_ref_int(p.ref));
     CHECK_OK(avout_lease_release(p.lease));
@@ -206,16 +206,10 @@ TEST(permits_and_terms_of_one_that_is_stopped_past_its_session)
     stage = crowd_share(sizeof *stage);
     snprintf(stage->url, sizeof stage->url, "%s", test_zk_url(test_zk_start(1)));
     crowd_start(&both[0], be_stopped, 0);
-    while (!stage->has) {
-        crowd_check(both, 1);
-        test_pause_ms(1);
-    }
+    TEST_AWAIT((crowd_check(both, 1), stage->has));
     crowd_stop(&both[0]);
     crowd_start(&both[1], take_over, 1);
-    for (int64_t limit = crowd_now_ms() + 30000; !stage->taken; test_pause_ms(1)) {
-        crowd_check(&both[1], 1);
-        CHECK(crowd_now_ms() < limit);
-    }
+    TEST_AWAIT((crowd_check(&both[1], 1), stage->taken));
     crowd_go_on(&both[0]);
     crowd_finish(both, 2, 30);
 }
