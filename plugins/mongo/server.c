@@ -330,6 +330,9 @@ static avout_status status_of(const avout__mongo_step *step, const bson_error_t 
                : error->code == MONGOC_ERROR_CLIENT_TOO_BIG    ? AVOUT_ELIMIT
                                                                : AVOUT_EIO;
     case MONGOC_ERROR_SCRAM:
+        /* After a connection that broke under it libmongoc may take the answer to one of its messages for
+         * that to another. That is nobody's refusal, and over with the next connection. */
+        return strstr(error->message, "unknown key") ? broken(step) : AVOUT_EAUTH;
     case MONGOC_ERROR_SASL: return AVOUT_EAUTH;
     case MONGOC_ERROR_SERVER:
     case MONGOC_ERROR_WRITE_CONCERN: return status_of_server(error->code);

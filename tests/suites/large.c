@@ -429,7 +429,8 @@ TEST_WITHIN(many_threads_of_two_clients_change_and_see_what_does_not_fit, 240)
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     atomic_store(&done, true);
     for (int i = 4; i < 6; i++) pthread_join(threads[i], NULL);
-    CHECK_INT(4 * rounds(p), suite_ref_int(p[0].number));
+    /* The last change may be the other client's. */
+    CHECK_INT(4 * rounds(p), suite_ref_strict_int(p[0].number));
     CHECK_OK(avout_ref_destroy(p[0].text));
     pair_close(&p[0]);
     pair_close(&p[1]);
