@@ -7,6 +7,10 @@
  *
  *     N passed, N failed[, N skipped]
  *
+ * Of many programs, the few that failed are run once more at the end, each alone: on a machine that is busy with
+ * the others a test may wait in vain for what is only late. What they print then counts, what they printed
+ * first is shown all the same, and said to be of the first time. What a sanitizer has reported is not forgiven.
+ *
  * Exit status: 0 nothing failed, 1 something did, 2 it could not run, 130 interrupted.
  *
  *     -b BUILD              where the programs are (build)
@@ -49,6 +53,9 @@ enum {
     SHOWN_BYTES = 24 << 10,
     SERVICES_MAX = 4,
     COSTLY_SHOWN = 20, /* of at least so many programs; fewer are seen at a glance */
+    /* Of more than so many programs so many at the most are run again: more is not the machine's fault. */
+    AGAIN_AMONG = 20,
+    AGAIN_MOST = 3,
 };
 
 typedef struct job {
@@ -57,7 +64,7 @@ typedef struct job {
     bool serial, slow, waits;
     bool started, ended;
     pid_t keeper;
-    char log[PATH_BYTES];
+    char log[PATH_BYTES], first_log[PATH_BYTES];
     outcome *result;
 } job;
 
@@ -286,6 +293,34 @@ static bool run_all(job *jobs, int count, const options *o)
     }
 }
 
+static bool may_run_again(const job *j)
+{
+    char line[1024];
+    bool may = true;
+    FILE *file = fopen(j->log, "r");
+    while (file && may && fgets(line, sizeof line, file))
+        may = !strstr(line, "Sanitizer") && !strstr(line, "runtime error:");
+    if (file) fclose(file);
+    return file && may;
+}
+
+static bool run_failed_again(job *jobs, int count, const options *o)
+{
+    int failed = 0;
+    for (int i = 0; i < count; i++) failed += jobs[i].result->counts.failed != 0;
+    if (interrupted || !failed || failed > AGAIN_MOST || count <= AGAIN_AMONG) return true;
+    for (int i = 0; i < count; i++) {
+        job *j = &jobs[i];
+        if (!j->result->counts.failed || !may_run_again(j)) continue;
+        int length = snprintf(j->first_log, sizeof j->first_log, "%s.first", j->log);
+        if ((size_t)length >= sizeof j->first_log || rename(j->log, j->first_log)) return false;
+        memset(j->result, 0, sizeof *j->result);
+        j->started = j->ended = j->waits = false;
+        j->serial = true;
+    }
+    return run_all(jobs, count, o);
+}
+
 /* ---- servers and places shared by all ------------------------------------------------------ */
 
 /* Programs that find no such server start one of their own: a failure costs time, no test. */
@@ -342,11 +377,11 @@ static void set_environment(void)
 /* ---- the result ---------------------------------------------------------------------------- */
 
 /* The end of it, where the failure is. */
-static void show_log(const job *j)
+static void show_log(const job *j, const char *when, const char *log)
 {
     char *text = malloc(SHOWN_BYTES);
-    FILE *file = fopen(j->log, "r");
-    printf("\n---- %s %s (all of it: %s)\n", j->variant, j->source, j->log);
+    FILE *file = fopen(log, "r");
+    printf("\n---- %s %s%s (all of it: %s)\n", j->variant, j->source, when, log);
     if (file && text) {
         if (fseek(file, -SHOWN_BYTES, SEEK_END)) rewind(file);
         size_t length = fread(text, 1, SHOWN_BYTES, file);
@@ -394,15 +429,19 @@ static void show_costs(const job *jobs, int count, double seconds)
 
 static int conclude(const job *jobs, int count, bool no_skips)
 {
-    int passed = 0, failed = 0, skipped = 0;
+    int passed = 0, failed = 0, skipped = 0, forgiven = 0;
     for (int i = 0; i < count; i++) {
         if (!jobs[i].ended) continue;
         const tap *counts = &jobs[i].result->counts;
         passed += counts->passed;
         failed += counts->failed;
         skipped += counts->skipped;
-        if (counts->failed || (no_skips && counts->skipped)) show_log(&jobs[i]);
+        if (jobs[i].first_log[0]) show_log(&jobs[i], ", the first time", jobs[i].first_log);
+        if (counts->failed || (no_skips && counts->skipped)) show_log(&jobs[i], "", jobs[i].log);
+        forgiven += jobs[i].first_log[0] && !counts->failed;
     }
+    if (forgiven)
+        printf("\n%d of the programs failed beside the others, and passed alone\n", forgiven);
     if (no_skips && skipped) {
         printf("\n%d skipped tests count as failed here\n", skipped);
         failed += skipped;
@@ -499,7 +538,7 @@ int main(int argc, char **argv)
     set_environment();
     double start = seconds_now();
     start_services(&o);
-    bool ran = run_all(jobs, count, &o);
+    bool ran = run_all(jobs, count, &o) && run_failed_again(jobs, count, &o);
     end_services();
     if (ran && count > COSTLY_SHOWN) show_costs(jobs, count, seconds_now() - start);
     nftw(temporary, remove_one, 16, FTW_DEPTH | FTW_PHYS);

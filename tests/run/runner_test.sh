@@ -93,6 +93,26 @@ costs_most() { grep -A 1 '^most processor time' run.log | grep -q " programs/$1_
 check with_costs run '21 passed, 0 failed' $costly dear
 check what_children_cost_is_counted costs_most dear
 check there_is_a_sum grep -q '^ *all programs  *[0-9.]*[1-9]  *[0-9.]*  *[0-9.]*$' run.log
+
+# Of many, those that failed are run once more, alone.
+program busy 'mkdir was_here 2>/dev/null && { echo what was missed; echo not ok 1 a; } || echo ok 1 a; echo 1..1'
+# shellcheck disable=SC2086
+check late_once run '21 passed, 0 failed' $costly busy
+check what_it_said_first_is_shown grep -qx 'what was missed' run.log
+check that_it_failed_is_said grep -qx '1 of the programs failed beside the others, and passed alone' run.log
+# shellcheck disable=SC2086
+check failing_twice run '21 passed, 1 failed' $costly bad
+rm -rf was_here
+check of_few_none_is_run_again run '0 passed, 1 failed' busy
+for i in 1 2 3; do cp programs/bad_test.sh "programs/bad${i}_test.sh"; done
+rm -rf was_here
+# shellcheck disable=SC2086
+check nor_where_many_fail run '23 passed, 4 failed' $costly bad1 bad2 bad3 busy
+program reported 'mkdir reported || { echo ok 1 a; echo 1..1; exit; }
+echo "==1==ERROR: AddressSanitizer: heap-use-after-free"; echo not ok 1 a; echo 1..1'
+# shellcheck disable=SC2086
+check nor_what_a_sanitizer_reported run '20 passed, 1 failed' $costly reported
+
 refuse a_program_that_does_not_exist 'No such file' "$runner" release:programs/none_test.sh
 refuse nothing_to_run 'usage' "$runner"
 
